@@ -1,0 +1,1 @@
+//! enforce-async

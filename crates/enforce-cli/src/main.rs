@@ -1,0 +1,2 @@
+//! enforce
+fn main() {}
