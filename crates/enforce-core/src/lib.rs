@@ -3,8 +3,13 @@
 
 mod error;
 mod id;
+mod limits;
 mod money;
 
 pub use error::{BackoffStrategy, ExecutionError, ExecutionErrorCategory, LlmErrorCode, RetryPolicy, ToolErrorCode};
 pub use id::{ExecutionId, InvalidId, StepId, TenantId};
+pub use limits::{
+    Action, BudgetPeriod, ConfigError, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ProviderPolicy,
+    ResourceLimits, TenantPolicy, UNLIMITED,
+};
 pub use money::{MoneyError, NanoUsd};
