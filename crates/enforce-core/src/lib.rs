@@ -3,8 +3,12 @@
 
 mod error;
 mod id;
+#[expect(dead_code, reason = "the policy above it follows")]
+mod kernel;
 mod limits;
 mod money;
+#[expect(dead_code, reason = "the policy above it follows")]
+mod sync;
 
 pub use error::{BackoffStrategy, ExecutionError, ExecutionErrorCategory, LlmErrorCode, RetryPolicy, ToolErrorCode};
 pub use id::{ExecutionId, InvalidId, StepId, TenantId};

@@ -1,0 +1,64 @@
+//! When something last happened, and whether it is too late to happen again.
+
+use super::cell::Cell;
+
+const REAPED: u64 = 1;
+const LATEST: u64 = u64::MAX >> 1;
+
+/// The last moment of activity and the mark of the reaper in one word.
+///
+/// ```text
+/// 63                               1 0
+/// [ last activity, ns from an epoch ][REAPED]
+/// ```
+///
+/// **Invariants (I1):** the moment never moves back. A reaper replaces exactly the word it judged: a touch that moved
+/// the moment in between makes it fail, and once it has succeeded no touch succeeds.
+#[derive(Debug)]
+pub(crate) struct Activity(Cell);
+
+/// What a reaper looked at; only the very same word can be reaped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen(u64);
+
+impl Seen {
+    /// Nanoseconds of the last activity.
+    #[inline]
+    pub(crate) fn last(self) -> u64 {
+        self.0 >> 1
+    }
+
+    pub(crate) fn reaped(self) -> bool {
+        self.0 & REAPED != 0
+    }
+}
+
+impl Activity {
+    pub(crate) fn new(now: u64) -> Self {
+        Self(Cell::new(now.min(LATEST) << 1))
+    }
+
+    #[inline]
+    pub(crate) fn see(&self) -> Seen {
+        Seen(self.0.load())
+    }
+
+    /// Records activity at `now`; false if the reaper was first.
+    #[inline]
+    pub(crate) fn touch(&self, now: u64) -> bool {
+        let now = now.min(LATEST);
+        // The mark is seen in the exchange that moves the moment: touch and reap cannot both succeed (I1).
+        self.0
+            .update(|word| match Seen(word).reaped() {
+                true => Err(()),
+                false => Ok((Seen(word).last().max(now) << 1, ())),
+            })
+            .is_ok()
+    }
+
+    /// Marks the execution as reaped if nothing has moved since `seen`.
+    pub(crate) fn reap(&self, seen: Seen) -> bool {
+        // Compares with the very word that was judged idle: a touch in between has changed it (I1).
+        self.0.update(|word| if word == seen.0 && !seen.reaped() { Ok((word | REAPED, ())) } else { Err(()) }).is_ok()
+    }
+}

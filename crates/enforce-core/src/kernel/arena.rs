@@ -1,0 +1,41 @@
+//! An append-only list whose entries never move: found by number, without a lock.
+
+use crate::sync::OnceLock;
+
+const BUCKETS: usize = 32;
+
+/// Entries are numbered 0, 1, 2 … in the order of [`Arena::push`]. Bucket 0 holds entry 0, bucket *b* holds the 2^(b−1)
+/// entries from 2^(b−1) on, so nothing is ever copied and a reader needs no lock.
+///
+/// **Invariant:** pushes are serialised by the caller's own lock; an entry is complete before its number is given away.
+#[derive(Debug)]
+pub(crate) struct Arena<T>([OnceLock<Box<[OnceLock<T>]>>; BUCKETS]);
+
+/// (bucket, place in it, size of the bucket)
+fn locate(number: u32) -> (usize, usize, usize) {
+    match number.checked_ilog2() {
+        None => (0, 0, 1),
+        Some(log) => (log as usize + 1, (number - (1 << log)) as usize, 1 << log),
+    }
+}
+
+impl<T> Arena<T> {
+    pub(crate) fn new() -> Self {
+        Self([const { OnceLock::new() }; BUCKETS])
+    }
+
+    /// The entry of that number, if it has been pushed.
+    #[inline]
+    pub(crate) fn get(&self, number: u32) -> Option<&T> {
+        let (bucket, place, _) = locate(number);
+        self.0.get(bucket)?.get()?.get(place)?.get()
+    }
+
+    /// Stores the entry of that number; false (and the value dropped) if the number is taken or past the end.
+    pub(crate) fn put(&self, number: u32, value: T) -> bool {
+        let (bucket, place, size) = locate(number);
+        let Some(bucket) = self.0.get(bucket) else { return false };
+        let places = bucket.get_or_init(|| (0..size).map(|_| OnceLock::new()).collect());
+        places.get(place).is_some_and(|slot| slot.set(value).is_ok())
+    }
+}

@@ -1,0 +1,102 @@
+//! All or nothing over several words.
+
+use super::gcra::{Paced, Rate, Tat, TooFast};
+use super::tally::{Refusal, Tally};
+
+/// One amount to be taken from one tally.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leg<'a> {
+    pub(crate) tally: &'a Tally,
+    pub(crate) amount: u64,
+    /// The limit only observes: take even what does not fit.
+    pub(crate) observed: bool,
+}
+
+/// One amount to be admitted by one rate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RateLeg<'a> {
+    pub(crate) tat: &'a Tat,
+    pub(crate) rate: Rate,
+    pub(crate) amount: u64,
+}
+
+/// Which part of a bundle did not come through. Everything taken before it has been given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// The leg of that number; the last one counts behind all others.
+    Leg(usize, Refusal),
+    /// The rate of that number.
+    Rate(usize, TooFast),
+}
+
+/// Everything one demand takes.
+///
+/// **Order.** Legs as listed, then the rates, then `last`; everyone takes in one order, and who fails gives back in the
+/// opposite one. `last` is for a count that is committed by being taken (steps): nothing comes behind it that could
+/// undo it, so its tally never shows a take that will not stay, and its exhaustion can be acted upon (T3).
+///
+/// **Look first.** Callers look at every word before they take the first: a demand that does not fit then takes nothing
+/// at all, and only a race between look and take is ever undone.
+#[derive(Debug)]
+pub(crate) struct Bundle<'a> {
+    pub(crate) legs: &'a [Leg<'a>],
+    pub(crate) rates: &'a [RateLeg<'a>],
+    pub(crate) last: Option<Leg<'a>>,
+    pub(crate) now_ns: u64,
+}
+
+/// The rates of one demand are at most so many.
+pub(crate) const MAX_RATES: usize = 4;
+
+impl Leg<'_> {
+    #[inline]
+    fn take(&self) -> Result<(), Refusal> {
+        if self.observed {
+            self.tally.take_observed(self.amount).map(|_| ())
+        } else {
+            self.tally.take(self.amount).map(|_| ())
+        }
+    }
+}
+
+impl Bundle<'_> {
+    /// Takes everything, or nothing and says what stood in the way.
+    #[inline]
+    pub(crate) fn take(&self) -> Result<(), Lost> {
+        for (number, leg) in self.legs.iter().enumerate() {
+            if let Err(refusal) = leg.take() {
+                self.undo(number, &[]);
+                return Err(Lost::Leg(number, refusal));
+            }
+        }
+        let mut paced: [Option<Paced>; MAX_RATES] = [None; MAX_RATES];
+        for (number, (leg, place)) in self.rates.iter().zip(&mut paced).enumerate() {
+            match leg.tat.take(&leg.rate, self.now_ns, leg.amount) {
+                Ok(taken) => *place = Some(taken),
+                Err(too_fast) => {
+                    self.undo(self.legs.len(), &paced);
+                    return Err(Lost::Rate(number, too_fast));
+                }
+            }
+        }
+        match &self.last {
+            None => Ok(()),
+            Some(last) => last.take().map_err(|refusal| {
+                self.undo(self.legs.len(), &paced);
+                Lost::Leg(self.legs.len(), refusal)
+            }),
+        }
+    }
+
+    #[cold]
+    fn undo(&self, legs: usize, paced: &[Option<Paced>]) {
+        for (leg, taken) in self.rates.iter().zip(paced).rev() {
+            if let Some(taken) = taken {
+                leg.tat.undo(*taken);
+            }
+        }
+        for leg in self.legs.iter().take(legs).rev() {
+            leg.tally.give(leg.amount);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! A count that only grows: what has been committed.
+
+use super::cell::Cell;
+use super::tally::MAX_AMOUNT;
+
+const CLOSED: u64 = 1;
+
+/// What one addition did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Added {
+    /// The count after it.
+    pub(crate) total: u64,
+    /// The meter had been closed before: its reader has already taken its count up the chain, so this addition has to
+    /// be taken up by whoever made it.
+    pub(crate) late: bool,
+    /// The count had to be cut at the bound.
+    pub(crate) cut: bool,
+}
+
+/// A monotone counter that can be *closed once and still counts*.
+///
+/// ```text
+/// 63      57 56          1 0
+/// [ 0 … 0   ][ count, u56 ][CLOSED]
+/// ```
+///
+/// **Invariant:** every unit ever added is reported exactly once as counted up: either in the count that
+/// [`Meter::close`] returned, or by an addition that came back `late`. That is what lets the totals of a tenant be kept
+/// without a shared word on the path of every step (C1): the executions' own meters are summed while they live, and
+/// carried over when they close.
+#[derive(Debug)]
+pub(crate) struct Meter(Cell);
+
+impl Meter {
+    pub(crate) fn new() -> Self {
+        Self(Cell::new(0))
+    }
+
+    /// The count now.
+    #[inline]
+    pub(crate) fn read(&self) -> u64 {
+        self.0.load() >> 1
+    }
+
+    /// Adds `amount`, cut at [`MAX_AMOUNT`]. Never refused.
+    #[inline]
+    pub(crate) fn add(&self, amount: u64) -> Added {
+        // The flag is read in the same exchange that adds, so the closer has either seen the amount or is told of by
+        // `late` (C1).
+        self.0.apply(|word| {
+            let before = word >> 1;
+            let total = before.saturating_add(amount).min(MAX_AMOUNT);
+            let cut = amount > MAX_AMOUNT - before;
+            ((total << 1) | (word & CLOSED), Added { total, late: word & CLOSED != 0, cut })
+        })
+    }
+
+    /// Closes the meter and returns its count; `None` if it was closed before.
+    pub(crate) fn close(&self) -> Option<u64> {
+        // Additions before this exchange are in the returned count, later ones come back `late` (C1).
+        self.0.apply(|word| (word | CLOSED, (word & CLOSED == 0).then_some(word >> 1)))
+    }
+}

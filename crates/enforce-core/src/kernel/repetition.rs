@@ -1,0 +1,120 @@
+//! The same step over and over, or the same round of steps.
+
+use super::cell::Cell;
+use crate::sync::Mutex;
+
+/// The longest cycle that can be recognised.
+pub(crate) const MAX_CYCLE: usize = 8;
+
+/// What has been admitted, as far as a loop can be told from it.
+///
+/// **Invariant:** `equal[p]` is the number of latest positions in a row whose fingerprint equals the one `p` places
+/// before. The last `n` blocks of `p` are equal exactly when it is at least `(n − 1) × p`, so memory does not grow with
+/// the number of repetitions. An absent fingerprint equals nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Repetition {
+    last: Option<u64>,
+    equal_last: u64,
+    cycles: Option<Box<Cycles>>,
+}
+
+#[derive(Debug, Default)]
+struct Cycles {
+    /// The latest fingerprints, newest first.
+    recent: [Option<u64>; MAX_CYCLE],
+    /// For periods 2 to the longest.
+    equal: [u64; MAX_CYCLE + 1],
+    longest: usize,
+}
+
+fn extend(count: u64, before: Option<u64>, fingerprint: Option<u64>) -> u64 {
+    if fingerprint.is_some() && before == fingerprint { count.saturating_add(1) } else { 0 }
+}
+
+impl Repetition {
+    /// A memory for cycles of up to `longest` steps; 1 knows repeated steps only.
+    pub(crate) fn new(longest: usize) -> Self {
+        let longest = longest.min(MAX_CYCLE);
+        Self {
+            last: None,
+            equal_last: 0,
+            cycles: (longest > 1).then(|| Box::new(Cycles { longest, ..Cycles::default() })),
+        }
+    }
+
+    /// The shortest period that would stand `times` times in a row if `fingerprint` were admitted now.
+    pub(crate) fn would_repeat(&self, fingerprint: u64, times: u64) -> Option<u64> {
+        let fingerprint = Some(fingerprint);
+        let needed = |period: u64| times.saturating_sub(1).saturating_mul(period);
+        if extend(self.equal_last, self.last, fingerprint) >= needed(1) {
+            return Some(1);
+        }
+        let cycles = self.cycles.as_deref()?;
+        (2..=cycles.longest)
+            .zip(cycles.recent.iter().skip(1).zip(cycles.equal.iter().skip(2)))
+            .find(|(period, (before, count))| extend(**count, **before, fingerprint) >= needed(*period as u64))
+            .map(|(period, _)| period as u64)
+    }
+
+    /// Remembers an admitted step.
+    fn remember(&mut self, fingerprint: Option<u64>) {
+        self.equal_last = extend(self.equal_last, self.last, fingerprint);
+        self.last = fingerprint;
+        if let Some(cycles) = self.cycles.as_deref_mut() {
+            for (before, count) in cycles.recent.iter().skip(1).zip(cycles.equal.iter_mut().skip(2)) {
+                *count = extend(*count, *before, fingerprint);
+            }
+            cycles.recent.rotate_right(1);
+            if let Some(newest) = cycles.recent.first_mut() {
+                *newest = fingerprint;
+            }
+        }
+    }
+
+    fn remembers(&self) -> bool {
+        self.last.is_some() || self.cycles.as_deref().is_some_and(|cycles| cycles.recent.iter().any(Option::is_some))
+    }
+}
+
+/// The memory of one execution behind its small lock.
+///
+/// Only a demand that carries a fingerprint, or one that breaks a remembered run, takes the lock; it holds it across
+/// the admission, so that what is remembered is what was admitted, in that order, and a refusal remembers nothing (T2).
+#[derive(Debug)]
+pub(crate) struct RepetitionGuard {
+    memory: Mutex<Repetition>,
+    /// 1 while something is remembered.
+    remembers: Cell,
+}
+
+impl RepetitionGuard {
+    pub(crate) fn new(longest: usize) -> Self {
+        Self { memory: Mutex::new(Repetition::new(longest)), remembers: Cell::new(0) }
+    }
+
+    /// Whether a step without a fingerprint may pass by without the lock: there is no run for it to break.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.remembers.load() == 0
+    }
+
+    /// Runs `admit` with the memory as it stands, and remembers `fingerprint` if it admits.
+    pub(crate) fn within<T, E>(
+        &self,
+        fingerprint: Option<u64>,
+        admit: impl FnOnce(&Repetition) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut memory = self.memory.lock();
+        let admitted = admit(&memory)?;
+        memory.remember(fingerprint);
+        let remembers = u64::from(memory.remembers());
+        // Written under the lock; a reader without it that still sees the old value comes before this admission.
+        self.remembers.apply(|_| (remembers, ()));
+        Ok(admitted)
+    }
+
+    /// Looks at the memory; changes nothing.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Repetition) -> T) -> T {
+        look(&self.memory.lock())
+    }
+}

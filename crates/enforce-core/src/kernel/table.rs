@@ -1,0 +1,80 @@
+//! From id to entry: at most one live registration per id, and never more entries than the table may hold.
+
+use super::tally::Tally;
+use crate::sync::{Keyed, Map};
+
+/// Why an entry was not admitted. Nothing is left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rejected {
+    /// The id is taken by a live registration.
+    Duplicate,
+    /// The table holds as many entries as it may.
+    Full,
+    /// The scope above has no slot to give.
+    NoSlot,
+}
+
+/// A capped table.
+///
+/// **Invariants (G1).** An id maps to one entry; entries in the table ≤ cap. Of a registration that is rejected nothing
+/// remains: what it took on the way it has given back before it returns.
+#[derive(Debug)]
+pub(crate) struct Table<V: Keyed> {
+    entries: Map<V>,
+    room: Tally,
+    cap: u64,
+}
+
+impl<V: Keyed> Table<V> {
+    pub(crate) fn new(cap: u64) -> Self {
+        Self { entries: Map::new(), room: Tally::new(cap), cap }
+    }
+
+    pub(crate) fn get(&self, id: &[u8]) -> Option<V> {
+        self.entries.get(id)
+    }
+
+    /// Takes the slot and enters `entry`, or neither.
+    pub(crate) fn register(&self, slot: Option<&Tally>, entry: V) -> Result<(), Rejected> {
+        if self.entries.get(entry.key()).is_some() {
+            return Err(Rejected::Duplicate);
+        }
+        if slot.is_some_and(|slot| slot.take(1).is_err()) {
+            return Err(Rejected::NoSlot);
+        }
+        let entered = match self.room.take(1) {
+            Err(_) => Err(Rejected::Full),
+            Ok(_) => self.entries.insert_if_absent(entry).map_err(|_| {
+                self.room.give(1);
+                Rejected::Duplicate
+            }),
+        };
+        if let (Err(_), Some(slot)) = (entered, slot) {
+            slot.give(1);
+        }
+        entered
+    }
+
+    /// Removes the entry under `id` if it is the one that `same` means; true if this call removed it.
+    pub(crate) fn remove(&self, id: &[u8], same: impl FnOnce(&V) -> bool) -> bool {
+        let removed = self.entries.remove_if(id, same).is_some();
+        if removed {
+            self.room.give(1);
+        }
+        removed
+    }
+
+    /// How many entries it holds.
+    pub(crate) fn len(&self) -> u64 {
+        self.room.word().used(self.cap)
+    }
+
+    pub(crate) fn entries(&self) -> Vec<V> {
+        self.entries.entries()
+    }
+
+    /// Forgets every entry.
+    pub(crate) fn clear(&self) {
+        self.entries.clear();
+    }
+}

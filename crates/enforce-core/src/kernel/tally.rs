@@ -1,0 +1,159 @@
+//! The bounded counter: budgets (what is taken stays taken) and gauges (what is taken comes back).
+
+use super::cell::Cell;
+
+/// The largest amount, limit or sum: 2^56 − 1. It leaves a sign bit and seven flag bits beside it in one word.
+pub(crate) const MAX_AMOUNT: u64 = (1 << 56) - 1;
+const MAX: i64 = MAX_AMOUNT as i64;
+
+/// Nothing is admitted: the scope is halted for good.
+pub(crate) const HALTED: u64 = 1 << 0;
+/// Nothing is admitted until an approval.
+pub(crate) const PAUSED: u64 = 1 << 1;
+/// Nothing is admitted: the scope has ended.
+pub(crate) const CLOSED: u64 = 1 << 2;
+/// Nothing is admitted: the entry has left its table, look it up again.
+pub(crate) const RETIRED: u64 = 1 << 3;
+/// Somebody waits: who does not wait is refused. Reserved; nothing sets it yet.
+pub(crate) const WAITERS: u64 = 1 << 4;
+
+const FLAG_BITS: u32 = 7;
+const FLAGS: u64 = (1 << FLAG_BITS) - 1;
+const BARRED: u64 = HALTED | PAUSED | CLOSED | RETIRED | WAITERS;
+
+/// What a tally's word says.
+///
+/// ```text
+/// 63                              7 6  5 4        3        2       1       0
+/// [ remaining = limit − used, i57 ][ 0 0 ][WAITERS][RETIRED][CLOSED][PAUSED][HALTED]
+/// ```
+///
+/// **Invariants.** `−MAX ≤ remaining ≤ MAX`. The word holds what *remains*, so a take needs no look at the limit and a
+/// change of the limit is an addition that every take in flight notices. A negative remainder is debt. Amount and flags
+/// share the word, so a take and a halt cannot miss each other: one of the two exchanges comes second and sees the
+/// first (E1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word(u64);
+
+/// Why a take was refused. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// A flag bars the scope.
+    Barred,
+    /// Less than what was asked remains; the word that was seen.
+    Short(Word),
+}
+
+impl Word {
+    fn new(remaining: i64, flags: u64) -> Self {
+        Self(((remaining.clamp(-MAX, MAX) << FLAG_BITS) as u64) | (flags & FLAGS))
+    }
+
+    /// limit − used; negative when in debt.
+    #[inline]
+    pub(crate) fn remaining(self) -> i64 {
+        (self.0 as i64) >> FLAG_BITS
+    }
+
+    #[inline]
+    pub(crate) fn flags(self) -> u64 {
+        self.0 & FLAGS
+    }
+
+    /// used, given the limit that the remainder counts from.
+    #[inline]
+    pub(crate) fn used(self, limit: u64) -> u64 {
+        // Both terms are below 2^57 in size, so the difference fits; it is negative only after a saturated sum.
+        (limit.min(MAX_AMOUNT) as i64).saturating_sub(self.remaining()).max(0) as u64
+    }
+
+    /// Whether `amount` may be taken. An amount of 0 is refused by debt alone.
+    #[inline]
+    pub(crate) fn fits(self, amount: u64) -> Result<(), Refusal> {
+        if self.0 & BARRED != 0 {
+            return Err(Refusal::Barred);
+        }
+        let remaining = self.remaining();
+        if remaining < 0 || amount > remaining as u64 { Err(Refusal::Short(self)) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn take(self, amount: u64) -> Result<Self, Refusal> {
+        self.fits(amount)?;
+        // `amount ≤ remaining`, so neither the subtraction nor the shift loses anything.
+        Ok(Self(self.0.wrapping_sub(amount << FLAG_BITS)))
+    }
+
+    /// The word after `back` came back and `spent` was spent, whatever flag is set; and whether the sum was cut at the
+    /// bound.
+    #[inline]
+    fn settle(self, back: u64, spent: u64) -> (Self, bool) {
+        let sum = i128::from(self.remaining()) + i128::from(back) - i128::from(spent);
+        let cut = sum.clamp(i128::from(-MAX), i128::from(MAX));
+        (Self::new(cut as i64, self.flags()), cut != sum)
+    }
+}
+
+/// A counter that never passes its limit through [`Tally::take`], in any interleaving (T1).
+///
+/// - A refused take changes nothing (T2): it never reaches an exchange.
+/// - No take adds first and takes back later, so a demand that fits is never refused for the sake of one that does not
+///   (T3), and what came back can be taken at once (T4).
+/// - [`Tally::settle`] and [`Tally::charge`] are never refused, by no flag either: the truth is recorded (R2).
+#[derive(Debug)]
+pub(crate) struct Tally(Cell);
+
+impl Tally {
+    /// A tally from which `limit` may be taken (at most [`MAX_AMOUNT`], which also stands for no limit).
+    pub(crate) fn new(limit: u64) -> Self {
+        Self(Cell::new(Word::new(limit.min(MAX_AMOUNT) as i64, 0).0))
+    }
+
+    #[inline]
+    pub(crate) fn word(&self) -> Word {
+        Word(self.0.load())
+    }
+
+    /// Takes `amount` or changes nothing.
+    #[inline]
+    pub(crate) fn take(&self, amount: u64) -> Result<Word, Refusal> {
+        // Decision and change are one exchange on one word: no two takes can both use the last of it (T1), and none
+        // passes a flag that was set before (E1).
+        self.0.update(|word| Word(word).take(amount).map(|next| (next.0, next)))
+    }
+
+    /// Gives back what was taken. Not barred by any flag.
+    #[inline]
+    pub(crate) fn give(&self, amount: u64) {
+        self.settle(amount, 0);
+    }
+
+    /// Takes `amount` whatever remains, but not past a flag: for limits that only observe.
+    #[inline]
+    pub(crate) fn take_observed(&self, amount: u64) -> Result<Word, Refusal> {
+        self.0.update(|word| {
+            let word = Word(word);
+            if word.0 & BARRED != 0 {
+                return Err(Refusal::Barred);
+            }
+            let (next, _) = word.settle(0, amount);
+            Ok((next.0, next))
+        })
+    }
+
+    /// Gives `reserved` back and records `actual`, in one exchange; true if the sum had to be cut at the bound.
+    #[inline]
+    pub(crate) fn settle(&self, reserved: u64, actual: u64) -> bool {
+        // One exchange, so nobody sees the room given back without the spending (T1).
+        self.0.apply(|word| {
+            let (next, cut) = Word(word).settle(reserved, actual);
+            (next.0, cut)
+        })
+    }
+
+    /// Sets `flags`; returns the word right before, which no take changes any more.
+    pub(crate) fn mark(&self, flags: u64) -> Word {
+        // Takes before this exchange are counted in the returned word; takes after it are refused (E1).
+        self.0.apply(|word| (word | (flags & FLAGS), Word(word)))
+    }
+}

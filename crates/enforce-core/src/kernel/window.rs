@@ -1,0 +1,94 @@
+//! One budget per period: what was taken in a period settles into it, however late.
+
+use super::arena::Arena;
+use super::cell::Cell;
+use super::meter::Meter;
+use super::tally::Tally;
+use crate::sync::Mutex;
+
+/// The budget of one period.
+#[derive(Debug)]
+pub(crate) struct Window {
+    period: u64,
+    pub(crate) tally: Tally,
+    pub(crate) committed: Meter,
+}
+
+impl Window {
+    fn new(period: u64, limit: u64) -> Self {
+        Self { period, tally: Tally::new(limit), committed: Meter::new() }
+    }
+
+    pub(crate) fn period(&self) -> u64 {
+        self.period
+    }
+}
+
+/// The periods in which a budget was used, oldest first.
+///
+/// **Invariants.** The current number only grows, and so does the period it stands for: a clock that steps back stays
+/// in the period that had begun. A number, once given out, means the same window for ever, so a hold that remembers its
+/// number settles into the period in which it was taken and never into a later one.
+#[derive(Debug)]
+pub(crate) struct Windows {
+    list: Arena<Window>,
+    current: Cell,
+    roll: Mutex<()>,
+    limit: u64,
+}
+
+impl Windows {
+    pub(crate) fn new(period: u64, limit: u64) -> Self {
+        let list = Arena::new();
+        let _first: bool = list.put(0, Window::new(period, limit));
+        Self { list, current: Cell::new(0), roll: Mutex::new(()), limit }
+    }
+
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// The window of that number.
+    #[inline]
+    pub(crate) fn get(&self, number: u32) -> Option<&Window> {
+        self.list.get(number)
+    }
+
+    fn current(&self) -> u32 {
+        // Acquire (in `load`): the window was complete before its number was published; partner: `enter`.
+        self.current.load() as u32
+    }
+
+    /// The window for `period`: the current one, or a new one if `period` is later. A load, but for the first caller of
+    /// a period.
+    #[inline]
+    pub(crate) fn enter(&self, period: u64) -> u32 {
+        let number = self.current();
+        match self.get(number) {
+            Some(window) if window.period >= period => number,
+            _ => self.roll(period),
+        }
+    }
+
+    /// [`Windows::enter`] that changes nothing: `None` if `period` has not begun yet.
+    pub(crate) fn peek(&self, period: u64) -> Option<&Window> {
+        self.get(self.current()).filter(|window| window.period >= period)
+    }
+
+    #[cold]
+    fn roll(&self, period: u64) -> u32 {
+        let _turn = self.roll.lock();
+        let number = self.current();
+        if self.get(number).is_some_and(|window| window.period >= period) {
+            return number;
+        }
+        // A number past the end of the list is out of reach: 2^31 periods of a day are millions of years.
+        let next = number.saturating_add(1);
+        if !self.list.put(next, Window::new(period, self.limit)) {
+            return number;
+        }
+        // Release (in `apply`): whoever loads the number finds the window; partner: `current`.
+        self.current.apply(|_| (u64::from(next), ()));
+        next
+    }
+}
