@@ -3,9 +3,6 @@
 use super::cell::Cell;
 use crate::sync::Mutex;
 
-/// Latest moment a cell can hold; the top bit is kept free for a mark of retirement.
-const LATEST: u64 = u64::MAX >> 1;
-
 /// A rate: `burst` units at once, one more every `interval / scale` nanoseconds.
 ///
 /// Period over limit is kept as a reduced fraction, and time counts in units of 1/`scale` ns, so that no rate is
@@ -33,7 +30,7 @@ impl Rate {
     /// The moment `now`, in units of time since the epoch.
     #[inline]
     fn units(&self, now_ns: u64) -> u64 {
-        now_ns.saturating_mul(self.scale).min(LATEST)
+        now_ns.saturating_mul(self.scale)
     }
 
     /// The arrival time after `amount` more at `now`, both in units of time.
@@ -43,16 +40,10 @@ impl Rate {
             return Err(TooFast::Never);
         }
         let span = self.burst.saturating_mul(self.interval);
-        // `tat`, `now` < 2^63 and `amount × interval` ≤ 2^62: the sum fits.
-        let next = tat.max(now).saturating_add(amount.saturating_mul(self.interval));
+        // A word that is full (after ten years at least) admits nothing any more rather than wrap.
+        let next = tat.max(now).checked_add(amount.saturating_mul(self.interval)).ok_or(TooFast::Never)?;
         let ahead = next - now;
-        if ahead > span {
-            Err(TooFast::After((ahead - span).div_ceil(self.scale.max(1))))
-        } else if next > LATEST {
-            Err(TooFast::Never)
-        } else {
-            Ok(next)
-        }
+        if ahead > span { Err(TooFast::After((ahead - span).div_ceil(self.scale.max(1)))) } else { Ok(next) }
     }
 }
 

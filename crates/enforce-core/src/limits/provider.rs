@@ -10,8 +10,8 @@ const MINUTE_NS: u64 = 60_000_000_000;
 /// The least time that a rate must be countable, ten years of 365.25 days, in nanoseconds.
 const TEN_YEARS_NS: u64 = 315_576_000_000_000_000;
 
-/// A rate is counted in units of 1/q ns in 63 bits: more than this many to the nanosecond do not last ten years.
-const MAX_UNITS_PER_NS: u64 = i64::MAX as u64 / TEN_YEARS_NS;
+/// A rate is counted in units of 1/q ns in 64 bits: more than this many to the nanosecond do not last ten years.
+const MAX_UNITS_PER_NS: u64 = u64::MAX / TEN_YEARS_NS;
 
 /// The longest burst, in units of 1/q ns.
 const MAX_BURST_UNITS: u64 = 1 << 62;
@@ -20,7 +20,7 @@ const MAX_BURST_UNITS: u64 = 1 << 62;
 /// burst of 0 allows nothing.
 ///
 /// Rates are exact, and so not every number can be one: a limit, divided by what it has in common with a minute of
-/// 60,000,000,000 ns, must leave at most 29. The error names the nearest limits that can be counted.
+/// 60,000,000,000 ns, must leave at most 58. The error names the nearest limits that can be counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProviderPolicy {
@@ -82,7 +82,7 @@ fn validate_rate(
             },
         ));
     }
-    // A burst that is left out equals the limit and always fits: limit · p = q minutes, with q at most 29.
+    // A burst that is left out equals the limit and always fits: limit · p = q minutes, with q at most 58.
     at_most(MAX_BURST_UNITS / interval, burst_key, burst)
 }
 
@@ -96,10 +96,10 @@ pub(crate) fn rate_ratio(limit: u64) -> (u64, u64) {
     (MINUTE_NS / divisor, limit / divisor)
 }
 
-/// The nearest limits on either side of one that cannot be counted. 1 always can; above 29 to the nanosecond none can.
+/// The nearest limits on either side of one that cannot be counted. 1 always can; above 58 to the nanosecond none can.
 fn nearest_limits(limit: u64) -> (u64, Option<u64>) {
     let (mut below, mut above) = (1, None);
-    // Every countable limit is a divisor of a minute times 1 to 29.
+    // Every countable limit is a divisor of a minute times 1 to 58.
     for twos in 0..=11 {
         for threes in 0..=1 {
             for fives in 0..=10 {

@@ -1,0 +1,215 @@
+//! What can be asked for and what was used.
+
+use crate::money::NanoUsd;
+use crate::provider::ProviderKey;
+
+/// A counted resource of an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resource {
+    Steps,
+    Tokens,
+    Memory,
+    Cost,
+    DiscoveredSteps,
+}
+
+impl Resource {
+    /// In the order in which limits are looked at.
+    pub(crate) const ALL: [Self; 5] = [Self::Steps, Self::Tokens, Self::Memory, Self::Cost, Self::DiscoveredSteps];
+
+    #[inline]
+    pub(crate) const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// What one step asks for: a small `Copy` value, built once and reserved as often as needed.
+///
+/// An amount that is not named is 0: nothing of it is asked, and its limit blocks only in debt. Amounts may be any
+/// `u64`; one above 2^56 − 1 fits no limit.
+///
+/// ```
+/// use enforce_core::{Demand, NanoUsd};
+///
+/// let demand = Demand::step().tokens(1_200, 2_896).cost(NanoUsd::new(4_000_000)?);
+/// assert_eq!(demand.total_tokens(), 4_096);
+/// # Ok::<(), enforce_core::MoneyError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[must_use = "a demand asks for nothing until it is reserved or checked"]
+pub struct Demand {
+    pub(crate) steps: u64,
+    pub(crate) input_tokens: u64,
+    pub(crate) output_tokens: u64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) cost: u64,
+    pub(crate) discovered_steps: u64,
+    pub(crate) rate_tokens: Option<u64>,
+    pub(crate) provider: Option<ProviderKey>,
+    pub(crate) fingerprint: Option<u64>,
+}
+
+impl Demand {
+    /// Asks for nothing: admitted unless the execution is barred, late, idle or in debt.
+    #[inline]
+    pub const fn none() -> Self {
+        Self {
+            steps: 0,
+            input_tokens: 0,
+            output_tokens: 0,
+            memory_bytes: 0,
+            cost: 0,
+            discovered_steps: 0,
+            rate_tokens: None,
+            provider: None,
+            fingerprint: None,
+        }
+    }
+
+    /// Asks for one step.
+    #[inline]
+    pub const fn step() -> Self {
+        Self { steps: 1, ..Self::none() }
+    }
+
+    /// Steps to begin. Default 0, or 1 after [`Demand::step`].
+    #[inline]
+    pub const fn steps(self, steps: u64) -> Self {
+        Self { steps, ..self }
+    }
+
+    /// Tokens to set aside, input and output apart; their sum counts. Default 0.
+    #[inline]
+    pub const fn tokens(self, input: u64, output: u64) -> Self {
+        Self { input_tokens: input, output_tokens: output, ..self }
+    }
+
+    /// Money to set aside. Default $0.
+    #[inline]
+    pub const fn cost(self, cost: NanoUsd) -> Self {
+        Self { cost: cost.get(), ..self }
+    }
+
+    /// Bytes to hold until the hold ends. Default 0.
+    #[inline]
+    pub const fn memory_bytes(self, bytes: u64) -> Self {
+        Self { memory_bytes: bytes, ..self }
+    }
+
+    /// Steps that were discovered rather than planned. Default 0.
+    #[inline]
+    pub const fn discovered_steps(self, steps: u64) -> Self {
+        Self { discovered_steps: steps, ..self }
+    }
+
+    /// The provider that will serve it, whose rates are asked: one request, and the tokens. Default none.
+    #[inline]
+    pub const fn provider(self, provider: ProviderKey) -> Self {
+        Self { provider: Some(provider), ..self }
+    }
+
+    /// Tokens that the provider's rate is asked for, where they differ from the tokens set aside. Default: their sum.
+    #[inline]
+    pub const fn rate_tokens(self, tokens: u64) -> Self {
+        Self { rate_tokens: Some(tokens), ..self }
+    }
+
+    /// What the step does, as a 64-bit hash that equals another's when both do the same. Default none, which equals
+    /// nothing and ends a run of equal steps.
+    #[inline]
+    pub const fn fingerprint(self, fingerprint: u64) -> Self {
+        Self { fingerprint: Some(fingerprint), ..self }
+    }
+
+    /// Input and output tokens together, cut at `u64::MAX`.
+    #[inline]
+    #[must_use]
+    pub const fn total_tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
+    }
+
+    #[inline]
+    pub(crate) const fn amount(&self, resource: Resource) -> u64 {
+        match resource {
+            Resource::Steps => self.steps,
+            Resource::Tokens => self.total_tokens(),
+            Resource::Memory => self.memory_bytes,
+            Resource::Cost => self.cost,
+            Resource::DiscoveredSteps => self.discovered_steps,
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn charged_tokens(&self) -> u64 {
+        match self.rate_tokens {
+            Some(tokens) => tokens,
+            None => self.total_tokens(),
+        }
+    }
+
+    /// Asks for steps alone.
+    #[inline]
+    pub(crate) const fn is_bare(&self) -> bool {
+        self.input_tokens | self.output_tokens | self.memory_bytes | self.cost | self.discovered_steps == 0
+            && self.provider.is_none()
+            && self.fingerprint.is_none()
+    }
+
+    /// Sets no quantity aside, so that an open hold of it shows in no tally.
+    #[inline]
+    pub(crate) const fn leaves_no_trace(&self) -> bool {
+        self.input_tokens | self.output_tokens | self.memory_bytes | self.cost == 0
+    }
+}
+
+/// What really happened: the tokens and the money that a step used, to the unit.
+///
+/// Amounts may be any `u64`; a sum is cut at 2^56 − 1 and halts the execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[must_use = "what was used counts only once it is settled or charged"]
+pub struct Actual {
+    pub(crate) steps: u64,
+    pub(crate) input_tokens: u64,
+    pub(crate) output_tokens: u64,
+    pub(crate) cost: u64,
+    pub(crate) discovered_steps: u64,
+}
+
+impl Actual {
+    /// Nothing was used.
+    #[inline]
+    pub const fn none() -> Self {
+        Self { steps: 0, input_tokens: 0, output_tokens: 0, cost: 0, discovered_steps: 0 }
+    }
+
+    /// Tokens used, input and output apart.
+    #[inline]
+    pub const fn tokens(input: u64, output: u64) -> Self {
+        Self { input_tokens: input, output_tokens: output, ..Self::none() }
+    }
+
+    /// Money spent. Default $0.
+    #[inline]
+    pub const fn cost(self, cost: NanoUsd) -> Self {
+        Self { cost: cost.get(), ..self }
+    }
+
+    /// Steps begun beyond those that were reserved. Default 0.
+    #[inline]
+    pub const fn steps(self, steps: u64) -> Self {
+        Self { steps, ..self }
+    }
+
+    /// Discovered steps begun beyond those that were reserved. Default 0.
+    #[inline]
+    pub const fn discovered_steps(self, steps: u64) -> Self {
+        Self { discovered_steps: steps, ..self }
+    }
+
+    /// Input and output tokens together, cut at `u64::MAX`.
+    #[inline]
+    #[must_use]
+    pub const fn total_tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
+    }
+}
