@@ -7,6 +7,8 @@ mod id;
 mod kernel;
 mod limits;
 mod money;
+#[cfg(feature = "policy-file")]
+mod policy_file;
 #[expect(dead_code, reason = "the policy above it follows")]
 mod sync;
 
@@ -17,3 +19,5 @@ pub use limits::{
     ResourceLimits, TenantPolicy, UNLIMITED,
 };
 pub use money::{MoneyError, NanoUsd};
+#[cfg(feature = "policy-file")]
+pub use policy_file::{PolicyFile, PolicyFileError};
