@@ -1,5 +1,6 @@
 //! All or nothing over several words.
 
+use super::activity::Activity;
 use super::gcra::{Paced, Rate, Tat, TooFast};
 use super::tally::{Refusal, Tally};
 
@@ -27,13 +28,17 @@ pub(crate) enum Lost {
     Leg(usize, Refusal),
     /// The rate of that number.
     Rate(usize, TooFast),
+    /// A reaper found the scope idle first.
+    Reaped,
 }
 
 /// Everything one demand takes.
 ///
-/// **Order.** Legs as listed, then the rates, then `last`; everyone takes in one order, and who fails gives back in the
-/// opposite one. `last` is for a count that is committed by being taken (steps): nothing comes behind it that could
-/// undo it, so its tally never shows a take that will not stay, and its exhaustion can be acted upon (T3).
+/// **Order.** Legs as listed, then the rates, then `last`, then the touch; everyone takes in one order, and who fails
+/// gives back in the opposite one. `last` is for a count that is committed by being taken (steps): no amount comes
+/// behind it that could undo it, so its tally never shows a take that will not stay, and its exhaustion can be acted
+/// upon (T3). The touch is the very last, so that a refusal is no activity (T2); it fails only if a reaper found the
+/// scope idle in between, and that scope ends anyway (I1).
 ///
 /// **Look first.** Callers look at every word before they take the first: a demand that does not fit then takes nothing
 /// at all, and only a race between look and take is ever undone.
@@ -42,6 +47,7 @@ pub(crate) struct Bundle<'a> {
     pub(crate) legs: &'a [Leg<'a>],
     pub(crate) rates: &'a [RateLeg<'a>],
     pub(crate) last: Option<Leg<'a>>,
+    pub(crate) activity: Option<&'a Activity>,
     pub(crate) now_ns: u64,
 }
 
@@ -79,13 +85,22 @@ impl Bundle<'_> {
                 }
             }
         }
-        match &self.last {
-            None => Ok(()),
-            Some(last) => last.take().map_err(|refusal| {
-                self.undo(self.legs.len(), &paced);
-                Lost::Leg(self.legs.len(), refusal)
-            }),
+        if let Some(last) = &self.last
+            && let Err(refusal) = last.take()
+        {
+            self.undo(self.legs.len(), &paced);
+            return Err(Lost::Leg(self.legs.len(), refusal));
         }
+        if let Some(activity) = self.activity
+            && !activity.touch(self.now_ns)
+        {
+            if let Some(last) = &self.last {
+                last.tally.give(last.amount);
+            }
+            self.undo(self.legs.len(), &paced);
+            return Err(Lost::Reaped);
+        }
+        Ok(())
     }
 
     #[cold]

@@ -128,7 +128,7 @@ impl Tally {
         self.settle(amount, 0);
     }
 
-    /// Takes `amount` whatever remains, but not past a flag: for limits that only observe.
+    /// Takes `amount` whatever remains, but not past a flag nor past the bound: for limits that only observe.
     #[inline]
     pub(crate) fn take_observed(&self, amount: u64) -> Result<Word, Refusal> {
         self.0.update(|word| {
@@ -136,8 +136,10 @@ impl Tally {
             if word.0 & BARRED != 0 {
                 return Err(Refusal::Barred);
             }
-            let (next, _) = word.settle(0, amount);
-            Ok((next.0, next))
+            match word.settle(0, amount) {
+                (_, true) => Err(Refusal::Short(word)),
+                (next, false) => Ok((next.0, next)),
+            }
         })
     }
 

@@ -1,0 +1,208 @@
+//! Limits, compiled: what a decision needs of a configuration, and nothing to be worked out on the way.
+
+use crate::decision::ViolationType;
+use crate::kernel::gcra::Rate;
+use crate::kernel::tally::MAX_AMOUNT;
+use crate::limits::provider::rate_ratio;
+use crate::limits::{
+    Action, ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProviderPolicy, ResourceLimits, UNLIMITED,
+};
+use crate::resource::Resource;
+
+const NS_PER_MS: u64 = 1_000_000;
+pub(crate) const NS_PER_SECOND: u64 = 1_000_000_000;
+const MIB: u64 = 1 << 20;
+
+/// A remainder that no tally reaches.
+const NEVER: i64 = i64::MIN;
+
+/// The compiled limit of one tally.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TallyLimit {
+    pub(crate) kind: ViolationType,
+    /// [`MAX_AMOUNT`] if there is none.
+    pub(crate) limit: u64,
+    /// Warn when no more than this remains after the demand; [`NEVER`] never warns.
+    pub(crate) warn_room: i64,
+    pub(crate) action: Action,
+}
+
+/// What remains of `limit` when (used · 100) / limit, rounded down, has just reached `threshold`.
+fn warn_room(limit: u64, threshold: u32) -> i64 {
+    if limit == 0 {
+        return NEVER;
+    }
+    let reached = (u128::from(limit) * u128::from(threshold)).div_ceil(100);
+    // `reached` ≤ `limit` < 2^56, since a threshold is at most 100.
+    i64::try_from(u128::from(limit).saturating_sub(reached)).unwrap_or(NEVER)
+}
+
+impl TallyLimit {
+    pub(crate) fn new(kind: ViolationType, limit: Option<u64>, action: Action, threshold: u32) -> Self {
+        let room = limit.map_or(NEVER, |limit| warn_room(limit, threshold));
+        Self { kind, limit: limit.unwrap_or(MAX_AMOUNT).min(MAX_AMOUNT), warn_room: room, action }
+    }
+}
+
+/// A deadline that is compared with a time that has passed, in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TimeLimit {
+    /// Block from here on.
+    pub(crate) block_ns: u64,
+    /// Warn from here on.
+    pub(crate) warn_ns: u64,
+    /// As configured, in the unit that is printed.
+    pub(crate) limit: u64,
+    pub(crate) action: Action,
+}
+
+impl TimeLimit {
+    fn new(limit: u64, unit_ns: u64, grace_ns: u64, action: Action, threshold: u32) -> Self {
+        // A limit of 0 allows nothing, so it has no grace; a deadline past the end of time never comes.
+        let block = if limit == 0 { 0 } else { limit.saturating_mul(unit_ns).saturating_add(grace_ns) };
+        // In whole units, as the percentage is: (elapsed · 100) / limit ≥ threshold.
+        let warn = (u128::from(limit) * u128::from(threshold)).div_ceil(100) * u128::from(unit_ns);
+        Self {
+            block_ns: block,
+            warn_ns: if limit == 0 { u64::MAX } else { u64::try_from(warn).unwrap_or(u64::MAX) },
+            limit,
+            action,
+        }
+    }
+}
+
+/// The guard against repeated steps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LoopLimit {
+    pub(crate) times: u64,
+    pub(crate) longest: usize,
+    pub(crate) action: Action,
+}
+
+/// The compiled limits of an execution.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    tallies: [TallyLimit; Resource::ALL.len()],
+    /// The resources that have a limit.
+    pub(crate) set: u8,
+    pub(crate) wall: Option<TimeLimit>,
+    pub(crate) idle: Option<TimeLimit>,
+    pub(crate) repetition: Option<LoopLimit>,
+    pub(crate) cost_threshold: Option<TallyLimit>,
+    pub(crate) depth_limit: Option<u64>,
+    pub(crate) depth_action: Action,
+    /// Steps are the only thing that is limited, and no time matters.
+    pub(crate) bare: bool,
+}
+
+impl Plan {
+    pub(crate) fn compile(
+        limits: &ResourceLimits,
+        long_running: &LongRunningExecutionPolicy,
+        policy: &EnforcementPolicy,
+    ) -> Result<Self, ConfigError> {
+        limits.validate()?;
+        long_running.validate()?;
+        policy.validate()?;
+        let actions = &policy.actions;
+        let warn = policy.warning_threshold;
+        let plain = |limit: u64| (limit != UNLIMITED).then_some(limit);
+        let tally = |kind, limit, action| TallyLimit::new(kind, limit, action, warn);
+        let memory = limits.max_memory_mb.map(|mib| mib.saturating_mul(MIB));
+        let cost = limits.max_cost_usd.map(crate::money::NanoUsd::get);
+        let set = [
+            (Resource::Steps, plain(limits.max_steps)),
+            (Resource::Tokens, plain(limits.max_tokens)),
+            (Resource::Memory, memory),
+            (Resource::Cost, cost),
+            (Resource::DiscoveredSteps, long_running.max_discovered_steps),
+        ]
+        .iter()
+        .fold(0, |set, (resource, limit)| if limit.is_some() { set | resource.bit() } else { set });
+        let wall = plain(limits.max_wall_time_ms).map(|ms| {
+            let grace = policy.timeout_grace_ms.saturating_mul(NS_PER_MS);
+            TimeLimit::new(ms, NS_PER_MS, grace, actions.wall_time, warn)
+        });
+        let idle =
+            long_running.idle_timeout_seconds.map(|s| TimeLimit::new(s, NS_PER_SECOND, 0, actions.idle, warn));
+        let repetition = long_running.max_same_step_repetitions.map(|times| LoopLimit {
+            times,
+            longest: usize::try_from(long_running.max_cycle_length).unwrap_or(1),
+            action: actions.same_step_loop,
+        });
+        let cost_threshold = long_running
+            .cost_alert_threshold_usd
+            .map(|usd| tally(ViolationType::CostThreshold, Some(usd.get()), actions.cost_threshold));
+        let bare = set & !Resource::Steps.bit() == 0
+            && wall.is_none()
+            && idle.is_none()
+            && repetition.is_none()
+            && cost_threshold.is_none();
+        Ok(Self {
+            // In the order of `Resource`.
+            tallies: [
+                tally(ViolationType::StepLimit, plain(limits.max_steps), actions.steps),
+                tally(ViolationType::TokenLimit, plain(limits.max_tokens), actions.tokens),
+                tally(ViolationType::MemoryLimit, memory, actions.memory),
+                tally(ViolationType::CostLimit, cost, actions.cost),
+                tally(
+                    ViolationType::DiscoveredStepLimit,
+                    long_running.max_discovered_steps,
+                    actions.discovered_steps,
+                ),
+            ],
+            set,
+            wall,
+            idle,
+            repetition,
+            cost_threshold,
+            depth_limit: long_running.max_discovery_depth,
+            depth_action: actions.discovery_depth,
+            bare: bare && actions.steps != Action::Observe,
+        })
+    }
+
+    #[inline]
+    pub(crate) fn tally(&self, resource: Resource) -> &TallyLimit {
+        let [steps, tokens, memory, cost, discovered] = &self.tallies;
+        match resource {
+            Resource::Steps => steps,
+            Resource::Tokens => tokens,
+            Resource::Memory => memory,
+            Resource::Cost => cost,
+            Resource::DiscoveredSteps => discovered,
+        }
+    }
+
+    /// Whether any decision of this plan needs the time.
+    #[inline]
+    pub(crate) fn needs_time(&self) -> bool {
+        self.wall.is_some() || self.idle.is_some()
+    }
+}
+
+/// The compiled rates of a provider: requests, then tokens.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RatePlan {
+    pub(crate) requests: Option<Rate>,
+    pub(crate) tokens: Option<Rate>,
+}
+
+fn rate(limit: Option<u64>, burst: Option<u64>) -> Option<Rate> {
+    let limit = limit?;
+    if limit == 0 {
+        return Some(Rate { interval: 0, scale: 1, burst: 0 });
+    }
+    let (interval, scale) = rate_ratio(limit);
+    Some(Rate { interval, scale, burst: burst.unwrap_or(limit) })
+}
+
+impl RatePlan {
+    pub(crate) fn compile(policy: &ProviderPolicy) -> Result<Self, ConfigError> {
+        policy.validate()?;
+        Ok(Self {
+            requests: rate(policy.requests_per_minute, policy.request_burst),
+            tokens: rate(policy.tokens_per_minute, policy.token_burst),
+        })
+    }
+}
