@@ -1,0 +1,139 @@
+//! Recorded traces: read exactly, put in order, checked.
+//!
+//! Each format has one file here that turns it into items. azure, mooncake and aider are read as they stand, a row at a
+//! time; all others are sorted through an index.
+
+use std::path::{Path, PathBuf};
+
+mod aider;
+mod azure;
+mod error;
+mod events;
+mod format;
+mod intercode;
+mod item;
+mod json;
+mod mini_swe_agent;
+mod mooncake;
+mod order;
+mod requests;
+mod sorted;
+mod source;
+mod steps;
+mod swe_agent;
+mod table;
+mod value;
+
+pub(crate) use error::TraceError;
+pub(crate) use format::Format;
+pub(crate) use item::{Amounts, Item, Run, Step};
+pub(crate) use source::BytesRead;
+
+use error::{Mismatch, Place};
+use requests::Requests;
+use sorted::Index;
+
+/// An open trace: what happens in it, in decision order. It ends at the first error.
+pub(crate) struct Trace {
+    format: Format,
+    items: Box<dyn Iterator<Item = Result<Item, TraceError>>>,
+    read: BytesRead,
+    /// The file to name when there is no row in any.
+    first: PathBuf,
+    rows: u64,
+    ended: bool,
+}
+
+impl Trace {
+    /// Opens the files of one trace. They have to be of one format: `format`, or else the one that they show.
+    pub(crate) fn open(paths: &[PathBuf], format: Option<Format>) -> Result<Self, TraceError> {
+        let format = match format {
+            Some(format) => format,
+            None => recognise(paths)?,
+        };
+        let read = BytesRead::default();
+        let items: Box<dyn Iterator<Item = Result<Item, TraceError>>> = match format {
+            Format::Azure => Box::new(Requests::<azure::Azure>::new(paths, &read)),
+            Format::Mooncake => Box::new(Requests::<mooncake::Mooncake>::new(paths, &read)),
+            Format::Aider => Box::new(aider::Aider::new(paths, &read)),
+            Format::Steps => sorted(paths, &read, steps::read)?,
+            Format::MiniSweAgent => sorted(paths, &read, mini_swe_agent::read)?,
+            Format::SweAgent => sorted(paths, &read, swe_agent::read)?,
+            Format::Intercode => sorted(paths, &read, intercode::read)?,
+            Format::Events => sorted(paths, &read, events::read)?,
+        };
+        let first = paths.first().cloned().unwrap_or_default();
+        Ok(Self { format, items, read, first, rows: 0, ended: false })
+    }
+
+    /// The format of the files.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    fn no_rows(&self) -> TraceError {
+        Place::file(&self.first).wrong("", Mismatch::said("no data row", "one or more"))
+    }
+
+    /// How many bytes of the files have been read.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.read.get()
+    }
+}
+
+impl Iterator for Trace {
+    type Item = Result<Item, TraceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let item = match self.items.next() {
+            Some(item) => item,
+            None if self.rows == 0 => Err(self.no_rows()),
+            None => return None,
+        };
+        self.ended = item.is_err();
+        self.rows += u64::from(matches!(item, Ok(Item::Step(_))));
+        Some(item)
+    }
+}
+
+fn recognise(paths: &[PathBuf]) -> Result<Format, TraceError> {
+    let mut all: Option<(&Path, Format)> = None;
+    for path in paths {
+        let format = Format::of(path)?;
+        match all {
+            None => all = Some((path, format)),
+            Some((_, first)) if first == format => {}
+            Some((first_path, first)) => {
+                let first_path = error::printable(&first_path.to_string_lossy());
+                let mismatch = Mismatch::said(format!("the format {format}"), format!("{first}, as {first_path}"));
+                return Err(Place::file(path).wrong("", mismatch));
+            }
+        }
+    }
+    let no_files = || Place::file(Path::new("trace")).wrong("", Mismatch::said("no file", "one or more"));
+    all.map(|(_, format)| format).ok_or_else(no_files)
+}
+
+/// A reader of a format whose rows are sorted.
+type Read = fn(&Path, &BytesRead, &mut Index) -> Result<(), TraceError>;
+
+fn sorted(
+    paths: &[PathBuf],
+    read: &BytesRead,
+    read_file: Read,
+) -> Result<Box<dyn Iterator<Item = Result<Item, TraceError>>>, TraceError> {
+    let mut index = Index::default();
+    for path in paths {
+        index.begin_file(path);
+        read_file(path, read, &mut index)?;
+    }
+    Ok(Box::new(index.sort()?.map(Ok)))
+}
+
+#[cfg(test)]
+mod recorded_tests;
+#[cfg(test)]
+mod tests;
