@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::kernel::cell::Cell;
+use crate::sync::Arc;
 
 /// A moment, in nanoseconds since the Unix epoch; until the year 2554.
 ///
@@ -181,8 +182,14 @@ impl fmt::Debug for Clock {
 /// assert_eq!(run.reserve(Demand::step()).unwrap_err().violation_type, ViolationType::WallTimeLimit);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Default)]
-pub struct ManualClock(Arc<AtomicU64>);
+#[derive(Debug, Clone)]
+pub struct ManualClock(Arc<Cell>);
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::starting_at(Timestamp::ZERO)
+    }
+}
 
 impl ManualClock {
     /// A clock that stands at the Unix epoch.
@@ -194,7 +201,7 @@ impl ManualClock {
     /// A clock that stands at `start`.
     #[must_use]
     pub fn starting_at(start: Timestamp) -> Self {
-        Self(Arc::new(AtomicU64::new(start.0)))
+        Self(Arc::new(Cell::new(start.0)))
     }
 
     /// The moment at which it stands.
@@ -202,19 +209,19 @@ impl ManualClock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         // Acquire: who reads a moment also sees what was done before the clock was set to it; partner: `set`, `advance`.
-        Timestamp(self.0.load(Ordering::Acquire))
+        Timestamp(self.0.load())
     }
 
     /// Moves it to `now`, forwards or back.
     pub fn set(&self, now: Timestamp) {
         // Release: what was done before is seen by whoever reads the new moment; partner: `now`.
-        self.0.store(now.0, Ordering::Release);
+        self.0.apply(|_| (now.0, ()));
     }
 
     /// Moves it forwards, at most to the end of time.
     pub fn advance(&self, by: Duration) {
         let by = nanos(by);
-        // AcqRel: as in `set`, and no concurrent advance is lost.
-        let _before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(now.saturating_add(by)));
+        // As in `set`, and no concurrent advance is lost.
+        self.0.apply(|now| (now.saturating_add(by), ()));
     }
 }

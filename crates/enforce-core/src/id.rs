@@ -95,7 +95,6 @@ id!(
 );
 
 /// Whether `text` may name a `kind` ("execution id", "tenant id"): 1 to [`MAX_ID_BYTES`] bytes.
-#[cfg_attr(not(test), expect(dead_code, reason = "for `register`, which checks the ids of strangers"))]
 pub(crate) fn validate(kind: &'static str, text: &str) -> Result<(), InvalidId> {
     if text.is_empty() || text.len() > MAX_ID_BYTES { Err(InvalidId { kind, bytes: text.len() }) } else { Ok(()) }
 }

@@ -1,18 +1,64 @@
 //! Kernel-owned limits, quotas and rate limits for agent executions: exact in every interleaving, without a lock on the
 //! path that every step takes.
+//!
+//! An [`Enforcer`] is built once from limits and a clock. Every execution registers with it and asks before each step:
+//! [`Execution::reserve`] takes everything a [`Demand`] needs on every limit, all or nothing, and returns a [`Hold`];
+//! [`Hold::settle`] records what was really used. A refusal is an [`EnforcementViolation`]: which limit, how much is
+//! left, and whether waiting helps.
+//!
+//! ```
+//! use enforce_core::{Actual, Demand, Enforcer, NanoUsd, ResourceLimits};
+//!
+//! let limits = ResourceLimits { max_steps: 2, max_cost_usd: Some("0.01".parse()?), ..ResourceLimits::default() };
+//! let enforcer = Enforcer::builder().limits(limits).build()?;
+//! let run = enforcer.execution("exec_1", "tenant_acme").register()?;
+//!
+//! let hold = run.reserve(Demand::step().tokens(1_200, 2_896).cost(NanoUsd::new(9_000_000)?))?;
+//! hold.settle(Actual::tokens(1_187, 412).cost(NanoUsd::new(4_035_000)?)); // what is not used goes back
+//!
+//! let refused = run.reserve(Demand::step().cost(NanoUsd::new(6_000_000)?)).unwrap_err();
+//! assert_eq!(refused.to_string(), "cost_limit exceeded: $0.010035 / $0.01 (100%)");
+//! assert_eq!(run.finish().total_tokens, 1_599);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//!
+//! | name | adds | costs | default |
+//! |---|---|---|---|
+//! | `policy-file` | `PolicyFile`: limits read from a TOML text | the `toml` parser | no |
 
+mod admission;
+mod clock;
+mod decision;
+mod enforcer;
 mod error;
+mod execution;
+mod hold;
 mod id;
-#[expect(dead_code, reason = "the policy above it follows")]
 mod kernel;
 mod limits;
 mod money;
+mod plan;
 #[cfg(feature = "policy-file")]
 mod policy_file;
-#[expect(dead_code, reason = "the policy above it follows")]
+mod provider;
+mod registry;
+mod resource;
+mod snapshot;
+mod step_timeout;
 mod sync;
+mod tenant;
+mod usage;
 
+pub use clock::{Clock, ManualClock, TimeSource, Timestamp};
+pub use decision::{
+    Cause, EnforcementResult, EnforcementViolation, EnforcementWarning, RatesRefused, Retry, ScopeKind, ViolationType,
+};
+pub use enforcer::{Enforcer, EnforcerBuilder, ExecutionBuilder, RegisterError};
 pub use error::{BackoffStrategy, ExecutionError, ExecutionErrorCategory, LlmErrorCode, RetryPolicy, ToolErrorCode};
+pub use execution::{DepthGuard, Execution, FinishOnDrop};
+pub use hold::{Hold, OwnedHold, Settlement};
 pub use id::{ExecutionId, InvalidId, StepId, TenantId};
 pub use limits::{
     Action, BudgetPeriod, ConfigError, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ProviderPolicy,
@@ -21,3 +67,8 @@ pub use limits::{
 pub use money::{MoneyError, NanoUsd};
 #[cfg(feature = "policy-file")]
 pub use policy_file::{PolicyFile, PolicyFileError};
+pub use provider::{ProviderError, ProviderKey};
+pub use resource::{Actual, Demand};
+pub use snapshot::{BudgetUsage, Outstanding, Status, TenantUsage, UsageSnapshot};
+pub use step_timeout::StepTimeoutGuard;
+pub use usage::ExecutionUsage;

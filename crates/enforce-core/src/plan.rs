@@ -104,6 +104,20 @@ impl Plan {
         limits.validate()?;
         long_running.validate()?;
         policy.validate()?;
+        Ok(Self::of_valid(limits, long_running, policy))
+    }
+
+    /// The plan that limits nothing.
+    pub(crate) fn unlimited() -> Self {
+        let (limits, long_running) = (ResourceLimits::unlimited(), LongRunningExecutionPolicy::disabled());
+        Self::of_valid(&limits, &long_running, &EnforcementPolicy::default())
+    }
+
+    fn of_valid(
+        limits: &ResourceLimits,
+        long_running: &LongRunningExecutionPolicy,
+        policy: &EnforcementPolicy,
+    ) -> Self {
         let actions = &policy.actions;
         let warn = policy.warning_threshold;
         let plain = |limit: u64| (limit != UNLIMITED).then_some(limit);
@@ -123,8 +137,7 @@ impl Plan {
             let grace = policy.timeout_grace_ms.saturating_mul(NS_PER_MS);
             TimeLimit::new(ms, NS_PER_MS, grace, actions.wall_time, warn)
         });
-        let idle =
-            long_running.idle_timeout_seconds.map(|s| TimeLimit::new(s, NS_PER_SECOND, 0, actions.idle, warn));
+        let idle = long_running.idle_timeout_seconds.map(|s| TimeLimit::new(s, NS_PER_SECOND, 0, actions.idle, warn));
         let repetition = long_running.max_same_step_repetitions.map(|times| LoopLimit {
             times,
             longest: usize::try_from(long_running.max_cycle_length).unwrap_or(1),
@@ -138,18 +151,14 @@ impl Plan {
             && idle.is_none()
             && repetition.is_none()
             && cost_threshold.is_none();
-        Ok(Self {
+        Self {
             // In the order of `Resource`.
             tallies: [
                 tally(ViolationType::StepLimit, plain(limits.max_steps), actions.steps),
                 tally(ViolationType::TokenLimit, plain(limits.max_tokens), actions.tokens),
                 tally(ViolationType::MemoryLimit, memory, actions.memory),
                 tally(ViolationType::CostLimit, cost, actions.cost),
-                tally(
-                    ViolationType::DiscoveredStepLimit,
-                    long_running.max_discovered_steps,
-                    actions.discovered_steps,
-                ),
+                tally(ViolationType::DiscoveredStepLimit, long_running.max_discovered_steps, actions.discovered_steps),
             ],
             set,
             wall,
@@ -159,7 +168,7 @@ impl Plan {
             depth_limit: long_running.max_discovery_depth,
             depth_action: actions.discovery_depth,
             bare: bare && actions.steps != Action::Observe,
-        })
+        }
     }
 
     #[inline]

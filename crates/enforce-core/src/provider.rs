@@ -83,8 +83,7 @@ impl Providers {
             return Ok(known.key);
         }
         let key = ProviderKey(*known);
-        let provider =
-            Provider { requests: CachePadded::new(Tat::new()), tokens: CachePadded::new(Tat::new()) };
+        let provider = Provider { requests: CachePadded::new(Tat::new()), tokens: CachePadded::new(Tat::new()) };
         if u64::from(*known) >= self.cap || !self.cells.put(key.0, provider) {
             return Err(ProviderError::Full { cap: self.cap });
         }
@@ -122,9 +121,7 @@ pub(crate) fn look(legs: &[Option<RateLeg<'_>>; 2], now_ns: u64) -> Result<(), E
     let [requests, tokens] = legs;
     match (refusal(requests), refusal(tokens)) {
         (None, None) => Ok(()),
-        (requests_refusal, tokens_refusal) => {
-            Err(violation([requests, tokens], [requests_refusal, tokens_refusal]))
-        }
+        (requests_refusal, tokens_refusal) => Err(violation([requests, tokens], [requests_refusal, tokens_refusal])),
     }
 }
 
@@ -135,14 +132,15 @@ pub(crate) fn violation(legs: [&Option<RateLeg<'_>>; 2], refusals: [Option<TooFa
         [None, Some(_)] => RatesRefused::Tokens,
         _ => RatesRefused::Requests,
     };
-    let retry = refusals.into_iter().flatten().fold(Retry::After(std::time::Duration::ZERO), |latest, refusal| {
-        match (latest, refusal) {
-            (Retry::After(latest), TooFast::After(ns)) => {
-                Retry::After(latest.max(std::time::Duration::from_nanos(ns)))
+    let retry =
+        refusals.into_iter().flatten().fold(Retry::After(std::time::Duration::ZERO), |latest, refusal| {
+            match (latest, refusal) {
+                (Retry::After(latest), TooFast::After(ns)) => {
+                    Retry::After(latest.max(std::time::Duration::from_nanos(ns)))
+                }
+                _ => Retry::Never,
             }
-            _ => Retry::Never,
-        }
-    });
+        });
     // The figures are those of the first rate that refused: what was asked of its burst.
     let first = legs.into_iter().zip(refusals).find(|(_, refusal)| refusal.is_some());
     let (asked, burst) = first.and_then(|(leg, _)| *leg).map_or((0, 0), |leg| (leg.amount, leg.rate.burst));

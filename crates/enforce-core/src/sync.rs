@@ -9,8 +9,33 @@ pub(crate) use crossbeam_utils::CachePadded;
 pub(crate) use std::sync::atomic::Ordering;
 pub(crate) use std::sync::{Arc, OnceLock};
 
-#[expect(clippy::disallowed_types, reason = "this is the one place that may name them")]
-pub(crate) use std::sync::atomic::AtomicU64;
+/// The atomic word: what of it the kernel uses, and no more.
+#[derive(Debug)]
+#[expect(clippy::disallowed_types, reason = "this is the one place that may name it")]
+pub(crate) struct AtomicU64(std::sync::atomic::AtomicU64);
+
+#[expect(clippy::disallowed_types, reason = "this is the one place that may name it")]
+impl AtomicU64 {
+    pub(crate) const fn new(word: u64) -> Self {
+        Self(std::sync::atomic::AtomicU64::new(word))
+    }
+
+    #[inline]
+    pub(crate) fn load(&self, order: Ordering) -> u64 {
+        self.0.load(order)
+    }
+
+    #[inline]
+    pub(crate) fn compare_exchange_weak(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        self.0.compare_exchange_weak(current, new, success, failure)
+    }
+}
 
 /// A lock that does not poison: a panic of one caller never turns into a refusal for the others.
 #[derive(Debug, Default)]

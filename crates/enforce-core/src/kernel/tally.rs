@@ -16,6 +16,8 @@ pub(crate) const CLOSED: u64 = 1 << 2;
 pub(crate) const RETIRED: u64 = 1 << 3;
 /// Somebody waits: who does not wait is refused. Reserved; nothing sets it yet.
 pub(crate) const WAITERS: u64 = 1 << 4;
+/// What has been used is counted further up: who changes it from here on carries the change up. Bars nothing.
+pub(crate) const COUNTED: u64 = 1 << 5;
 
 const FLAG_BITS: u32 = 7;
 const FLAGS: u64 = (1 << FLAG_BITS) - 1;
@@ -24,8 +26,8 @@ const BARRED: u64 = HALTED | PAUSED | CLOSED | RETIRED | WAITERS;
 /// What a tally's word says.
 ///
 /// ```text
-/// 63                              7 6  5 4        3        2       1       0
-/// [ remaining = limit − used, i57 ][ 0 0 ][WAITERS][RETIRED][CLOSED][PAUSED][HALTED]
+/// 63                              7  6    5       4        3       2       1       0
+/// [ remaining = limit − used, i57 ][0][COUNTED][WAITERS][RETIRED][CLOSED][PAUSED][HALTED]
 /// ```
 ///
 /// **Invariants.** `−MAX ≤ remaining ≤ MAX`. The word holds what *remains*, so a take needs no look at the limit and a
@@ -47,6 +49,11 @@ pub(crate) enum Refusal {
 impl Word {
     fn new(remaining: i64, flags: u64) -> Self {
         Self(((remaining.clamp(-MAX, MAX) << FLAG_BITS) as u64) | (flags & FLAGS))
+    }
+
+    /// The word of a tally from which nothing has been taken.
+    pub(crate) fn full(limit: u64) -> Self {
+        Self::new(limit.min(MAX_AMOUNT) as i64, 0)
     }
 
     /// limit − used; negative when in debt.
@@ -94,6 +101,15 @@ impl Word {
     }
 }
 
+/// What recording an amount did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    /// The tally had been counted further up before.
+    pub(crate) late: bool,
+    /// The sum had to be cut at the bound.
+    pub(crate) cut: bool,
+}
+
 /// A counter that never passes its limit through [`Tally::take`], in any interleaving (T1).
 ///
 /// - A refused take changes nothing (T2): it never reaches an exchange.
@@ -106,7 +122,7 @@ pub(crate) struct Tally(Cell);
 impl Tally {
     /// A tally from which `limit` may be taken (at most [`MAX_AMOUNT`], which also stands for no limit).
     pub(crate) fn new(limit: u64) -> Self {
-        Self(Cell::new(Word::new(limit.min(MAX_AMOUNT) as i64, 0).0))
+        Self(Cell::new(Word::full(limit).0))
     }
 
     #[inline]
@@ -143,13 +159,14 @@ impl Tally {
         })
     }
 
-    /// Gives `reserved` back and records `actual`, in one exchange; true if the sum had to be cut at the bound.
+    /// Gives `reserved` back and records `actual`, in one exchange. Not barred by any flag.
     #[inline]
-    pub(crate) fn settle(&self, reserved: u64, actual: u64) -> bool {
-        // One exchange, so nobody sees the room given back without the spending (T1).
+    pub(crate) fn settle(&self, reserved: u64, actual: u64) -> Recorded {
+        // One exchange, so nobody sees the room given back without the spending (T1), and COUNTED is seen by exactly
+        // those whose change its setter has not (C1).
         self.0.apply(|word| {
             let (next, cut) = Word(word).settle(reserved, actual);
-            (next.0, cut)
+            (next.0, Recorded { late: word & COUNTED != 0, cut })
         })
     }
 

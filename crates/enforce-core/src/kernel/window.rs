@@ -18,10 +18,6 @@ impl Window {
     fn new(period: u64, limit: u64) -> Self {
         Self { period, tally: Tally::new(limit), committed: Meter::new() }
     }
-
-    pub(crate) fn period(&self) -> u64 {
-        self.period
-    }
 }
 
 /// The periods in which a budget was used, oldest first.
@@ -73,6 +69,14 @@ impl Windows {
     /// [`Windows::enter`] that changes nothing: `None` if `period` has not begun yet.
     pub(crate) fn peek(&self, period: u64) -> Option<&Window> {
         self.get(self.current()).filter(|window| window.period >= period)
+    }
+
+    /// Whether nothing was ever taken from it or recorded in it.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.current() == 0
+            && self
+                .get(0)
+                .is_none_or(|window| window.committed.read() == 0 && window.tally.word().used(self.limit) == 0)
     }
 
     #[cold]

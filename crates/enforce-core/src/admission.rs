@@ -1,0 +1,517 @@
+//! The decision: look at every limit in order, then take everything or nothing.
+
+use crate::clock::Timestamp;
+use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, Retry, ScopeKind, ViolationType};
+use crate::execution::Record;
+use crate::hold::Receipt;
+use crate::kernel::activity::Seen;
+use crate::kernel::bundle::{Bundle, Leg, Lost, RateLeg};
+use crate::kernel::gcra::TooFast;
+use crate::kernel::repetition::Repetition;
+use crate::kernel::tally::{MAX_AMOUNT, Refusal, Word};
+use crate::limits::Action;
+use crate::plan::{TallyLimit, TimeLimit};
+use crate::provider;
+use crate::resource::{Demand, Resource};
+
+/// When and where a question is asked, worked out once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    /// Nanoseconds since the enforcer's epoch; 0 where no limit needs the time.
+    pub(crate) now_ns: u64,
+    now: Timestamp,
+    /// The number of the tenant's budget window, if it has a budget.
+    pub(crate) window: Option<u32>,
+}
+
+impl Asked {
+    /// Now, or `now`, for whatever of `record`'s limits needs it.
+    #[inline]
+    pub(crate) fn at(record: &Record, now: Option<Timestamp>) -> Self {
+        let needed = record.plan.needs_time() || record.tenant.plan.needs_time();
+        Self::given(record, time(record, now, needed))
+    }
+
+    #[inline]
+    fn of(record: &Record, demand: &Demand, now: Option<Timestamp>) -> Self {
+        let needed = record.plan.needs_time() || demand.provider.is_some() || record.tenant.plan.needs_time();
+        Self::given(record, time(record, now, needed))
+    }
+
+    #[inline]
+    fn given(record: &Record, now: Timestamp) -> Self {
+        let window = record.tenant.budget().map(|(_, windows)| windows.enter(record.tenant.plan.period_at(now)));
+        Self { now_ns: now.nanos_since(record.core.epoch), now, window }
+    }
+}
+
+#[inline]
+fn time(record: &Record, now: Option<Timestamp>, needed: bool) -> Timestamp {
+    match now {
+        Some(now) => now,
+        None if needed => record.core.clock.now(),
+        None => record.core.epoch,
+    }
+}
+
+/// What was noticed about a demand that nothing stands against.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Noticed {
+    /// The first limit that is near.
+    pub(crate) warning: Option<EnforcementWarning>,
+    /// The first limit that only observes and would have refused.
+    pub(crate) observed: Option<EnforcementViolation>,
+}
+
+/// The first limit that stands against a demand, and what it does about it.
+#[derive(Debug, Clone, Copy)]
+struct Blocked {
+    violation: EnforcementViolation,
+    /// Halt or pause, if the limit is exhausted and says so.
+    act: Option<Action>,
+    /// What was judged idle.
+    idle: Option<Seen>,
+}
+
+impl Blocked {
+    #[cold]
+    fn new(violation: EnforcementViolation, action: Action, exhausted: bool) -> Self {
+        let act = (exhausted && matches!(action, Action::Halt | Action::Pause)).then_some(action);
+        Self { violation, act, idle: None }
+    }
+}
+
+impl Noticed {
+    /// Blocks, unless the limit only observes.
+    #[cold]
+    fn refuse(&mut self, violation: EnforcementViolation, action: Action, exhausted: bool) -> Result<(), Blocked> {
+        if action == Action::Observe {
+            self.observed.get_or_insert(violation);
+            return Ok(());
+        }
+        Err(Blocked::new(violation, action, exhausted))
+    }
+
+    #[cold]
+    fn warn(&mut self, scope: ScopeKind, kind: ViolationType, current: u64, limit: u64) {
+        self.warning.get_or_insert_with(|| EnforcementWarning::of(scope, kind, current, limit));
+    }
+}
+
+/// Everything that is looked at for one demand.
+struct Look<'a> {
+    record: &'a Record,
+    demand: &'a Demand,
+    asked: &'a Asked,
+    memory: Option<&'a Repetition>,
+}
+
+/// Takes everything that `demand` asks, or says which limit stands against it, having carried out that limit's action.
+#[inline]
+pub(crate) fn reserve(
+    record: &Record,
+    demand: &Demand,
+    now: Option<Timestamp>,
+) -> Result<Receipt, EnforcementViolation> {
+    if record.plan.bare && demand.is_bare() && record.tenant.plan.budget.is_none() {
+        let limit = record.plan.tally(Resource::Steps);
+        // One exchange is the whole decision: everything else is unlimited and not asked for.
+        match record.hot.tally(Resource::Steps).take(demand.steps) {
+            Ok(after) if after.remaining() > limit.warn_room => return Ok(Receipt::of_nothing(None)),
+            Ok(after) => return Ok(warned(limit, after)),
+            Err(_) => {}
+        }
+    }
+    reserve_whole(record, demand, now)
+}
+
+#[cold]
+fn warned(limit: &TallyLimit, after: Word) -> Receipt {
+    let current = after.used(limit.limit);
+    let warning = EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit);
+    Receipt::of_nothing(None).noticing(Noticed { warning: Some(warning), observed: None })
+}
+
+#[inline(never)]
+fn reserve_whole(record: &Record, demand: &Demand, now: Option<Timestamp>) -> Result<Receipt, EnforcementViolation> {
+    let asked = Asked::of(record, demand, now);
+    // A step without a fingerprint only matters to the memory if there is a run that it breaks.
+    let remembers = record.plan.repetition.is_some()
+        && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));
+    let outcome = if remembers {
+        record.repetition.within(demand.fingerprint, |memory| attempt(record, demand, &asked, Some(memory)))
+    } else {
+        attempt(record, demand, &asked, None)
+    };
+    outcome.map_err(|blocked| carry_out(record, &blocked))
+}
+
+/// Whether `demand` would be admitted.
+pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
+    let needed = record.plan.needs_time() || demand.provider.is_some() || record.tenant.plan.needs_time();
+    let now = time(record, now, needed);
+    // The window is only looked for: a question does not begin a period.
+    let asked = Asked { now_ns: now.nanos_since(record.core.epoch), now, window: None };
+    let looked = match demand.fingerprint {
+        Some(_) if record.plan.repetition.is_some() => {
+            record.repetition.look(|memory| Look { record, demand, asked: &asked, memory: Some(memory) }.all())
+        }
+        _ => Look { record, demand, asked: &asked, memory: None }.all(),
+    };
+    match looked {
+        Err(blocked) => EnforcementResult::Blocked(blocked.violation),
+        Ok(Noticed { warning: Some(warning), .. }) => EnforcementResult::Warning(warning),
+        Ok(_) => EnforcementResult::Allowed,
+    }
+}
+
+/// Carries out the action of the limit that refused, if it is exhausted, and says what the caller is told: the limit, if
+/// this caller acted on it, or the state in which another has put the execution (E2).
+#[cold]
+fn carry_out(record: &Record, blocked: &Blocked) -> EnforcementViolation {
+    let cause = blocked.violation.as_cause();
+    if let Some(seen) = blocked.idle
+        && blocked.act == Some(Action::Halt)
+        && !record.hot.activity.reap(seen)
+        && !record.hot.activity.see().reaped()
+    {
+        // Something happened after it was judged idle (I1): refused, as it was when asked, but not acted upon.
+        return blocked.violation;
+    }
+    let change = match blocked.act {
+        Some(Action::Halt) => record.halt(cause),
+        Some(Action::Pause) => record.pause(cause),
+        _ => return blocked.violation,
+    };
+    if change.first { blocked.violation } else { record.state_violation() }
+}
+
+/// Looks at everything, then takes everything.
+#[inline]
+fn attempt(record: &Record, demand: &Demand, asked: &Asked, memory: Option<&Repetition>) -> Result<Receipt, Blocked> {
+    let look = Look { record, demand, asked, memory };
+    let noticed = look.all()?;
+    look.take().map_err(|lost| look.lost(lost))?;
+    if demand.discovered_steps > 0 {
+        record.hot.discovered.add(demand.discovered_steps);
+    }
+    let bare = record.plan.idle.is_some() && demand.leaves_no_trace();
+    if bare {
+        record.hot.bare_holds.settle(0, 1);
+    }
+    Ok(Receipt::new(demand, asked.window, bare).noticing(noticed))
+}
+
+impl<'a> Look<'a> {
+    /// All limits, in the order that never changes.
+    #[inline]
+    fn all(&self) -> Result<Noticed, Blocked> {
+        let mut noticed = Noticed::default();
+        let record = self.record;
+        if let Some(violation) = record.barred(record.hot.tally(Resource::Steps).word().flags()) {
+            return Err(Blocked::new(violation, Action::Refuse, false));
+        }
+        if let Some(wall) = &record.plan.wall {
+            let elapsed = self.asked.now.nanos_since(record.started);
+            self.time(&mut noticed, ViolationType::WallTimeLimit, wall, elapsed, 1_000_000)?;
+        }
+        if let Some(idle) = &record.plan.idle {
+            self.idle(&mut noticed, idle)?;
+        }
+        for resource in Resource::ALL {
+            if record.plan.set & resource.bit() != 0 || self.demand.amount(resource) > MAX_AMOUNT {
+                self.tally(&mut noticed, resource)?;
+            }
+            if resource == Resource::Cost
+                && let Some(threshold) = &record.plan.cost_threshold
+            {
+                self.cost_threshold(&mut noticed, threshold)?;
+            }
+        }
+        if let Some(memory) = self.memory {
+            self.repetition(&mut noticed, memory)?;
+        }
+        if let Some(budget) = &record.tenant.plan.budget {
+            self.budget(&mut noticed, budget)?;
+        }
+        if let Some(legs) = self.rate_legs()
+            && let Err(violation) = provider::look(&legs, self.asked.now_ns)
+        {
+            noticed.refuse(violation, record.core.rate_action, false)?;
+        }
+        Ok(noticed)
+    }
+
+    #[inline]
+    fn time(
+        &self,
+        noticed: &mut Noticed,
+        kind: ViolationType,
+        limit: &TimeLimit,
+        elapsed_ns: u64,
+        unit_ns: u64,
+    ) -> Result<(), Blocked> {
+        if elapsed_ns >= limit.block_ns {
+            let elapsed = elapsed_ns / unit_ns;
+            let violation = EnforcementViolation::of(ScopeKind::Execution, kind, elapsed, 0, limit.limit, Retry::Never);
+            noticed.refuse(violation, limit.action, true)?;
+        } else if elapsed_ns >= limit.warn_ns {
+            noticed.warn(ScopeKind::Execution, kind, elapsed_ns / unit_ns, limit.limit);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn idle(&self, noticed: &mut Noticed, limit: &TimeLimit) -> Result<(), Blocked> {
+        // Activity is read before the holds: a hold that ends in between has touched it first (I1).
+        let seen = self.record.hot.activity.see();
+        if seen.reaped() {
+            return Err(Blocked::new(self.record.reaped_violation(), Action::Refuse, false));
+        }
+        let idle_ns = self.asked.now_ns.saturating_sub(seen.last());
+        if idle_ns < limit.warn_ns && idle_ns < limit.block_ns {
+            return Ok(());
+        }
+        if self.record.has_open_holds() {
+            return Ok(());
+        }
+        self.time(noticed, ViolationType::IdleTimeout, limit, idle_ns, 1_000_000_000)
+            .map_err(|blocked| Blocked { idle: Some(seen), ..blocked })
+    }
+
+    #[inline]
+    fn tally(&self, noticed: &mut Noticed, resource: Resource) -> Result<(), Blocked> {
+        let limit = self.record.plan.tally(resource);
+        let asked = self.demand.amount(resource);
+        let word = self.record.hot.tally(resource).word();
+        match word.fits(asked) {
+            Ok(()) => {
+                // Neither term exceeds 2^56.
+                if word.remaining() - asked as i64 <= limit.warn_room {
+                    let current = word.used(limit.limit).saturating_add(asked);
+                    noticed.warn(ScopeKind::Execution, limit.kind, current, limit.limit);
+                }
+                Ok(())
+            }
+            Err(Refusal::Barred) => Err(Blocked::new(self.record.state_violation(), Action::Refuse, false)),
+            Err(Refusal::Short(word)) => self.short(noticed, resource, word),
+        }
+    }
+
+    #[cold]
+    fn short(&self, noticed: &mut Noticed, resource: Resource, word: Word) -> Result<(), Blocked> {
+        let limit = self.record.plan.tally(resource);
+        let asked = self.demand.amount(resource);
+        let committed = self.record.committed_of(resource);
+        let retry = match resource {
+            Resource::Steps | Resource::DiscoveredSteps => Retry::Never,
+            Resource::Tokens | Resource::Memory | Resource::Cost => when_freed(committed, asked, limit.limit),
+        };
+        let used = word.used(limit.limit);
+        let violation = EnforcementViolation::of(ScopeKind::Execution, limit.kind, used, asked, limit.limit, retry);
+        // An amount past the bound fits no limit, not even one that only observes: it could not be counted.
+        let action = if asked > MAX_AMOUNT { Action::Refuse } else { limit.action };
+        noticed.refuse(violation, action, committed >= limit.limit)
+    }
+
+    #[inline]
+    fn cost_threshold(&self, noticed: &mut Noticed, threshold: &TallyLimit) -> Result<(), Blocked> {
+        let committed = self.record.hot.cost.read();
+        if committed >= threshold.limit {
+            let violation = cost_threshold_violation(committed, threshold.limit);
+            return noticed.refuse(violation, threshold.action, true);
+        }
+        let current = self.record.used(Resource::Cost).saturating_add(self.demand.cost);
+        // A threshold is at most 2^56 − 1, and so is what is left of it.
+        if threshold.limit as i64 - current.min(MAX_AMOUNT) as i64 <= threshold.warn_room {
+            noticed.warn(ScopeKind::Execution, threshold.kind, current, threshold.limit);
+        }
+        Ok(())
+    }
+
+    fn repetition(&self, noticed: &mut Noticed, memory: &Repetition) -> Result<(), Blocked> {
+        let (Some(limit), Some(fingerprint)) = (&self.record.plan.repetition, self.demand.fingerprint) else {
+            return Ok(());
+        };
+        if memory.would_repeat(fingerprint, limit.times).is_none() {
+            return Ok(());
+        }
+        let before = limit.times.saturating_sub(1);
+        let violation = EnforcementViolation {
+            remaining: 0,
+            ..EnforcementViolation::of(
+                ScopeKind::Execution,
+                ViolationType::SameStepLoop,
+                before,
+                1,
+                limit.times,
+                Retry::Never,
+            )
+        };
+        noticed.refuse(violation, limit.action, true)
+    }
+
+    #[inline]
+    fn budget(&self, noticed: &mut Noticed, budget: &TallyLimit) -> Result<(), Blocked> {
+        let Some((_, windows)) = self.record.tenant.budget() else { return Ok(()) };
+        let window = match self.asked.window {
+            Some(number) => windows.get(number),
+            None => windows.peek(self.record.tenant.plan.period_at(self.asked.now)),
+        };
+        let asked = self.demand.cost;
+        // A period that has not begun is a full one.
+        let (word, committed) = match window {
+            Some(window) => (window.tally.word(), window.committed.read()),
+            None => (Word::full(budget.limit), 0),
+        };
+        match word.fits(asked) {
+            Ok(()) => {
+                if word.remaining() - asked as i64 <= budget.warn_room {
+                    let current = word.used(budget.limit).saturating_add(asked);
+                    noticed.warn(ScopeKind::Tenant, budget.kind, current, budget.limit);
+                }
+                Ok(())
+            }
+            Err(_) => {
+                let retry = when_freed(committed, asked, budget.limit);
+                let used = word.used(budget.limit);
+                let violation =
+                    EnforcementViolation::of(ScopeKind::Tenant, budget.kind, used, asked, budget.limit, retry);
+                noticed.refuse(violation, budget.action, committed >= budget.limit)
+            }
+        }
+    }
+
+    #[inline]
+    fn rate_legs(&self) -> Option<[Option<RateLeg<'a>>; 2]> {
+        let core = &self.record.core;
+        let provider = core.providers.get(self.demand.provider?)?;
+        Some(provider.legs(core.providers.rates(), self.demand.charged_tokens()))
+    }
+
+    /// Takes what was looked at.
+    #[inline]
+    fn take(&self) -> Result<(), Lost> {
+        let hot = &self.record.hot;
+        let leg = |resource| {
+            let limit = self.record.plan.tally(resource);
+            Leg {
+                tally: hot.tally(resource),
+                amount: self.demand.amount(resource),
+                observed: limit.action == Action::Observe,
+            }
+        };
+        let steps = leg(Resource::Steps);
+        let mut legs = [steps; 5];
+        let mut count = 0;
+        let mut push = |leg: Leg<'a>| {
+            if leg.amount > 0
+                && let Some(place) = legs.get_mut(count)
+            {
+                *place = leg;
+                count += 1;
+            }
+        };
+        for resource in OWN_LEGS {
+            push(leg(resource));
+        }
+        if let (Some(budget), Some(window)) =
+            (&self.record.tenant.plan.budget, self.asked.window.and_then(|number| self.record.tenant.window(number)))
+        {
+            push(Leg { tally: &window.tally, amount: self.demand.cost, observed: budget.action == Action::Observe });
+        }
+        let rates = self.rate_legs().filter(|legs| {
+            // A rate that only observes is charged for what it would have admitted.
+            self.record.core.rate_action != Action::Observe || provider::look(legs, self.asked.now_ns).is_ok()
+        });
+        let (rates, rate_count) = compact(rates);
+        Bundle {
+            legs: legs.get(..count).unwrap_or(&[]),
+            rates: rates.as_ref().and_then(|rates| rates.get(..rate_count)).unwrap_or(&[]),
+            // Taken even when it is nothing: the exchange on an own word is what a halt cannot be missed by (E1).
+            last: (steps.amount > 0 || count == 0).then_some(steps),
+            activity: self.record.plan.idle.as_ref().map(|_| &hot.activity),
+            now_ns: self.asked.now_ns,
+        }
+        .take()
+    }
+
+    /// What stood in the way of a take that had looked possible: looked at again, or what was met.
+    ///
+    /// If it looks possible again by now, what stood in the way was another's hold, or a take about to be undone:
+    /// refused, and nothing is acted upon (T3).
+    #[cold]
+    fn lost(&self, lost: Lost) -> Blocked {
+        if let Err(blocked) = self.all() {
+            return blocked;
+        }
+        let violation = match lost {
+            Lost::Reaped => self.record.reaped_violation(),
+            Lost::Leg(_, Refusal::Barred) => self.record.state_violation(),
+            Lost::Leg(number, Refusal::Short(word)) => self.lost_leg(number, word),
+            Lost::Rate(number, too_fast) => self.lost_rate(number, too_fast),
+        };
+        Blocked::new(violation, Action::Refuse, false)
+    }
+
+    fn lost_leg(&self, number: usize, word: Word) -> EnforcementViolation {
+        let refused = |scope, limit: &TallyLimit, asked, committed| {
+            let (used, retry) = (word.used(limit.limit), when_freed(committed, asked, limit.limit));
+            EnforcementViolation::of(scope, limit.kind, used, asked, limit.limit, retry)
+        };
+        let own = |resource| {
+            let (limit, asked) = (self.record.plan.tally(resource), self.demand.amount(resource));
+            refused(ScopeKind::Execution, limit, asked, self.record.committed_of(resource))
+        };
+        let mut taken = OWN_LEGS.into_iter().filter(|resource| self.demand.amount(*resource) > 0);
+        let budget = self.record.tenant.plan.budget.as_ref().filter(|_| self.demand.cost > 0);
+        match (taken.nth(number), budget) {
+            (Some(resource), _) => own(resource),
+            (None, Some(budget)) if number == self.own_legs() => {
+                let window = self.asked.window.and_then(|number| self.record.tenant.window(number));
+                let committed = window.map_or(0, |window| window.committed.read());
+                refused(ScopeKind::Tenant, budget, self.demand.cost, committed)
+            }
+            (None, _) => own(Resource::Steps),
+        }
+    }
+
+    fn own_legs(&self) -> usize {
+        OWN_LEGS.into_iter().filter(|resource| self.demand.amount(*resource) > 0).count()
+    }
+
+    fn lost_rate(&self, number: usize, too_fast: TooFast) -> EnforcementViolation {
+        let [requests, tokens] = self.rate_legs().unwrap_or([None, None]);
+        let refusals = if number == 0 && requests.is_some() { [Some(too_fast), None] } else { [None, Some(too_fast)] };
+        provider::violation([&requests, &tokens], refusals)
+    }
+}
+
+/// The order in which an execution's own quantities are taken; steps follow behind everything else.
+const OWN_LEGS: [Resource; 4] = [Resource::Tokens, Resource::Memory, Resource::Cost, Resource::DiscoveredSteps];
+
+/// The rates that there are, and how many.
+#[inline]
+fn compact(legs: Option<[Option<RateLeg<'_>>; 2]>) -> (Option<[RateLeg<'_>; 2]>, usize) {
+    match legs {
+        Some([Some(requests), Some(tokens)]) => (Some([requests, tokens]), 2),
+        Some([Some(one), None] | [None, Some(one)]) => (Some([one, one]), 1),
+        _ => (None, 0),
+    }
+}
+
+/// *When freed*, if only holds are in the way; else never.
+fn when_freed(committed: u64, asked: u64, limit: u64) -> Retry {
+    if committed.saturating_add(asked) <= limit { Retry::WhenFreed } else { Retry::Never }
+}
+
+pub(crate) fn cost_threshold_violation(committed: u64, threshold: u64) -> EnforcementViolation {
+    EnforcementViolation::of(
+        ScopeKind::Execution,
+        ViolationType::CostThreshold,
+        committed,
+        0,
+        threshold,
+        Retry::AfterApproval,
+    )
+}

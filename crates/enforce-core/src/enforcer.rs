@@ -1,0 +1,439 @@
+//! The engine: built once, asked by everyone.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::clock::{Clock, Timestamp};
+use crate::decision::{Cause, EnforcementResult, EnforcementViolation};
+use crate::execution::{Execution, Record};
+use crate::hold::{OwnedHold, Settlement};
+use crate::id::{InvalidId, validate};
+use crate::kernel::table::Rejected;
+use crate::limits::{
+    ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProviderPolicy, ResourceLimits, TenantPolicy,
+};
+use crate::plan::{Plan, RatePlan};
+use crate::provider::{ProviderError, ProviderKey};
+use crate::registry::{Caps, Core};
+use crate::resource::{Actual, Demand};
+use crate::snapshot::{Status, TenantUsage, UsageSnapshot};
+use crate::sync::Arc;
+use crate::tenant::TenantPlan;
+
+/// Configures an [`Enforcer`]. What is not set limits nothing; only [`EnforcerBuilder::build`] validates.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is enforced until it is built"]
+pub struct EnforcerBuilder {
+    limits: ResourceLimits,
+    long_running: LongRunningExecutionPolicy,
+    policy: EnforcementPolicy,
+    tenant: TenantPolicy,
+    provider: ProviderPolicy,
+    clock: Option<Clock>,
+    caps: Caps,
+}
+
+impl EnforcerBuilder {
+    /// Limits of every execution that brings none of its own; its `max_concurrent_executions` is every tenant's.
+    /// Default: none.
+    pub fn limits(self, limits: ResourceLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Long-running limits of every execution that brings none of its own. Default: none.
+    pub fn long_running(self, long_running: LongRunningExecutionPolicy) -> Self {
+        Self { long_running, ..self }
+    }
+
+    /// Warning threshold, grace and actions. Default: [`EnforcementPolicy::default`].
+    pub fn policy(self, policy: EnforcementPolicy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// The budget of every tenant. Default: none.
+    pub fn tenant(self, tenant: TenantPolicy) -> Self {
+        Self { tenant, ..self }
+    }
+
+    /// The rates of every provider. Default: none.
+    pub fn provider(self, provider: ProviderPolicy) -> Self {
+        Self { provider, ..self }
+    }
+
+    /// Everything that a policy file says.
+    #[cfg(feature = "policy-file")]
+    pub fn policy_file(self, file: crate::policy_file::PolicyFile) -> Self {
+        let crate::policy_file::PolicyFile { limits, long_running, enforcement, tenant, provider } = file;
+        self.limits(limits).long_running(long_running).policy(enforcement).tenant(tenant).provider(provider)
+    }
+
+    /// Where time comes from. Default: [`Clock::system`].
+    pub fn clock(self, clock: Clock) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    /// How many executions may be registered at a time. Default: 16,777,216.
+    pub fn max_executions(self, max: u64) -> Self {
+        Self { caps: Caps { executions: max, ..self.caps }, ..self }
+    }
+
+    /// How many tenants may be known at a time; one that decides like a fresh one makes room for another. Default:
+    /// 1,048,576.
+    pub fn max_tenants(self, max: u64) -> Self {
+        Self { caps: Caps { tenants: max, ..self.caps }, ..self }
+    }
+
+    /// How many providers may be known. Default: 4,096.
+    pub fn max_providers(self, max: u64) -> Self {
+        Self { caps: Caps { providers: max, ..self.caps }, ..self }
+    }
+
+    /// Validates everything and builds the engine.
+    ///
+    /// # Errors
+    /// The first setting that makes no sense, and what would.
+    ///
+    /// ```
+    /// use enforce_core::{Enforcer, LongRunningExecutionPolicy};
+    ///
+    /// let policy = LongRunningExecutionPolicy { max_same_step_repetitions: Some(1), ..Default::default() };
+    /// let error = Enforcer::builder().long_running(policy).build().unwrap_err();
+    /// assert_eq!(error.key, "max_same_step_repetitions");
+    /// ```
+    pub fn build(self) -> Result<Enforcer, ConfigError> {
+        let plan = Plan::compile(&self.limits, &self.long_running, &self.policy)?;
+        let tenant = TenantPlan::compile(&self.tenant, self.limits.max_concurrent_executions, &self.policy)?;
+        let rates = RatePlan::compile(&self.provider)?;
+        let clock = self.clock.unwrap_or_default();
+        let core = Core::new(clock, Arc::new(plan), tenant, rates, self.policy.actions.rate, self.caps);
+        Ok(Enforcer(Arc::new(Owner {
+            core: Arc::new(core),
+            limits: self.limits,
+            long_running: self.long_running,
+            policy: self.policy,
+        })))
+    }
+}
+
+/// Keeps the core for as long as there is a handle of the enforcer, and lets go of everyone then.
+struct Owner {
+    core: Arc<Core>,
+    limits: ResourceLimits,
+    long_running: LongRunningExecutionPolicy,
+    policy: EnforcementPolicy,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.core.disband();
+    }
+}
+
+/// The engine. Cheap to clone; all clones are the same engine, from worker threads and tasks alike.
+///
+/// When the last clone goes, it forgets every registration; handles that are still held go on deciding.
+#[derive(Clone)]
+pub struct Enforcer(Arc<Owner>);
+
+impl Enforcer {
+    /// Begins to configure one that limits nothing.
+    pub fn builder() -> EnforcerBuilder {
+        EnforcerBuilder {
+            limits: ResourceLimits::unlimited(),
+            long_running: LongRunningExecutionPolicy::disabled(),
+            policy: EnforcementPolicy::default(),
+            tenant: TenantPolicy::default(),
+            provider: ProviderPolicy::default(),
+            clock: None,
+            caps: Caps::default(),
+        }
+    }
+
+    fn core(&self) -> &Arc<Core> {
+        &self.0.core
+    }
+
+    /// Begins to register an execution of `tenant` under `id`.
+    pub fn execution<'a>(
+        &'a self,
+        id: impl Into<Cow<'a, str>>,
+        tenant: impl Into<Cow<'a, str>>,
+    ) -> ExecutionBuilder<'a> {
+        ExecutionBuilder { enforcer: self, id: id.into(), tenant: tenant.into(), limits: None, long_running: None }
+    }
+
+    /// The registered execution of that id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<Execution> {
+        self.core().executions.get(id.as_bytes())
+    }
+
+    fn known(&self, id: &str) -> Result<Execution, EnforcementViolation> {
+        self.get(id).ok_or_else(EnforcementViolation::unknown_execution)
+    }
+
+    /// [`Execution::reserve`] by id.
+    ///
+    /// # Errors
+    /// As [`Execution::reserve`]; `unknown_execution` for an id that is not registered.
+    ///
+    /// ```
+    /// use enforce_core::{Demand, Enforcer, ViolationType};
+    ///
+    /// let enforcer = Enforcer::builder().build()?;
+    /// let refused = enforcer.reserve("exec_1", Demand::step()).unwrap_err();
+    /// assert_eq!(refused.violation_type, ViolationType::UnknownExecution);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reserve(&self, id: &str, demand: Demand) -> Result<OwnedHold, EnforcementViolation> {
+        self.known(id)?.into_reserved(demand, None)
+    }
+
+    /// [`Enforcer::reserve`] at a time that the caller has minted.
+    ///
+    /// # Errors
+    /// As [`Enforcer::reserve`].
+    pub fn reserve_at(&self, id: &str, demand: Demand, now: Timestamp) -> Result<OwnedHold, EnforcementViolation> {
+        self.known(id)?.into_reserved(demand, Some(now))
+    }
+
+    /// [`Execution::check`] by id; an id that is not registered is blocked.
+    pub fn check(&self, id: &str, demand: Demand) -> EnforcementResult {
+        match self.known(id) {
+            Ok(execution) => execution.check(demand),
+            Err(violation) => EnforcementResult::Blocked(violation),
+        }
+    }
+
+    /// [`Execution::charge`] by id.
+    ///
+    /// # Errors
+    /// `unknown_execution` for an id that is not registered: nothing is recorded.
+    pub fn charge(&self, id: &str, actual: Actual) -> Result<Settlement, EnforcementViolation> {
+        self.known(id).map(|execution| execution.charge(actual))
+    }
+
+    /// [`Execution::touch`] by id.
+    ///
+    /// # Errors
+    /// As [`Execution::touch`]; `unknown_execution` for an id that is not registered.
+    pub fn touch(&self, id: &str) -> Result<(), EnforcementViolation> {
+        self.known(id)?.touch()
+    }
+
+    /// [`Execution::halt`] by id.
+    ///
+    /// # Errors
+    /// `unknown_execution` for an id that is not registered.
+    pub fn halt(&self, id: &str, cause: Cause) -> Result<Status, EnforcementViolation> {
+        self.known(id).map(|execution| execution.halt(cause))
+    }
+
+    /// [`Execution::finish`] by id.
+    ///
+    /// # Errors
+    /// `unknown_execution` for an id that is not registered.
+    pub fn finish(&self, id: &str) -> Result<UsageSnapshot, EnforcementViolation> {
+        self.known(id).map(|execution| execution.finish())
+    }
+
+    /// [`Execution::snapshot`] by id.
+    #[must_use]
+    pub fn snapshot(&self, id: &str) -> Option<UsageSnapshot> {
+        self.get(id).map(|execution| execution.snapshot())
+    }
+
+    /// What a tenant has used since its entry was made. `None` for one that is not known, which has used nothing that
+    /// still counts.
+    ///
+    /// Walks the tenant's live executions under its lock.
+    #[must_use]
+    pub fn tenant_usage(&self, tenant: &str) -> Option<TenantUsage> {
+        self.core().tenant(tenant).map(|tenant| tenant.usage(self.core().clock.now()))
+    }
+
+    /// The key of a provider, which demands name it by.
+    ///
+    /// # Errors
+    /// A name that is empty or longer than 128 bytes; more names than [`EnforcerBuilder::max_providers`].
+    ///
+    /// ```
+    /// use enforce_core::{Enforcer, ProviderError};
+    ///
+    /// let enforcer = Enforcer::builder().max_providers(1).build()?;
+    /// assert_eq!(enforcer.provider("anthropic")?, enforcer.provider("anthropic")?);
+    /// assert_eq!(enforcer.provider("openai").unwrap_err(), ProviderError::Full { cap: 1 });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn provider(&self, name: &str) -> Result<ProviderKey, ProviderError> {
+        self.core().providers.resolve(name)
+    }
+
+    /// The clock that it decides by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.core().clock
+    }
+
+    /// How it enforces.
+    #[must_use]
+    pub fn policy(&self) -> &EnforcementPolicy {
+        &self.0.policy
+    }
+
+    /// How many executions are registered.
+    #[must_use]
+    pub fn execution_count(&self) -> u64 {
+        self.core().executions.len()
+    }
+
+    /// How many tenants are known.
+    #[must_use]
+    pub fn tenant_count(&self) -> u64 {
+        self.core().tenant_count()
+    }
+
+    /// Lets every tenant go that a fresh entry would decide like: nothing registered, no handle held, no limited budget
+    /// used in this period. Returns what they had used. A full table does the same by itself, as far as it needs room.
+    pub fn evict_idle_tenants(&self) -> Vec<TenantUsage> {
+        self.core().evict_all(self.core().clock.now())
+    }
+}
+
+impl fmt::Debug for Enforcer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enforcer")
+            .field("executions", &self.execution_count())
+            .field("tenants", &self.tenant_count())
+            .field("clock", self.clock())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Registers one execution.
+#[derive(Debug)]
+#[must_use = "nothing is registered until `register`"]
+pub struct ExecutionBuilder<'a> {
+    enforcer: &'a Enforcer,
+    id: Cow<'a, str>,
+    tenant: Cow<'a, str>,
+    limits: Option<ResourceLimits>,
+    long_running: Option<LongRunningExecutionPolicy>,
+}
+
+/// Why an execution was not registered. Nothing is left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// The execution's or the tenant's id is empty or too long.
+    InvalidId(InvalidId),
+    /// The id belongs to an execution that has not ended.
+    Duplicate {
+        /// The id.
+        id: String,
+    },
+    /// A table holds as many entries as it may.
+    Full {
+        /// Which: `executions` or `tenants`.
+        table: &'static str,
+    },
+    /// The tenant has no room for another live execution.
+    Refused(EnforcementViolation),
+    /// The execution's own limits make no sense.
+    Config(ConfigError),
+}
+
+impl fmt::Display for RegisterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidId(error) => error.fmt(f),
+            Self::Duplicate { id } => write!(f, "execution {id:?} is registered already; finish it first"),
+            Self::Full { table } => write!(f, "the table of {table} is full; finish some or raise max_{table}"),
+            Self::Refused(violation) => violation.fmt(f),
+            Self::Config(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RegisterError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::InvalidId(error) => Some(error),
+            Self::Refused(violation) => Some(violation),
+            Self::Config(error) => Some(error),
+            Self::Duplicate { .. } | Self::Full { .. } => None,
+        }
+    }
+}
+
+impl ExecutionBuilder<'_> {
+    /// Its own limits, in place of the enforcer's. `max_concurrent_executions` is the tenant's and is not looked at
+    /// here. Default: the enforcer's.
+    pub fn limits(self, limits: ResourceLimits) -> Self {
+        Self { limits: Some(limits), ..self }
+    }
+
+    /// Its own long-running limits, in place of the enforcer's. Default: the enforcer's.
+    pub fn long_running(self, long_running: LongRunningExecutionPolicy) -> Self {
+        Self { long_running: Some(long_running), ..self }
+    }
+
+    /// Takes the tenant's slot and registers it, or says why not.
+    ///
+    /// # Errors
+    /// An id that is empty or longer than 128 bytes; an id that is registered already; limits that make no sense; a
+    /// tenant that has no slot left; a full table. Nothing is left behind.
+    ///
+    /// ```
+    /// use enforce_core::{Enforcer, RegisterError, ResourceLimits, Retry};
+    ///
+    /// let limits = ResourceLimits { max_concurrent_executions: Some(1), ..ResourceLimits::unlimited() };
+    /// let enforcer = Enforcer::builder().limits(limits).build()?;
+    /// let first = enforcer.execution("exec_1", "tenant_a").register()?;
+    /// let Err(RegisterError::Refused(violation)) = enforcer.execution("exec_2", "tenant_a").register() else {
+    ///     panic!("a second slot was given out")
+    /// };
+    /// assert_eq!((violation.to_string().as_str(), violation.retry),
+    ///            ("concurrency_limit exceeded: 2 / 1 (200%)", Retry::WhenFreed));
+    /// first.finish();
+    /// assert!(enforcer.execution("exec_2", "tenant_a").register().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn register(self) -> Result<Execution, RegisterError> {
+        let now = self.enforcer.core().clock.now();
+        self.register_at(now)
+    }
+
+    /// [`ExecutionBuilder::register`] at a time that the caller has minted.
+    ///
+    /// # Errors
+    /// As [`ExecutionBuilder::register`].
+    pub fn register_at(self, now: Timestamp) -> Result<Execution, RegisterError> {
+        let core = self.enforcer.core();
+        validate("execution", &self.id).map_err(RegisterError::InvalidId)?;
+        validate("tenant", &self.tenant).map_err(RegisterError::InvalidId)?;
+        let plan = self.plan().map_err(RegisterError::Config)?;
+        let tenant = core.attach(&self.tenant, now).ok_or(RegisterError::Full { table: "tenants" })?;
+        // From here on the record holds the attachment and gives it back, whatever comes.
+        let record = Record::new(&self.id, Arc::clone(&tenant), plan, Arc::clone(core), now);
+        let execution = Execution::from_record(record);
+        tenant
+            .join(&execution, |live| core.executions.register(Some(live), execution.clone()))
+            .map(|()| execution)
+            .map_err(|rejected| match rejected {
+                Rejected::Duplicate => RegisterError::Duplicate { id: self.id.into_owned() },
+                Rejected::Full => RegisterError::Full { table: "executions" },
+                Rejected::NoSlot => RegisterError::Refused(tenant.no_slot()),
+            })
+    }
+
+    fn plan(&self) -> Result<Arc<Plan>, ConfigError> {
+        let owner = &self.enforcer.0;
+        if self.limits.is_none() && self.long_running.is_none() {
+            return Ok(Arc::clone(&owner.core.plan));
+        }
+        let limits = self.limits.as_ref().unwrap_or(&owner.limits);
+        let long_running = self.long_running.as_ref().unwrap_or(&owner.long_running);
+        Plan::compile(limits, long_running, &owner.policy).map(Arc::new)
+    }
+}

@@ -1,0 +1,340 @@
+//! Holds: what has been taken and not yet settled.
+
+use std::fmt;
+
+use crate::admission::{Noticed, cost_threshold_violation};
+use crate::clock::Timestamp;
+use crate::decision::{Cause, EnforcementViolation, EnforcementWarning, ViolationType};
+use crate::execution::{Execution, Record};
+use crate::kernel::tally::MAX_AMOUNT;
+use crate::limits::Action;
+use crate::resource::{Actual, Demand, Resource};
+
+/// What an admission set aside.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Receipt {
+    tokens: u64,
+    memory: u64,
+    cost: u64,
+    /// The window of the tenant's budget in which the money was taken.
+    window: Option<u32>,
+    /// Counted among the holds that show in no tally.
+    bare: bool,
+    noticed: Noticed,
+}
+
+/// What settling or charging did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Settlement {
+    /// The execution had ended before: recorded in its record and its tenant's all the same.
+    pub late: bool,
+    /// What was used above what had been reserved, in tokens.
+    pub overrun_tokens: u64,
+    /// What was used above what had been reserved, in nano-dollars.
+    pub overrun_nano_usd: u64,
+    /// The limit that this record exhausted at once: a cost threshold, or a sum cut at its bound. Its action (pause,
+    /// halt) has been carried out.
+    pub exhausted: Option<EnforcementViolation>,
+}
+
+impl Receipt {
+    /// Nothing set aside.
+    #[inline]
+    pub(crate) const fn of_nothing(window: Option<u32>) -> Self {
+        let noticed = Noticed { warning: None, observed: None };
+        Self { tokens: 0, memory: 0, cost: 0, window, bare: false, noticed }
+    }
+
+    #[inline]
+    pub(crate) fn new(demand: &Demand, window: Option<u32>, bare: bool) -> Self {
+        Self {
+            tokens: demand.total_tokens(),
+            memory: demand.memory_bytes,
+            cost: demand.cost,
+            bare,
+            ..Self::of_nothing(window)
+        }
+    }
+
+    #[inline]
+    pub(crate) fn noticing(self, noticed: Noticed) -> Self {
+        Self { noticed, ..self }
+    }
+
+    /// Gives back what was set aside; what has begun stays.
+    #[inline]
+    fn release(&self, record: &Record) {
+        for (resource, amount) in
+            [(Resource::Tokens, self.tokens), (Resource::Memory, self.memory), (Resource::Cost, self.cost)]
+        {
+            if amount > 0 {
+                record.hot.tally(resource).give(amount);
+            }
+        }
+        if self.cost > 0
+            && let Some(window) = self.window.and_then(|number| record.tenant.window(number))
+        {
+            window.tally.give(self.cost);
+        }
+        self.forget(record);
+    }
+
+    /// Leaves the holds that show in no tally.
+    #[inline]
+    fn forget(&self, record: &Record) {
+        if self.bare {
+            record.hot.bare_holds.give(1);
+        }
+    }
+
+    /// Records what was used in place of what was set aside.
+    #[inline]
+    pub(crate) fn settle(&self, record: &Record, actual: &Actual, now_ns: u64) -> Settlement {
+        let hot = &record.hot;
+        if record.plan.idle.is_some() {
+            // Before anything is given back: whoever sees the hold gone sees the touch (I1).
+            hot.activity.touch(now_ns);
+        }
+        let total = actual.total_tokens();
+        let mut books = Books { record, late: false, cut: None };
+        books.begun(actual);
+        // What was used is taken from the tally before it is committed, so that committed never runs ahead of used.
+        books.tally(Resource::Cost, self.cost, actual.cost);
+        books.budget(self.window, self.cost, actual.cost);
+        books.tally(Resource::Tokens, self.tokens, total);
+        let cost = books.cost(actual.cost);
+        books.tokens(total, actual.input_tokens);
+        if self.memory > 0 {
+            hot.tally(Resource::Memory).give(self.memory);
+        }
+        self.forget(record);
+        let exhausted = books.exhausted(cost);
+        Settlement {
+            late: books.late || record.state().is_finished(),
+            overrun_tokens: total.saturating_sub(self.tokens),
+            overrun_nano_usd: actual.cost.saturating_sub(self.cost),
+            exhausted,
+        }
+    }
+}
+
+/// The places in which one record is written.
+struct Books<'a> {
+    record: &'a Record,
+    late: bool,
+    /// A sum that had to be cut at the bound.
+    cut: Option<(Resource, u64)>,
+}
+
+impl Books<'_> {
+    #[inline]
+    fn begun(&mut self, actual: &Actual) {
+        if actual.steps > 0 {
+            let recorded = self.record.hot.tally(Resource::Steps).settle(0, actual.steps);
+            if recorded.late {
+                self.late = true;
+                self.record.tenant.ended.steps.add(actual.steps);
+            }
+            self.note(Resource::Steps, actual.steps, recorded.cut);
+        }
+        if actual.discovered_steps > 0 {
+            self.tally(Resource::DiscoveredSteps, 0, actual.discovered_steps);
+            self.record.hot.discovered.add(actual.discovered_steps);
+        }
+    }
+
+    #[inline]
+    fn tally(&mut self, resource: Resource, reserved: u64, actual: u64) {
+        // Nothing to write where everything that was set aside was used.
+        if reserved != actual {
+            let recorded = self.record.hot.tally(resource).settle(reserved, actual);
+            self.note(resource, actual, recorded.cut);
+        }
+    }
+
+    #[inline]
+    fn budget(&mut self, window: Option<u32>, reserved: u64, actual: u64) {
+        let Some(window) = window.and_then(|number| self.record.tenant.window(number)) else { return };
+        if reserved != actual {
+            let recorded = window.tally.settle(reserved, actual);
+            self.note(Resource::Cost, actual, recorded.cut);
+        }
+        if actual > 0 {
+            window.committed.add(actual);
+        }
+    }
+
+    /// The committed cost after it.
+    #[inline]
+    fn cost(&mut self, actual: u64) -> Option<u64> {
+        if actual == 0 {
+            return None;
+        }
+        let added = self.record.hot.cost.add(actual);
+        if added.late {
+            self.late = true;
+            self.record.tenant.ended.cost.add(actual);
+        }
+        self.note(Resource::Cost, actual, added.cut);
+        Some(added.total)
+    }
+
+    #[inline]
+    fn tokens(&mut self, total: u64, input: u64) {
+        if total == 0 {
+            return;
+        }
+        // Total before input: whoever reads the input first never finds it larger (S1).
+        let added = self.record.hot.total_tokens.add(total);
+        if added.late {
+            self.late = true;
+            self.record.tenant.ended.total_tokens.add(total);
+        }
+        self.note(Resource::Tokens, total, added.cut);
+        if input > 0 && self.record.hot.input_tokens.add(input).late {
+            self.record.tenant.ended.input_tokens.add(input);
+        }
+    }
+
+    #[inline]
+    fn note(&mut self, resource: Resource, actual: u64, cut: bool) {
+        if cut {
+            self.cut.get_or_insert((resource, actual));
+        }
+    }
+
+    /// Carries out what this record has exhausted at once.
+    #[inline]
+    fn exhausted(&self, cost: Option<u64>) -> Option<EnforcementViolation> {
+        if let Some((resource, actual)) = self.cut {
+            return Some(self.overflowed(resource, actual));
+        }
+        let threshold = self.record.plan.cost_threshold.as_ref()?;
+        let committed = cost?;
+        if committed < threshold.limit {
+            return None;
+        }
+        self.reached(committed, threshold.limit, threshold.action)
+    }
+
+    #[cold]
+    fn overflowed(&self, resource: Resource, actual: u64) -> EnforcementViolation {
+        let kind = self.record.plan.tally(resource).kind;
+        let _first = self.record.halt(Cause::own(kind)).first;
+        EnforcementViolation::new(kind, actual, MAX_AMOUNT)
+    }
+
+    #[cold]
+    fn reached(&self, committed: u64, threshold: u64, action: Action) -> Option<EnforcementViolation> {
+        let cause = Cause::own(ViolationType::CostThreshold);
+        let change = match action {
+            Action::Pause => self.record.pause(cause),
+            Action::Halt => self.record.halt(cause),
+            Action::Refuse | Action::Observe => return None,
+        };
+        change.first.then(|| cost_threshold_violation(committed, threshold))
+    }
+}
+
+/// An open hold that borrows its execution's handle.
+///
+/// [`Hold::settle`] records what really happened, once: it consumes the hold. Dropped unsettled (an early return, a
+/// panic), tokens, money and memory go back and what has begun stays begun.
+///
+/// ```compile_fail,E0382
+/// # fn settle_twice(hold: enforce_core::Hold<'_>) {
+/// hold.settle(enforce_core::Actual::none());
+/// hold.settle(enforce_core::Actual::none()); // a second settle is impossible
+/// # }
+/// ```
+#[must_use = "a hold that is dropped gives back what it set aside"]
+pub struct Hold<'a> {
+    execution: &'a Execution,
+    receipt: Receipt,
+    open: bool,
+}
+
+/// An open hold that is `'static + Send`: for tasks and response bodies. Otherwise as [`Hold`].
+#[must_use = "a hold that is dropped gives back what it set aside"]
+pub struct OwnedHold {
+    execution: Execution,
+    receipt: Receipt,
+    open: bool,
+}
+
+macro_rules! hold {
+    ($($hold:tt)+) => {
+        impl $($hold)+ {
+            /// Records what really happened in place of what was set aside: what was not used goes back, and what was
+            /// used above it is recorded as well, as debt if it passes the limit. Never refused: also after a halt, a
+            /// pause or the end of the execution.
+            #[inline]
+            pub fn settle(mut self, actual: Actual) -> Settlement {
+                let record = self.execution.record();
+                let needed = record.plan.idle.is_some();
+                let now_ns = if needed { record.core.clock.now().nanos_since(record.core.epoch) } else { 0 };
+                self.open = false;
+                self.receipt.settle(record, &actual, now_ns)
+            }
+
+            /// `settle` at a time that the caller has minted.
+            #[inline]
+            pub fn settle_at(mut self, actual: Actual, now: Timestamp) -> Settlement {
+                let record = self.execution.record();
+                self.open = false;
+                self.receipt.settle(record, &actual, now.nanos_since(record.core.epoch))
+            }
+
+            /// The first limit that was near when it was admitted.
+            #[must_use]
+            pub fn warning(&self) -> Option<EnforcementWarning> {
+                self.receipt.noticed.warning
+            }
+
+            /// The first limit that would have refused it, had it not been set to observe.
+            #[must_use]
+            pub fn observed(&self) -> Option<EnforcementViolation> {
+                self.receipt.noticed.observed
+            }
+
+            /// The execution that it belongs to.
+            #[must_use]
+            pub fn execution(&self) -> &Execution {
+                &self.execution
+            }
+        }
+
+        impl Drop for $($hold)+ {
+            #[inline]
+            fn drop(&mut self) {
+                if self.open {
+                    self.receipt.release(self.execution.record());
+                }
+            }
+        }
+
+        impl fmt::Debug for $($hold)+ {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("Hold").field("execution", &self.execution.id()).field("receipt", &self.receipt).finish()
+            }
+        }
+    };
+}
+
+hold!(Hold<'_>);
+hold!(OwnedHold);
+
+impl<'a> Hold<'a> {
+    #[inline]
+    pub(crate) const fn new(execution: &'a Execution, receipt: Receipt) -> Self {
+        Self { execution, receipt, open: true }
+    }
+}
+
+impl OwnedHold {
+    #[inline]
+    pub(crate) const fn new(execution: Execution, receipt: Receipt) -> Self {
+        Self { execution, receipt, open: true }
+    }
+}

@@ -1,0 +1,198 @@
+//! Who is known: executions, tenants and providers, and what they share.
+
+use std::collections::VecDeque;
+
+use crate::clock::{Clock, Timestamp};
+use crate::execution::Execution;
+use crate::kernel::table::{Rejected, Table};
+use crate::limits::Action;
+use crate::plan::{Plan, RatePlan};
+use crate::provider::Providers;
+use crate::snapshot::TenantUsage;
+use crate::sync::{Arc, Mutex};
+use crate::tenant::{Tenant, TenantEntry, TenantPlan};
+
+/// How many of each may be known at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caps {
+    pub(crate) executions: u64,
+    pub(crate) tenants: u64,
+    pub(crate) providers: u64,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { executions: 1 << 24, tenants: 1 << 20, providers: 1 << 12 }
+    }
+}
+
+/// How many tenants that may not go yet are passed over in search of one that may.
+const EVICTION_TRIES: usize = 16;
+
+/// What all executions of one enforcer share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) executions: Table<Execution>,
+    tenants: Table<TenantEntry>,
+    pub(crate) providers: Providers,
+    pub(crate) clock: Clock,
+    /// When it was built; activity and rates count from here.
+    pub(crate) epoch: Timestamp,
+    pub(crate) plan: Arc<Plan>,
+    tenant_plan: Arc<TenantPlan>,
+    pub(crate) rate_action: Action,
+    /// Tenants that nobody is attached to, in the order in which they were left.
+    left: Mutex<VecDeque<Arc<Tenant>>>,
+}
+
+impl Core {
+    pub(crate) fn new(
+        clock: Clock,
+        plan: Arc<Plan>,
+        tenant_plan: TenantPlan,
+        rates: RatePlan,
+        rate_action: Action,
+        caps: Caps,
+    ) -> Self {
+        Self {
+            executions: Table::new(caps.executions),
+            tenants: Table::new(caps.tenants),
+            providers: Providers::new(rates, caps.providers),
+            epoch: clock.now(),
+            clock,
+            plan,
+            tenant_plan: Arc::new(tenant_plan),
+            rate_action,
+            left: Mutex::new(VecDeque::new()),
+        }
+    }
+
+    pub(crate) fn tenant(&self, id: &str) -> Option<Arc<Tenant>> {
+        self.tenants.get(id.as_bytes()).map(|entry| entry.0)
+    }
+
+    pub(crate) fn tenant_count(&self) -> u64 {
+        self.tenants.len()
+    }
+
+    /// The tenant of that id, made if need be, with one more attachment; `None` if the table is full.
+    pub(crate) fn attach(&self, id: &str, now: Timestamp) -> Option<Arc<Tenant>> {
+        loop {
+            if let Some(tenant) = self.tenant(id) {
+                if tenant.attachments.attach() {
+                    return Some(tenant);
+                }
+                // Retired (G2): whoever meets it helps it out of the table and looks again.
+                self.drop_entry(&tenant);
+                continue;
+            }
+            let tenant = self.fresh_tenant(id, now);
+            match self.tenants.register(None, TenantEntry(Arc::clone(&tenant))) {
+                Ok(()) => return Some(tenant),
+                Err(Rejected::Duplicate) => {}
+                Err(Rejected::Full | Rejected::NoSlot) => {
+                    if !self.evict_one(now) {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A tenant in no table, with one attachment.
+    pub(crate) fn fresh_tenant(&self, id: &str, now: Timestamp) -> Arc<Tenant> {
+        let tenant = Arc::new(Tenant::new(id, Arc::clone(&self.tenant_plan), now));
+        tenant.attachments.attach();
+        tenant
+    }
+
+    /// One attachment less. A tenant that never did anything goes at once; another may go when room is needed.
+    pub(crate) fn detach(&self, tenant: &Arc<Tenant>) {
+        if !tenant.attachments.detach() {
+            return;
+        }
+        if tenant.is_blank() {
+            self.retire(tenant);
+        } else {
+            self.queue(tenant);
+        }
+    }
+
+    fn queue(&self, tenant: &Arc<Tenant>) {
+        // The mark and the queue change under one lock: a tenant stands in it once at most.
+        let mut left = self.left.lock();
+        if tenant.queued.load() == 0 {
+            tenant.queued.apply(|_| (1, ()));
+            left.push_back(Arc::clone(tenant));
+        }
+    }
+
+    fn unqueue(&self) -> Option<Arc<Tenant>> {
+        let mut left = self.left.lock();
+        let tenant = left.pop_front()?;
+        tenant.queued.apply(|_| (0, ()));
+        Some(tenant)
+    }
+
+    /// Takes the tenant out of the table if nobody is attached.
+    fn retire(&self, tenant: &Arc<Tenant>) -> bool {
+        let retired = tenant.attachments.retire();
+        if retired {
+            self.drop_entry(tenant);
+        }
+        retired
+    }
+
+    fn drop_entry(&self, tenant: &Arc<Tenant>) {
+        self.tenants.remove(tenant.id().as_bytes(), |entry| Arc::ptr_eq(&entry.0, tenant));
+    }
+
+    /// Makes room for one tenant by letting one go that decides like a fresh one.
+    fn evict_one(&self, now: Timestamp) -> bool {
+        let mut kept = Vec::new();
+        let mut evicted = false;
+        while !evicted && kept.len() < EVICTION_TRIES {
+            let Some(tenant) = self.unqueue() else { break };
+            if tenant.equals_fresh(now) {
+                evicted = self.retire(&tenant);
+            } else if tenant.attachments.count() == 0 {
+                kept.push(tenant);
+            }
+        }
+        for tenant in &kept {
+            self.queue(tenant);
+        }
+        evicted
+    }
+
+    /// Lets every tenant go that decides like a fresh one; their last figures.
+    pub(crate) fn evict_all(&self, now: Timestamp) -> Vec<TenantUsage> {
+        let left = std::mem::take(&mut *self.left.lock());
+        let mut evicted = Vec::new();
+        for tenant in left {
+            tenant.queued.apply(|_| (0, ()));
+            if tenant.equals_fresh(now) && self.retire(&tenant) {
+                evicted.push(tenant.usage(now));
+            } else if tenant.attachments.count() == 0 {
+                self.queue(&tenant);
+            }
+        }
+        evicted
+    }
+
+    /// Takes an execution that has ended out of the table.
+    pub(crate) fn forget(&self, execution: &Execution) {
+        self.executions.remove(execution.id().as_bytes(), |entry| entry.is(execution));
+    }
+
+    /// Forgets everyone, so that what refers to this core can go. Handles live on.
+    pub(crate) fn disband(&self) {
+        for entry in self.tenants.entries() {
+            entry.0.disband();
+        }
+        self.executions.clear();
+        self.tenants.clear();
+        let left = std::mem::take(&mut *self.left.lock());
+        drop(left);
+    }
+}

@@ -1,0 +1,129 @@
+//! Usage, as read at one moment.
+
+use serde::{Deserialize, Serialize};
+
+use crate::decision::Cause;
+
+/// What an execution has used, as serializable data: the seed's eleven fields and ours.
+///
+/// Exact at rest. Under load each count that only grows lies between its values at the start and the end of the call,
+/// every other was true at some moment of it, and the total is the sum of input and output (S1).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct UsageSnapshot {
+    /// Which execution.
+    pub execution_id: String,
+    /// Whose.
+    pub tenant_id: String,
+    /// Steps begun.
+    pub steps: u64,
+    /// Input tokens committed.
+    pub input_tokens: u64,
+    /// Output tokens committed.
+    pub output_tokens: u64,
+    /// Input and output tokens committed.
+    pub total_tokens: u64,
+    /// Milliseconds since registration.
+    pub wall_time_ms: u64,
+    /// Discovered steps begun.
+    pub discovered_steps: u64,
+    /// Open discoveries inside each other.
+    pub discovery_depth: u64,
+    /// The most that were ever open inside each other.
+    pub max_discovery_depth: u64,
+    /// Dollars committed, for display; rounded to a float.
+    pub cost_usd: f64,
+    /// Nano-dollars committed, exactly.
+    #[serde(default)]
+    pub cost_nano_usd: u64,
+    /// What open holds have set aside.
+    #[serde(default)]
+    pub outstanding: Outstanding,
+    /// Tokens committed above their limit.
+    #[serde(default)]
+    pub debt_tokens: u64,
+    /// Nano-dollars committed above their limit.
+    #[serde(default)]
+    pub debt_nano_usd: u64,
+    /// Whether it runs, and if not, why.
+    #[serde(default)]
+    pub status: Status,
+}
+
+/// What open holds have set aside. Usage is final when it is all 0 and every settle has returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Outstanding {
+    /// Tokens.
+    pub tokens: u64,
+    /// Nano-dollars.
+    pub cost_nano_usd: u64,
+    /// Bytes.
+    pub memory_bytes: u64,
+}
+
+impl Outstanding {
+    /// Whether nothing is set aside.
+    #[must_use]
+    pub const fn is_zero(&self) -> bool {
+        self.tokens | self.cost_nano_usd | self.memory_bytes == 0
+    }
+}
+
+/// Whether an execution runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Status {
+    /// It may take its next step.
+    #[default]
+    Live,
+    /// Nothing more until somebody approves.
+    Paused(Cause),
+    /// Nothing more, ever.
+    Halted(Cause),
+    /// It has ended; the cause is the limit that had halted or paused it, if one had.
+    Finished(Option<Cause>),
+}
+
+/// What a tenant has used since its entry was made: the sum over its root executions, live and ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TenantUsage {
+    /// Which tenant.
+    pub tenant_id: String,
+    /// Executions that are registered and have not ended.
+    pub live_executions: u64,
+    /// Steps begun.
+    pub steps: u64,
+    /// Input tokens committed.
+    pub input_tokens: u64,
+    /// Output tokens committed.
+    pub output_tokens: u64,
+    /// Input and output tokens committed.
+    pub total_tokens: u64,
+    /// Nano-dollars committed.
+    pub cost_nano_usd: u64,
+    /// Its budget in the current period, if it has one.
+    pub budget: Option<BudgetUsage>,
+}
+
+/// A budget in its current period, in nano-dollars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BudgetUsage {
+    /// How much there is in all.
+    pub limit: u64,
+    /// How much is spent.
+    pub committed: u64,
+    /// How much open holds have set aside.
+    pub outstanding: u64,
+    /// How much is spent above the limit.
+    pub debt: u64,
+}
+
+impl BudgetUsage {
+    pub(crate) fn new(limit: u64, committed: u64, outstanding: u64) -> Self {
+        Self { limit, committed, outstanding, debt: committed.saturating_sub(limit) }
+    }
+}

@@ -1,0 +1,248 @@
+//! A tenant: the scope above its executions.
+
+use crate::clock::Timestamp;
+use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
+use crate::execution::Execution;
+use crate::kernel::attachments::Attachments;
+use crate::kernel::cell::Cell;
+use crate::kernel::meter::Meter;
+use crate::kernel::table::Rejected;
+use crate::kernel::tally::{MAX_AMOUNT, Tally};
+use crate::kernel::window::{Window, Windows};
+use crate::limits::{Action, BudgetPeriod, ConfigError, EnforcementPolicy, TenantPolicy};
+use crate::plan::{NS_PER_SECOND, TallyLimit};
+use crate::snapshot::{BudgetUsage, TenantUsage};
+use crate::sync::{Arc, CachePadded, Keyed, Mutex};
+
+const NS_PER_DAY: u64 = 86_400 * NS_PER_SECOND;
+
+/// What every tenant may do, compiled.
+#[derive(Debug)]
+pub(crate) struct TenantPlan {
+    pub(crate) live_limit: Option<u64>,
+    pub(crate) budget: Option<TallyLimit>,
+    pub(crate) period: BudgetPeriod,
+}
+
+impl TenantPlan {
+    pub(crate) fn compile(
+        policy: &TenantPolicy,
+        max_concurrent: Option<u64>,
+        enforcement: &EnforcementPolicy,
+    ) -> Result<Self, ConfigError> {
+        policy.validate()?;
+        let budget = policy.budget_usd.map(|usd| {
+            TallyLimit::new(
+                ViolationType::CostLimit,
+                Some(usd.get()),
+                policy.budget_action,
+                enforcement.warning_threshold,
+            )
+        });
+        // An observed concurrency limit takes slots all the same, but never runs out of them.
+        let live_limit = max_concurrent.filter(|_| enforcement.actions.concurrency != Action::Observe);
+        Ok(Self { live_limit, budget, period: policy.budget_period })
+    }
+
+    /// The plan that limits nothing.
+    pub(crate) fn unlimited() -> Self {
+        Self { live_limit: None, budget: None, period: BudgetPeriod::Total }
+    }
+
+    /// The number of the period in which `now` lies.
+    #[inline]
+    pub(crate) fn period_at(&self, now: Timestamp) -> u64 {
+        match self.period {
+            BudgetPeriod::Total => 0,
+            BudgetPeriod::Day => now.as_nanos() / NS_PER_DAY,
+        }
+    }
+
+    /// Whether the budget needs to know the time.
+    #[inline]
+    pub(crate) fn needs_time(&self) -> bool {
+        self.budget.is_some() && self.period == BudgetPeriod::Day
+    }
+}
+
+/// What its ended executions have committed.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) steps: Meter,
+    pub(crate) total_tokens: Meter,
+    pub(crate) input_tokens: Meter,
+    pub(crate) cost: Meter,
+}
+
+/// One tenant.
+///
+/// Its totals have no word of their own on the path of a step: they are the sums of its live executions' meters and of
+/// what its ended ones left in `ended` (C1). Only what is limited is shared: the slots, and the budget's window.
+/// What strangers share has cache lines of its own.
+#[derive(Debug)]
+pub(crate) struct Tenant {
+    id: Box<str>,
+    pub(crate) plan: Arc<TenantPlan>,
+    pub(crate) attachments: CachePadded<Attachments>,
+    pub(crate) live: CachePadded<Tally>,
+    /// Live executions. The lock orders registrations, ends and sums among each other (C1).
+    members: Mutex<Vec<Execution>>,
+    pub(crate) ended: Ended,
+    budget: Option<Box<CachePadded<Windows>>>,
+    /// 1 while it stands in the queue of those that may be evicted.
+    pub(crate) queued: Cell,
+}
+
+/// A tenant in its table.
+#[derive(Debug, Clone)]
+pub(crate) struct TenantEntry(pub(crate) Arc<Tenant>);
+
+impl Keyed for TenantEntry {
+    fn key(&self) -> &[u8] {
+        self.0.id.as_bytes()
+    }
+}
+
+impl Tenant {
+    pub(crate) fn new(id: &str, plan: Arc<TenantPlan>, now: Timestamp) -> Self {
+        let windows = |budget: &TallyLimit| Box::new(CachePadded::new(Windows::new(plan.period_at(now), budget.limit)));
+        Self {
+            id: id.into(),
+            attachments: CachePadded::new(Attachments::new()),
+            live: CachePadded::new(Tally::new(plan.live_limit.unwrap_or(MAX_AMOUNT))),
+            members: Mutex::new(Vec::new()),
+            ended: Ended {
+                steps: Meter::new(),
+                total_tokens: Meter::new(),
+                input_tokens: Meter::new(),
+                cost: Meter::new(),
+            },
+            budget: plan.budget.as_ref().map(windows),
+            queued: Cell::new(0),
+            plan,
+        }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The budget and its windows, if it has one.
+    #[inline]
+    pub(crate) fn budget(&self) -> Option<(&TallyLimit, &Windows)> {
+        Some((self.plan.budget.as_ref()?, self.budget.as_deref()?))
+    }
+
+    #[inline]
+    pub(crate) fn window(&self, number: u32) -> Option<&Window> {
+        self.budget.as_deref()?.get(number)
+    }
+
+    pub(crate) fn live_count(&self) -> u64 {
+        self.live.word().used(self.plan.live_limit.unwrap_or(MAX_AMOUNT))
+    }
+
+    /// Why it has no slot to give.
+    pub(crate) fn no_slot(&self) -> EnforcementViolation {
+        let limit = self.plan.live_limit.unwrap_or(MAX_AMOUNT);
+        let retry = if limit == 0 { Retry::Never } else { Retry::WhenFreed };
+        EnforcementViolation::of(ScopeKind::Tenant, ViolationType::ConcurrencyLimit, self.live_count(), 1, limit, retry)
+    }
+
+    /// Makes `execution` a member while `enter` registers it, or leaves nothing behind.
+    pub(crate) fn join(
+        &self,
+        execution: &Execution,
+        enter: impl FnOnce(&Tally) -> Result<(), Rejected>,
+    ) -> Result<(), Rejected> {
+        let mut members = self.members.lock();
+        enter(&self.live)?;
+        execution.record().set_place(members.len());
+        members.push(execution.clone());
+        Ok(())
+    }
+
+    /// Ends `execution`'s membership: runs `end`, which says what it had committed, and carries that over (C1). `end`
+    /// returns `None` if somebody has ended it before.
+    pub(crate) fn leave(&self, execution: &Execution, end: impl FnOnce() -> Option<[u64; 4]>) -> bool {
+        let mut members = self.members.lock();
+        let Some(committed) = end() else { return false };
+        for (meter, amount) in self.ended.all().into_iter().zip(committed) {
+            meter.add(amount);
+        }
+        let place = execution.record().place();
+        if members.get(place).is_some_and(|member| member.is(execution)) {
+            members.swap_remove(place);
+            if let Some(moved) = members.get(place) {
+                moved.record().set_place(place);
+            }
+        }
+        true
+    }
+
+    /// Forgets its members; they live on in their handles.
+    pub(crate) fn disband(&self) {
+        let members = std::mem::take(&mut *self.members.lock());
+        drop(members);
+    }
+
+    /// Whether a fresh entry would decide the same: nobody attached, and no limited budget used in this period.
+    pub(crate) fn equals_fresh(&self, now: Timestamp) -> bool {
+        self.attachments.count() == 0
+            && self.budget().is_none_or(|(_, windows)| {
+                windows
+                    .peek(self.plan.period_at(now))
+                    .is_none_or(|window| window.committed.read() == 0 && window.tally.word().used(windows.limit()) == 0)
+            })
+    }
+
+    /// Whether nothing was ever recorded for it.
+    pub(crate) fn is_blank(&self) -> bool {
+        let untouched = |(_, windows): (_, &Windows)| windows.is_untouched();
+        self.ended.read() == [0; 4] && self.budget().is_none_or(untouched)
+    }
+
+    pub(crate) fn usage(&self, now: Timestamp) -> TenantUsage {
+        let members = self.members.lock();
+        let sums =
+            members.iter().map(|member| member.record().committed()).fold(self.ended.read(), |mut sums, committed| {
+                for (sum, amount) in sums.iter_mut().zip(committed) {
+                    *sum = sum.saturating_add(amount);
+                }
+                sums
+            });
+        let [steps, total_tokens, input_tokens, cost] = sums;
+        let live_executions = members.len() as u64;
+        drop(members);
+        let budget = self.budget().map(|(limit, windows)| {
+            let window = windows.peek(self.plan.period_at(now));
+            // Committed before used: what is open throughout is never missed.
+            let committed = window.map_or(0, |window| window.committed.read());
+            let used = window.map_or(0, |window| window.tally.word().used(limit.limit));
+            BudgetUsage::new(limit.limit, committed, used.saturating_sub(committed))
+        });
+        TenantUsage {
+            tenant_id: self.id.as_ref().into(),
+            live_executions,
+            steps,
+            input_tokens,
+            output_tokens: total_tokens.saturating_sub(input_tokens),
+            total_tokens,
+            cost_nano_usd: cost,
+            budget,
+        }
+    }
+}
+
+impl Ended {
+    /// Steps, total tokens, input tokens, cost: every writer of the pair adds to the total first (S1).
+    fn all(&self) -> [&Meter; 4] {
+        [&self.steps, &self.total_tokens, &self.input_tokens, &self.cost]
+    }
+
+    /// In the order of [`Ended::all`]; the input is read before the total, so it never exceeds it (S1).
+    fn read(&self) -> [u64; 4] {
+        let input = self.input_tokens.read();
+        [self.steps.read(), self.total_tokens.read(), input, self.cost.read()]
+    }
+}
