@@ -72,3 +72,8 @@ pub use resource::{Actual, Demand};
 pub use snapshot::{BudgetUsage, Outstanding, Status, TenantUsage, UsageSnapshot};
 pub use step_timeout::StepTimeoutGuard;
 pub use usage::ExecutionUsage;
+
+/// The program in the README compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
