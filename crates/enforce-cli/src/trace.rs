@@ -24,11 +24,11 @@ mod swe_agent;
 mod table;
 mod value;
 
-pub(crate) use error::TraceError;
+pub(crate) use error::{TraceError, excerpt, printable};
 pub(crate) use format::Format;
-pub(crate) use item::{Amounts, Item, Run, Step};
-pub(crate) use source::BytesRead;
+pub(crate) use item::{Item, Run, Step};
 
+use crate::progress::Progress;
 use error::{Mismatch, Place};
 use requests::Requests;
 use sorted::Index;
@@ -37,7 +37,6 @@ use sorted::Index;
 pub(crate) struct Trace {
     format: Format,
     items: Box<dyn Iterator<Item = Result<Item, TraceError>>>,
-    read: BytesRead,
     /// The file to name when there is no row in any.
     first: PathBuf,
     rows: u64,
@@ -46,24 +45,23 @@ pub(crate) struct Trace {
 
 impl Trace {
     /// Opens the files of one trace. They have to be of one format: `format`, or else the one that they show.
-    pub(crate) fn open(paths: &[PathBuf], format: Option<Format>) -> Result<Self, TraceError> {
+    pub(crate) fn open(paths: &[PathBuf], format: Option<Format>, progress: &Progress) -> Result<Self, TraceError> {
         let format = match format {
             Some(format) => format,
             None => recognise(paths)?,
         };
-        let read = BytesRead::default();
         let items: Box<dyn Iterator<Item = Result<Item, TraceError>>> = match format {
-            Format::Azure => Box::new(Requests::<azure::Azure>::new(paths, &read)),
-            Format::Mooncake => Box::new(Requests::<mooncake::Mooncake>::new(paths, &read)),
-            Format::Aider => Box::new(aider::Aider::new(paths, &read)),
-            Format::Steps => sorted(paths, &read, steps::read)?,
-            Format::MiniSweAgent => sorted(paths, &read, mini_swe_agent::read)?,
-            Format::SweAgent => sorted(paths, &read, swe_agent::read)?,
-            Format::Intercode => sorted(paths, &read, intercode::read)?,
-            Format::Events => sorted(paths, &read, events::read)?,
+            Format::Azure => Box::new(Requests::<azure::Azure>::new(paths, progress)),
+            Format::Mooncake => Box::new(Requests::<mooncake::Mooncake>::new(paths, progress)),
+            Format::Aider => Box::new(aider::Aider::new(paths, progress)),
+            Format::Steps => sorted(paths, progress, steps::read)?,
+            Format::MiniSweAgent => sorted(paths, progress, mini_swe_agent::read)?,
+            Format::SweAgent => sorted(paths, progress, swe_agent::read)?,
+            Format::Intercode => sorted(paths, progress, intercode::read)?,
+            Format::Events => sorted(paths, progress, events::read)?,
         };
         let first = paths.first().cloned().unwrap_or_default();
-        Ok(Self { format, items, read, first, rows: 0, ended: false })
+        Ok(Self { format, items, first, rows: 0, ended: false })
     }
 
     /// The format of the files.
@@ -73,11 +71,6 @@ impl Trace {
 
     fn no_rows(&self) -> TraceError {
         Place::file(&self.first).wrong("", Mismatch::said("no data row", "one or more"))
-    }
-
-    /// How many bytes of the files have been read.
-    pub(crate) fn bytes_read(&self) -> u64 {
-        self.read.get()
     }
 }
 
@@ -118,17 +111,17 @@ fn recognise(paths: &[PathBuf]) -> Result<Format, TraceError> {
 }
 
 /// A reader of a format whose rows are sorted.
-type Read = fn(&Path, &BytesRead, &mut Index) -> Result<(), TraceError>;
+type Read = fn(&Path, &Progress, &mut Index) -> Result<(), TraceError>;
 
 fn sorted(
     paths: &[PathBuf],
-    read: &BytesRead,
+    progress: &Progress,
     read_file: Read,
 ) -> Result<Box<dyn Iterator<Item = Result<Item, TraceError>>>, TraceError> {
     let mut index = Index::default();
     for path in paths {
         index.begin_file(path);
-        read_file(path, read, &mut index)?;
+        read_file(path, progress, &mut index)?;
     }
     Ok(Box::new(index.sort()?.map(Ok)))
 }

@@ -12,8 +12,9 @@ use super::error::{Mismatch, Place, TraceError};
 use super::item::{Amounts, Item, ONE_PROVIDER, Run, Step};
 use super::json::{self, text};
 use super::order::FileOrder;
-use super::source::{BytesRead, Lines};
+use super::source::Lines;
 use super::value;
+use crate::progress::Progress;
 
 #[derive(Deserialize)]
 struct Event<'a> {
@@ -45,7 +46,7 @@ struct Session {
 pub(crate) struct Aider {
     paths: VecDeque<PathBuf>,
     lines: Option<Lines>,
-    read: BytesRead,
+    progress: Progress,
     order: FileOrder,
     sessions: Sessions,
     ready: VecDeque<Item>,
@@ -60,11 +61,11 @@ struct Sessions {
 }
 
 impl Aider {
-    pub(crate) fn new(paths: &[PathBuf], read: &BytesRead) -> Self {
+    pub(crate) fn new(paths: &[PathBuf], progress: &Progress) -> Self {
         Self {
             paths: paths.to_vec().into(),
             lines: None,
-            read: read.clone(),
+            progress: progress.clone(),
             order: FileOrder::default(),
             sessions: Sessions::default(),
             ready: VecDeque::new(),
@@ -83,7 +84,7 @@ impl Aider {
                 continue;
             }
             match self.paths.pop_front() {
-                Some(path) => self.lines = Some(Lines::open(&path, &self.read)?),
+                Some(path) => self.lines = Some(Lines::open(&path, &self.progress)?),
                 None => return Ok(None),
             }
         }
@@ -207,7 +208,7 @@ mod tests {
         for line in lines {
             writeln!(file, "{line}").unwrap();
         }
-        let aider = Aider::new(&[file.path().to_path_buf()], &BytesRead::default());
+        let aider = Aider::new(&[file.path().to_path_buf()], &Progress::default());
         aider.map(|item| item.map_err(|error| error.to_string())).collect()
     }
 

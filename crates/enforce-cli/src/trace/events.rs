@@ -11,8 +11,9 @@ use super::error::{Mismatch, Place, TraceError};
 use super::item::Amounts;
 use super::json::{self, text};
 use super::sorted::{Index, Record};
-use super::source::{BytesRead, Lines};
+use super::source::Lines;
 use super::value;
+use crate::progress::Progress;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,8 +42,8 @@ struct Quantities<'a> {
 }
 
 /// Reads a file's steps into the index.
-pub(crate) fn read(path: &Path, read: &BytesRead, index: &mut Index) -> Result<(), TraceError> {
-    let mut lines = Lines::open(path, read)?;
+pub(crate) fn read(path: &Path, progress: &Progress, index: &mut Index) -> Result<(), TraceError> {
+    let mut lines = Lines::open(path, progress)?;
     let mut seq_before = None;
     while let Some((place, line)) = lines.next()? {
         let event: Event<'_> = json::object(place, line)?;

@@ -1,7 +1,7 @@
 //! The formats of a trace, and which of them a file is in.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use clap::ValueEnum;
@@ -9,8 +9,9 @@ use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer as _};
 use serde_json::value::RawValue;
 
-use super::error::{Mismatch, Place, TraceError, excerpt};
-use super::source::{BYTE_ORDER_MARK, BytesRead, MAX_LINE_BYTES, Source};
+use super::error::{Mismatch, Place, TraceError};
+use super::source::{BYTE_ORDER_MARK, MAX_DOCUMENT_BYTES, Source};
+use crate::progress::Progress;
 
 /// A trace's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -54,33 +55,39 @@ impl Format {
     /// Recognises a format by what the file says, not by its name.
     pub(crate) fn of(path: &Path) -> Result<Self, TraceError> {
         let here = Place::file(path);
-        let mut reader = BufReader::new(Source::open(path, &BytesRead::default())?.take(MAX_LINE_BYTES as u64));
+        let mut reader = BufReader::new(Source::open(path, &Progress::default())?.take(MAX_DOCUMENT_BYTES));
         if reader.fill_buf().map_err(|error| here.unreadable(&error))?.starts_with(BYTE_ORDER_MARK) {
             reader.consume(BYTE_ORDER_MARK.len());
         }
-        let first = loop {
-            let buffer = reader.fill_buf().map_err(|error| here.unreadable(&error))?;
-            if buffer.is_empty() {
-                return Err(here.wrong("", Mismatch::said("an empty file", KNOWN)));
-            }
-            match buffer.iter().position(|byte| !byte.is_ascii_whitespace()) {
-                Some(at) => {
-                    let first = buffer[at];
-                    reader.consume(at);
-                    break first;
-                }
-                None => {
-                    let blanks = buffer.len();
-                    reader.consume(blanks);
-                }
-            }
-        };
-        let found = if first == b'{' {
-            by_keys(&mut reader).ok_or_else(|| Mismatch::said("a JSON object of another shape", KNOWN))
-        } else {
-            by_header(&mut reader).map_err(|line| Mismatch::said(format!("`{}`", excerpt(&line)), KNOWN))
-        };
-        found.map_err(|mismatch| Place { line: 1, ..here }.wrong("", mismatch))
+        let (first, blank_lines) = skip_blanks(&mut reader).map_err(|error| here.unreadable(&error))?;
+        let line = blank_lines + 1;
+        match first {
+            None => Err(here.wrong("", Mismatch::said("an empty file", KNOWN))),
+            Some(b'{') => by_keys(&mut reader).map_err(|error| match (error, reader.get_ref().limit()) {
+                (_, 0) => here.wrong("", Mismatch::said("none in 64 MiB", KNOWN)),
+                // serde_json counts from the first line that is not blank.
+                (Some(error), _) => Place { line: blank_lines + error.line() as u64, ..here }.not_json(&error, KNOWN),
+                (None, _) => Place { line, ..here }.wrong("", Mismatch::said("a JSON object of another shape", KNOWN)),
+            }),
+            Some(_) => by_header(&mut reader)
+                .map_err(|header| Place { line, ..here }.wrong("", Mismatch::text(&header, KNOWN))),
+        }
+    }
+}
+
+/// Passes over blanks, and says what comes then and how many line breaks came before.
+fn skip_blanks(reader: &mut impl BufRead) -> io::Result<(Option<u8>, u64)> {
+    let mut lines = 0;
+    loop {
+        let buffer = reader.fill_buf()?;
+        let blanks = buffer.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let (skipped, rest) = buffer.split_at(blanks);
+        lines += skipped.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let (first, is_end) = (rest.first().copied(), buffer.is_empty());
+        reader.consume(blanks);
+        if first.is_some() || is_end {
+            return Ok((first, lines));
+        }
     }
 }
 
@@ -101,13 +108,13 @@ fn by_header(reader: &mut impl BufRead) -> Result<Format, String> {
     }
 }
 
-/// A JSON file shows by the keys of its first object, read until one of them tells.
-fn by_keys(reader: &mut impl BufRead) -> Option<Format> {
+/// A JSON file shows by the keys of its first object, read until one of them tells; else there may be what is wrong.
+fn by_keys(reader: &mut impl BufRead) -> Result<Format, Option<serde_json::Error>> {
     let mut found = None;
     let mut json = serde_json::Deserializer::from_reader(reader);
-    // Ends in an error by intention as soon as the format is found; any other error is for the format's own reader.
-    drop(json.deserialize_map(Keys(&mut found)));
-    found
+    // Ends in an error by intention as soon as the format is found.
+    let read = json.deserialize_map(Keys(&mut found));
+    found.ok_or_else(|| read.err())
 }
 
 struct Keys<'a>(&'a mut Option<Format>);
@@ -130,7 +137,8 @@ impl<'de> Visitor<'de> for Keys<'_> {
                 // InterCode's keys are its tasks' names: what they hold tells.
                 _ => {
                     let value = map.next_value::<Box<RawValue>>()?;
-                    serde_json::from_str::<InterCodeRun>(value.get()).is_ok().then_some(Format::Intercode)
+                    let is_run = value.get().starts_with('{') && serde_json::from_str::<Run>(value.get()).is_ok();
+                    is_run.then_some(Format::Intercode)
                 }
             };
             if self.0.is_some() {
@@ -142,7 +150,7 @@ impl<'de> Visitor<'de> for Keys<'_> {
 }
 
 #[derive(Deserialize)]
-struct InterCodeRun {
+struct Run {
     #[serde(rename = "turn_history")]
     _turn_history: IgnoredAny,
 }
@@ -182,6 +190,8 @@ mod tests {
             let message = format_of(content).unwrap_err();
             assert!(message.contains("expected one of the formats azure,"), "{message}");
         }
+        let message = format_of("\n\n{\"timestamp\": NaN}").unwrap_err();
+        assert!(message.contains("line 3, column 15, found bad JSON (expected value)"), "{message}");
     }
 
     #[test]

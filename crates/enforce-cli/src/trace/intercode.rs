@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 use super::error::{Mismatch, Place, TraceError};
 use super::json::{self, text};
 use super::sorted::{Index, Record};
-use super::source::{self, BytesRead};
+use super::source;
 use super::value;
+use crate::progress::Progress;
 
 #[derive(serde::Deserialize)]
 struct Run<'a> {
@@ -50,8 +51,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Runs<'a> {
 }
 
 /// Reads a file's runs into the index.
-pub(crate) fn read(path: &Path, read: &BytesRead, index: &mut Index) -> Result<(), TraceError> {
-    let document = source::document(path, read)?;
+pub(crate) fn read(path: &Path, progress: &Progress, index: &mut Index) -> Result<(), TraceError> {
+    let document = source::document(path, progress)?;
     let file = Place::file(path);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let tenant = value::id(&stem).map_err(|mismatch| file.wrong("file name", mismatch))?;

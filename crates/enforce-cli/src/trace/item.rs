@@ -49,5 +49,15 @@ pub(crate) enum Item {
     End { run: Run, time_ns: u64 },
 }
 
+impl Item {
+    /// When it happens.
+    pub(crate) fn time_ns(&self) -> u64 {
+        match self {
+            Self::Begin { time_ns, .. } | Self::End { time_ns, .. } => *time_ns,
+            Self::Step(step) => step.time_ns,
+        }
+    }
+}
+
 /// The provider of a trace that names none.
 pub(crate) const ONE_PROVIDER: &str = "provider";

@@ -12,8 +12,9 @@ use super::error::{Place, TraceError};
 use super::item::Amounts;
 use super::json::{self, text};
 use super::sorted::{Index, Record};
-use super::source::{self, BytesRead};
+use super::source;
 use super::value;
+use crate::progress::Progress;
 
 #[derive(Deserialize)]
 struct Run<'a> {
@@ -78,8 +79,8 @@ struct Usage<'a> {
 }
 
 /// Reads a file's run into the index.
-pub(crate) fn read(path: &Path, read: &BytesRead, index: &mut Index) -> Result<(), TraceError> {
-    let document = source::document(path, read)?;
+pub(crate) fn read(path: &Path, progress: &Progress, index: &mut Index) -> Result<(), TraceError> {
+    let document = source::document(path, progress)?;
     let file = Place::file(path);
     let run: Run<'_> = json::object(file, &document)?;
     let stem = stem(path);

@@ -9,8 +9,9 @@ use super::error::TraceError;
 use super::json::{self, text};
 use super::order::FileOrder;
 use super::requests::{Request, RequestFile};
-use super::source::{BytesRead, Lines};
+use super::source::Lines;
 use super::value;
+use crate::progress::Progress;
 
 #[derive(Deserialize)]
 struct Line<'a> {
@@ -27,8 +28,8 @@ pub(crate) struct Mooncake(Lines);
 impl RequestFile for Mooncake {
     const TENANT: &'static str = "mooncake";
 
-    fn open(path: &Path, read: &BytesRead) -> Result<Self, TraceError> {
-        Ok(Self(Lines::open(path, read)?))
+    fn open(path: &Path, progress: &Progress) -> Result<Self, TraceError> {
+        Ok(Self(Lines::open(path, progress)?))
     }
 
     fn next(&mut self, order: &mut FileOrder) -> Result<Option<Request>, TraceError> {

@@ -16,7 +16,7 @@ fn folder() -> Option<PathBuf> {
 }
 
 fn steps(paths: &[PathBuf]) -> Vec<Step> {
-    let items = Trace::open(paths, None).unwrap();
+    let items = Trace::open(paths, None, &Progress::default()).unwrap();
     items.filter_map(|item| if let Item::Step(step) = item.unwrap() { Some(step) } else { None }).collect()
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::error::TraceError;
 use super::item::{Amounts, Item, ONE_PROVIDER, Run, Step};
 use super::order::FileOrder;
-use super::source::BytesRead;
+use crate::progress::Progress;
 
 /// One request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) trait RequestFile: Sized {
     /// The tenant that all requests are of.
     const TENANT: &'static str;
 
-    fn open(path: &Path, read: &BytesRead) -> Result<Self, TraceError>;
+    fn open(path: &Path, progress: &Progress) -> Result<Self, TraceError>;
 
     fn next(&mut self, order: &mut FileOrder) -> Result<Option<Request>, TraceError>;
 }
@@ -32,7 +32,7 @@ pub(crate) trait RequestFile: Sized {
 pub(crate) struct Requests<F> {
     paths: VecDeque<PathBuf>,
     file: Option<F>,
-    read: BytesRead,
+    progress: Progress,
     order: FileOrder,
     row: u64,
     tenant: Rc<str>,
@@ -40,11 +40,11 @@ pub(crate) struct Requests<F> {
 }
 
 impl<F: RequestFile> Requests<F> {
-    pub(crate) fn new(paths: &[PathBuf], read: &BytesRead) -> Self {
+    pub(crate) fn new(paths: &[PathBuf], progress: &Progress) -> Self {
         Self {
             paths: paths.to_vec().into(),
             file: None,
-            read: read.clone(),
+            progress: progress.clone(),
             order: FileOrder::default(),
             row: 0,
             tenant: F::TENANT.into(),
@@ -60,7 +60,7 @@ impl<F: RequestFile> Requests<F> {
                 return Ok(Some(request));
             }
             match self.paths.pop_front() {
-                Some(path) => self.file = Some(F::open(&path, &self.read)?),
+                Some(path) => self.file = Some(F::open(&path, &self.progress)?),
                 None => return Ok(None),
             }
         }

@@ -1,51 +1,36 @@
 //! A trace file's bytes: opened, counted for the progress bar, and never more than a bound of them in memory at once.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use super::error::{Mismatch, Place, TraceError};
+use crate::progress::Progress;
 
 /// The longest line of a JSONL file and the longest row of a CSV file.
 pub(crate) const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// The largest JSON document, which has to be read whole.
-const MAX_DOCUMENT_BYTES: usize = 64 << 20;
-
-/// How many bytes of all files have been read; shared between the readers and the progress bar.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct BytesRead(Rc<Cell<u64>>);
-
-impl BytesRead {
-    pub(crate) fn get(&self) -> u64 {
-        self.0.get()
-    }
-
-    fn add(&self, bytes: usize) {
-        self.0.set(self.0.get().saturating_add(bytes as u64));
-    }
-}
+pub(crate) const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
 
 /// An open file that counts what is read of it.
 #[derive(Debug)]
 pub(crate) struct Source {
     file: File,
-    read: BytesRead,
+    progress: Progress,
 }
 
 impl Source {
-    pub(crate) fn open(path: &Path, read: &BytesRead) -> Result<Self, TraceError> {
+    pub(crate) fn open(path: &Path, progress: &Progress) -> Result<Self, TraceError> {
         let file = File::open(path).map_err(|error| Place::file(path).unreadable(&error))?;
-        Ok(Self { file, read: read.clone() })
+        Ok(Self { file, progress: progress.clone() })
     }
 }
 
 impl Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let bytes = self.file.read(buffer)?;
-        self.read.add(bytes);
+        self.progress.add(bytes);
         Ok(bytes)
     }
 }
@@ -61,8 +46,8 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    pub(crate) fn open(path: &Path, read: &BytesRead) -> Result<Self, TraceError> {
-        let reader = BufReader::new(Source::open(path, read)?);
+    pub(crate) fn open(path: &Path, progress: &Progress) -> Result<Self, TraceError> {
+        let reader = BufReader::new(Source::open(path, progress)?);
         Ok(Self { path: path.to_path_buf(), reader, bytes: Vec::new(), row: 0, line: 0 })
     }
 
@@ -97,12 +82,12 @@ impl Lines {
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The text of a file that is one JSON document.
-pub(crate) fn document(path: &Path, read: &BytesRead) -> Result<String, TraceError> {
+pub(crate) fn document(path: &Path, progress: &Progress) -> Result<String, TraceError> {
     let mut bytes = Vec::new();
-    let mut source = Source::open(path, read)?.take(MAX_DOCUMENT_BYTES as u64 + 1);
+    let mut source = Source::open(path, progress)?.take(MAX_DOCUMENT_BYTES + 1);
     let here = Place::file(path);
     source.read_to_end(&mut bytes).map_err(|error| here.unreadable(&error))?;
-    if bytes.len() > MAX_DOCUMENT_BYTES {
+    if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
         let mismatch = Mismatch::said("a document of more than 64 MiB", "a JSON document of 64 MiB at most");
         return Err(here.wrong("", mismatch));
     }
@@ -130,7 +115,7 @@ mod tests {
     fn lines_of(content: &[u8]) -> Vec<Result<(u64, u64, String), String>> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(content).unwrap();
-        let mut lines = Lines::open(file.path(), &BytesRead::default()).unwrap();
+        let mut lines = Lines::open(file.path(), &Progress::default()).unwrap();
         let mut found = Vec::new();
         loop {
             match lines.next() {
@@ -163,24 +148,24 @@ mod tests {
         content.push(b'\n');
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&content).unwrap();
-        let read = BytesRead::default();
+        let read = Progress::default();
         let mut lines = Lines::open(file.path(), &read).unwrap();
         assert!(lines.next().unwrap_err().to_string().contains("a line of more than 16 MiB"));
-        assert!(read.get() <= MAX_LINE_BYTES as u64 + (64 << 10));
+        assert!(read.bytes() <= MAX_LINE_BYTES as u64 + (64 << 10));
     }
 
     #[test]
     fn a_document_names_the_line_of_a_bad_byte() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), b"{\n \"a\xFF\"}").unwrap();
-        let message = document(file.path(), &BytesRead::default()).unwrap_err().to_string();
+        let message = document(file.path(), &Progress::default()).unwrap_err().to_string();
         assert!(message.contains("line 2, column 4, found bytes that are not UTF-8"), "{message}");
     }
 
     #[test]
     fn missing_files_and_directories_are_said_so() {
         let folder = tempfile::tempdir().unwrap();
-        let read = BytesRead::default();
+        let read = Progress::default();
         let message = document(&folder.path().join("none"), &read).unwrap_err().to_string();
         assert!(message.contains("found no such file"), "{message}");
         let message = document(folder.path(), &read).unwrap_err().to_string();

@@ -6,13 +6,13 @@ use std::path::Path;
 use super::error::TraceError;
 use super::item::Amounts;
 use super::sorted::{Index, Record};
-use super::source::BytesRead;
 use super::table::Table;
 use super::value;
+use crate::progress::Progress;
 
 /// Reads a file's rows into the index.
-pub(crate) fn read(path: &Path, read: &BytesRead, index: &mut Index) -> Result<(), TraceError> {
-    let mut table = Table::open(path, read)?;
+pub(crate) fn read(path: &Path, progress: &Progress, index: &mut Index) -> Result<(), TraceError> {
+    let mut table = Table::open(path, progress)?;
     let tenant = table.required_column("tenant")?;
     let execution = table.required_column("execution")?;
     let step = table.required_column("step")?;

@@ -10,8 +10,9 @@ use super::error::{Place, TraceError};
 use super::item::Amounts;
 use super::json::{self, text};
 use super::sorted::{Index, Record};
-use super::source::{self, BytesRead};
+use super::source;
 use super::value;
+use crate::progress::Progress;
 
 #[derive(Deserialize)]
 struct Run<'a> {
@@ -44,8 +45,8 @@ struct Stats<'a> {
 const TENANT: &str = "swe-agent";
 
 /// Reads a file's run into the index.
-pub(crate) fn read(path: &Path, read: &BytesRead, index: &mut Index) -> Result<(), TraceError> {
-    let document = source::document(path, read)?;
+pub(crate) fn read(path: &Path, progress: &Progress, index: &mut Index) -> Result<(), TraceError> {
+    let document = source::document(path, progress)?;
     let file = Place::file(path);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let execution = value::id(&stem).map_err(|mismatch| file.wrong("file name", mismatch))?;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
 use super::error::{Mismatch, Place, TraceError, excerpt};
-use super::source::{BytesRead, MAX_LINE_BYTES, Source};
+use super::source::{MAX_LINE_BYTES, Source};
+use crate::progress::Progress;
 
 /// A reader that fails once it has read more than one row may have. The table resets it after each row; what the CSV
 /// reader buffers ahead makes it exact to a buffer (8 KiB).
@@ -52,8 +53,8 @@ impl<'a> Row<'a> {
 }
 
 impl Table {
-    pub(crate) fn open(path: &Path, read: &BytesRead) -> Result<Self, TraceError> {
-        let bounded = Bounded { source: Source::open(path, read)?, since_last_row: 0 };
+    pub(crate) fn open(path: &Path, progress: &Progress) -> Result<Self, TraceError> {
+        let bounded = Bounded { source: Source::open(path, progress)?, since_last_row: 0 };
         let mut reader = ReaderBuilder::new().from_reader(bounded);
         let header = match reader.headers() {
             Ok(header) => header.clone(),
@@ -127,7 +128,7 @@ mod tests {
     fn table(content: &[u8]) -> (tempfile::NamedTempFile, Table) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(content).unwrap();
-        let table = Table::open(file.path(), &BytesRead::default()).unwrap();
+        let table = Table::open(file.path(), &Progress::default()).unwrap();
         (file, table)
     }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::item::Amounts;
 use super::*;
 
 /// The steps of a trace as (tenant, execution, step, time), or the error that ends it.
@@ -21,7 +22,7 @@ fn read_as(files: &[(&str, &str)], format: Option<Format>) -> Steps {
         fs::write(&path, content).unwrap();
         paths.push(path);
     }
-    let trace = Trace::open(&paths, format).map_err(|error| without(folder.path(), &error))?;
+    let trace = Trace::open(&paths, format, &Progress::default()).map_err(|error| without(folder.path(), &error))?;
     let mut steps = Vec::new();
     for item in trace {
         if let Item::Step(step) = item.map_err(|error| without(folder.path(), &error))? {

@@ -1,0 +1,59 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::trace::Format;
+
+/// Limits for agent executions, tried on recorded traffic.
+#[derive(Debug, Parser)]
+#[command(name = "enforce", version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Replay recorded traces against limits and report what is admitted and what is refused
+    ///
+    /// Time is the trace's own: a replay never waits, and the same files give the same report. Exits with 0 when a
+    /// report was made, with 2 when the trace, the policy or an output file cannot be used.
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Limits, in TOML; without it nothing is limited
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// The trace's format, instead of what its files show
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// What a step sets aside before it runs
+    #[arg(long, value_enum, default_value_t = Reserve::None)]
+    pub(crate) reserve: Reserve,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write a letter a line for each row: A admitted, R refused, H halted here, P paused, C refused by concurrency,
+    /// S skipped
+    #[arg(long, value_name = "FILE")]
+    pub(crate) decisions: Option<PathBuf>,
+    /// Write a JSON object a line for each execution, in the order of their ends
+    #[arg(long, value_name = "FILE")]
+    pub(crate) per_execution: Option<PathBuf>,
+    /// Recorded traces, all of one format
+    #[arg(required = true, value_name = "TRACE")]
+    pub(crate) traces: Vec<PathBuf>,
+}
+
+/// What a step reserves; either way it settles what it really used before the next row is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Reserve {
+    /// The amounts that were asked for, or used where the trace records no asking: nothing passes a limit
+    Recorded,
+    /// One token and one nano-dollar: the step that reaches a limit runs
+    None,
+}

@@ -1,0 +1,254 @@
+//! A trace, asked of the library row by row. Every limit is the library's; what is kept here names and counts.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use enforce_core::{
+    Action, Actual, Cause, Clock, Demand, EnforcementViolation, Enforcer, Execution, ManualClock, NanoUsd, PolicyFile,
+    ProviderKey, RegisterError, ScopeKind, Status, Timestamp, ViolationType,
+};
+
+use super::decision::Decision;
+use super::error::ReplayError;
+use super::records::{Outcome, Records};
+use super::report::Report;
+use crate::args::Reserve;
+use crate::trace::{Item, Run, Step};
+
+/// The least that can be asked for.
+const ONE_NANO_USD: NanoUsd = match NanoUsd::new(1) {
+    Ok(one) => one,
+    Err(_) => NanoUsd::ZERO,
+};
+
+/// An execution that has begun and not ended.
+#[derive(Debug)]
+struct Live {
+    /// In the order of registration.
+    number: u64,
+    /// Rows so far.
+    rows: u64,
+    standing: Standing,
+}
+
+#[derive(Debug)]
+enum Standing {
+    /// It is asked about.
+    Running(Execution),
+    /// It was halted or met paused at this row of its own; the rest is skipped.
+    Barred { execution: Execution, at: u64 },
+    /// It was not let in.
+    NotStarted(Cause),
+}
+
+/// A replay under way.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    enforcer: Enforcer,
+    policy: PolicyFile,
+    reserve: Reserve,
+    live: HashMap<Run, Live>,
+    providers: HashMap<Rc<str>, ProviderKey>,
+    begun: u64,
+    first_ns: Option<u64>,
+    last_ns: u64,
+    report: Report,
+    records: Records,
+}
+
+impl Engine {
+    /// Begins a replay whose time begins at `start_ns`.
+    pub(crate) fn new(
+        policy: PolicyFile,
+        reserve: Reserve,
+        records: Records,
+        start_ns: u64,
+    ) -> Result<Self, ReplayError> {
+        // Every call brings its time. The clock stands where the trace begins, since rates count from there.
+        let clock = ManualClock::starting_at(Timestamp::from_nanos(start_ns));
+        let enforcer = Enforcer::builder()
+            .policy_file(policy.clone())
+            .clock(Clock::manual(&clock))
+            // A trace is no stranger: what it names may be kept.
+            .max_executions(u64::MAX)
+            .max_tenants(u64::MAX)
+            .max_providers(u64::MAX)
+            .build()
+            .map_err(ReplayError::Config)?;
+        Ok(Self {
+            enforcer,
+            policy,
+            reserve,
+            live: HashMap::new(),
+            providers: HashMap::new(),
+            begun: 0,
+            first_ns: None,
+            last_ns: 0,
+            report: Report::default(),
+            records,
+        })
+    }
+
+    /// Takes what happens next.
+    pub(crate) fn take(&mut self, item: Item) -> Result<(), ReplayError> {
+        match item {
+            Item::Begin { run, time_ns } => {
+                let live = self.register(&run, time_ns)?;
+                self.live.insert(run, live);
+            }
+            Item::Step(step) => self.step(step)?,
+            Item::End { run, time_ns } => {
+                if let Some(live) = self.live.remove(&run) {
+                    self.end(&run, live, time_ns)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends what the trace left open, in the order of its beginning, and puts the output files in place.
+    pub(crate) fn finish(mut self) -> Result<Report, ReplayError> {
+        let mut open: Vec<(Run, Live)> = self.live.drain().collect();
+        open.sort_unstable_by_key(|(_, live)| live.number);
+        for (run, live) in open {
+            self.end(&run, live, self.last_ns)?;
+        }
+        self.report.trace.span_ns = self.last_ns - self.first_ns.unwrap_or(self.last_ns);
+        self.records.commit()?;
+        Ok(self.report)
+    }
+
+    fn step(&mut self, step: Step) -> Result<(), ReplayError> {
+        self.first_ns.get_or_insert(step.time_ns);
+        self.last_ns = step.time_ns;
+        let mut live = match self.live.remove(&step.run) {
+            Some(live) => live,
+            None => self.register(&step.run, step.time_ns)?,
+        };
+        live.rows += 1;
+        let rows = live.rows;
+        let decision;
+        (live.standing, decision) = match live.standing {
+            Standing::Running(execution) => match self.ask(&execution, &step)? {
+                barred @ (Decision::Halted | Decision::Paused) => (Standing::Barred { execution, at: rows }, barred),
+                decision => (Standing::Running(execution), decision),
+            },
+            refused @ Standing::NotStarted(_) if rows == 1 => (refused, Decision::NotStarted),
+            barred => (barred, Decision::Skipped),
+        };
+        self.report.count(decision);
+        self.records.decision(decision)?;
+        if step.last {
+            self.end(&step.run, live, step.time_ns)
+        } else {
+            self.live.insert(step.run, live);
+            Ok(())
+        }
+    }
+
+    fn register(&mut self, run: &Run, time_ns: u64) -> Result<Live, ReplayError> {
+        self.report.trace.executions += 1;
+        self.report.tenant(&run.tenant);
+        self.begun += 1;
+        // An id is unique within its tenant in a trace, and among all tenants in the library.
+        let id = self.begun.to_string();
+        let standing = match self.enforcer.execution(&id, &*run.tenant).register_at(Timestamp::from_nanos(time_ns)) {
+            Ok(execution) => {
+                self.report.executions.started += 1;
+                Standing::Running(execution)
+            }
+            Err(RegisterError::Refused(violation)) => {
+                self.report.executions.refused += 1;
+                Standing::NotStarted(violation.as_cause())
+            }
+            Err(error) => return Err(ReplayError::Register(run.clone(), error)),
+        };
+        Ok(Live { number: self.begun, rows: 0, standing })
+    }
+
+    fn ask(&mut self, execution: &Execution, step: &Step) -> Result<Decision, ReplayError> {
+        let now = Timestamp::from_nanos(step.time_ns);
+        let demand = self.demand(step)?;
+        match execution.reserve_at(demand, now) {
+            Ok(hold) => {
+                self.report.warnings += u64::from(hold.warning().is_some());
+                let used = step.used;
+                hold.settle_at(Actual::tokens(used.input_tokens, used.output_tokens).cost(used.cost), now);
+                Ok(Decision::Admitted)
+            }
+            Err(violation) => {
+                self.report.refusal(step, &violation);
+                // The library halts by itself where a limit is exhausted. A step that was recorded and does not fit
+                // what is left could not have run either, so its execution could not have gone on.
+                if self.action(&violation) == Action::Halt {
+                    execution.halt(violation.as_cause());
+                }
+                Ok(match execution.status() {
+                    Status::Halted(_) => Decision::Halted,
+                    Status::Paused(_) => Decision::Paused,
+                    _ => Decision::Refused,
+                })
+            }
+        }
+    }
+
+    fn demand(&mut self, step: &Step) -> Result<Demand, ReplayError> {
+        let (used, asked) = (step.used, step.asked);
+        let demand = match self.reserve {
+            Reserve::Recorded => Demand::step().tokens(asked.input_tokens, asked.output_tokens).cost(asked.cost),
+            Reserve::None => Demand::step().tokens(1, 0).cost(ONE_NANO_USD),
+        };
+        let demand =
+            demand.provider(self.provider(&step.provider)?).rate_tokens(used.input_tokens + used.output_tokens);
+        Ok(step.action.map_or(demand, |action| demand.fingerprint(action)))
+    }
+
+    fn provider(&mut self, name: &Rc<str>) -> Result<ProviderKey, ReplayError> {
+        if let Some(key) = self.providers.get(name) {
+            return Ok(*key);
+        }
+        let key = self.enforcer.provider(name).map_err(|error| ReplayError::Provider(name.to_string(), error))?;
+        self.providers.insert(name.clone(), key);
+        Ok(key)
+    }
+
+    /// What the policy wants done when the limit that refused is exhausted.
+    fn action(&self, violation: &EnforcementViolation) -> Action {
+        let actions = &self.policy.enforcement.actions;
+        match (violation.scope, violation.violation_type) {
+            (ScopeKind::Tenant, ViolationType::CostLimit) => self.policy.tenant.budget_action,
+            (_, ViolationType::StepLimit) => actions.steps,
+            (_, ViolationType::TokenLimit) => actions.tokens,
+            (_, ViolationType::CostLimit) => actions.cost,
+            (_, ViolationType::WallTimeLimit) => actions.wall_time,
+            (_, ViolationType::IdleTimeout) => actions.idle,
+            (_, ViolationType::SameStepLoop) => actions.same_step_loop,
+            _ => Action::Refuse,
+        }
+    }
+
+    fn end(&mut self, run: &Run, live: Live, time_ns: u64) -> Result<(), ReplayError> {
+        let (execution, at) = match live.standing {
+            Standing::Running(execution) => (execution, None),
+            Standing::Barred { execution, at } => (execution, Some(at)),
+            Standing::NotStarted(cause) => return self.records.execution(run, Outcome::Refused(cause), None),
+        };
+        let outcome = match execution.status() {
+            Status::Halted(cause) => {
+                self.report.halted(cause);
+                Outcome::Halted(cause, at)
+            }
+            Status::Paused(cause) => {
+                self.report.executions.paused += 1;
+                Outcome::Paused(cause)
+            }
+            _ => {
+                self.report.executions.completed += 1;
+                Outcome::Completed
+            }
+        };
+        let usage = execution.finish_at(Timestamp::from_nanos(time_ns));
+        self.report.used(&run.tenant, &usage);
+        self.records.execution(run, outcome, Some(&usage))
+    }
+}

@@ -1,0 +1,130 @@
+//! Runs the program on traces and policies that a test makes up.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A folder with a policy and traces in it.
+pub(crate) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// `enforce replay` with these arguments.
+pub(crate) fn enforce<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_enforce")).arg("replay").args(arguments).output().unwrap()
+}
+
+/// The report, the letters and the executions of a replay that has to succeed.
+pub(crate) struct Replayed {
+    pub(crate) report: Value,
+    pub(crate) letters: String,
+    pub(crate) executions: Vec<Value>,
+}
+
+impl Replayed {
+    pub(crate) fn number(&self, pointer: &str) -> u64 {
+        self.report.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{pointer} in {}", self.report))
+    }
+
+    pub(crate) fn numbers<const N: usize>(&self, pointers: [&str; N]) -> [u64; N] {
+        pointers.map(|pointer| self.number(pointer))
+    }
+
+    /// How many rows have this letter.
+    pub(crate) fn rows(&self, letter: char) -> u64 {
+        self.letters.matches(letter).count() as u64
+    }
+
+    pub(crate) fn halted(&self) -> u64 {
+        self.report["executions"]["halted"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
+    }
+}
+
+/// Replays traces under a policy, and holds the report to what it says about itself.
+pub(crate) fn replay(policy: &str, reserve: &str, traces: &[PathBuf]) -> Replayed {
+    let folder = Folder::new();
+    let policy = folder.write("policy.toml", policy);
+    let [decisions, executions] = ["decisions", "executions"].map(|name| folder.path(name));
+    let flags: [&Path; 9] = [
+        "--json".as_ref(),
+        "--policy".as_ref(),
+        &policy,
+        "--reserve".as_ref(),
+        reserve.as_ref(),
+        "--decisions".as_ref(),
+        &decisions,
+        "--per-execution".as_ref(),
+        &executions,
+    ];
+    let output = enforce(flags.into_iter().chain(traces.iter().map(PathBuf::as_path)));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.is_empty(), "{stderr}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let letters: String = fs::read_to_string(decisions).unwrap().lines().collect();
+    let executions =
+        fs::read_to_string(executions).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let replayed = Replayed { report, letters, executions };
+    hold_to_itself(&replayed);
+    replayed
+}
+
+fn hold_to_itself(replayed: &Replayed) {
+    let [rows, admitted, refused, skipped] = replayed.numbers(["/trace/rows", "/admitted", "/refused", "/skipped"]);
+    assert_eq!(admitted + refused + skipped, rows);
+    assert_eq!(replayed.letters.len() as u64, rows);
+    assert_eq!(replayed.rows('A'), admitted);
+    assert_eq!(replayed.rows('R') + replayed.rows('H') + replayed.rows('P'), refused);
+    assert_eq!(replayed.rows('S') + replayed.rows('C'), skipped);
+
+    let [executions, started, not_started, completed, paused] = replayed.numbers([
+        "/trace/executions",
+        "/executions/started",
+        "/executions/refused",
+        "/executions/completed",
+        "/executions/paused",
+    ]);
+    assert_eq!(started, completed + paused + replayed.halted());
+    assert_eq!(executions, started + not_started);
+    assert_eq!(replayed.executions.len() as u64, executions);
+
+    let sum = |key: &str| replayed.executions.iter().map(|line| line[key].as_u64().unwrap()).sum::<u64>();
+    let [steps, tokens, cost] = replayed.numbers(["/usage/steps", "/usage/total_tokens", "/usage/cost_nano_usd"]);
+    assert_eq!([sum("steps"), sum("tokens"), sum("cost_nano_usd")], [steps, tokens, cost]);
+    assert_eq!(steps, admitted);
+    let tenants = replayed.report["tenants"].as_object().unwrap();
+    let of_tenants = |key: &str| tenants.values().map(|tenant| tenant[key].as_u64().unwrap()).sum::<u64>();
+    assert_eq!([of_tenants("steps"), of_tenants("total_tokens"), of_tenants("cost_nano_usd")], [steps, tokens, cost]);
+    assert_eq!(tenants.len() as u64, replayed.number("/trace/tenants"));
+    let first: Vec<u64> = replayed
+        .letters
+        .char_indices()
+        .filter(|(_, letter)| "RHP".contains(*letter))
+        .map(|(index, _)| index as u64 + 1)
+        .take(3)
+        .collect();
+    assert_eq!(replayed.report["first_refused_rows"], Value::from(first));
+}
