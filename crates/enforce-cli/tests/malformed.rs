@@ -1,4 +1,5 @@
 //! Input that cannot be used ends with status 2, one clear line and no report, whatever is wrong with it.
+#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod support;
 

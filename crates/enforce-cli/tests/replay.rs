@@ -1,4 +1,5 @@
 //! Small traces whose every decision is known.
+#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! Runs the program on traces and policies that a test makes up.
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
