@@ -19,9 +19,10 @@ impl Output {
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         // A link is to stay, and what it leads to is to be replaced.
         let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        let exists_and_is_no_file = fs::metadata(&place).is_ok_and(|metadata| !metadata.is_file());
-        if exists_and_is_no_file {
-            let file = OpenOptions::new().write(true).open(&place)?;
+        // `/dev/stdout` may lead to an ordinary file that somebody else is writing.
+        let is_device = path.starts_with("/dev") || path.starts_with("/proc");
+        if is_device || fs::metadata(&place).is_ok_and(|metadata| !metadata.is_file()) {
+            let file = OpenOptions::new().append(true).open(path)?;
             return Ok(Self { place, partial: None, writer: BufWriter::new(file) });
         }
         let name = place.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
@@ -93,6 +94,15 @@ mod tests {
         output.write_all(b"half").unwrap();
         drop(output);
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_device_is_written_to_and_not_replaced() {
+        let mut output = Output::create(Path::new("/dev/null")).unwrap();
+        output.write_all(b"gone").unwrap();
+        output.commit().unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
     }
 
     #[test]

@@ -147,6 +147,17 @@ fn people_get_a_table_with_the_first_refusals() {
 }
 
 #[test]
+fn the_sample_is_refused_by_every_kind_of_limit() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample");
+    let policy = std::fs::read_to_string(sample.join("policy.toml")).unwrap();
+    let replayed = replay(&policy, "none", &[sample.join("agents.jsonl")]);
+    for halted in ["step_limit", "cost_limit", "same_step_loop"] {
+        assert!(replayed.number(&format!("/executions/halted/{halted}")) > 0);
+    }
+    assert!(replayed.number("/rates/requests") > 0 && replayed.rows('C') > 0);
+}
+
+#[test]
 fn an_unknown_argument_exits_with_2() {
     assert_eq!(enforce(["--reserve", "all", "x"]).status.code(), Some(2));
     assert_eq!(enforce::<&str>([]).status.code(), Some(2));
