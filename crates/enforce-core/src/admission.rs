@@ -219,7 +219,8 @@ impl<'a> Look<'a> {
             self.idle(&mut noticed, idle)?;
         }
         for resource in Resource::ALL {
-            if record.plan.set & resource.bit() != 0 || self.demand.amount(resource) > MAX_AMOUNT {
+            // What has no limit has a bound: a sum past it could not be counted.
+            if record.plan.set & resource.bit() != 0 || self.demand.amount(resource) > 0 {
                 self.tally(&mut noticed, resource)?;
             }
             if resource == Resource::Cost
@@ -309,9 +310,7 @@ impl<'a> Look<'a> {
         };
         let used = word.used(limit.limit);
         let violation = EnforcementViolation::of(ScopeKind::Execution, limit.kind, used, asked, limit.limit, retry);
-        // An amount past the bound fits no limit, not even one that only observes: it could not be counted.
-        let action = if asked > MAX_AMOUNT { Action::Refuse } else { limit.action };
-        noticed.refuse(violation, action, committed >= limit.limit)
+        noticed.refuse(violation, countable(limit.action, used, asked), committed >= limit.limit)
     }
 
     #[inline]
@@ -377,7 +376,7 @@ impl<'a> Look<'a> {
                 let used = word.used(budget.limit);
                 let violation =
                     EnforcementViolation::of(ScopeKind::Tenant, budget.kind, used, asked, budget.limit, retry);
-                noticed.refuse(violation, budget.action, committed >= budget.limit)
+                noticed.refuse(violation, countable(budget.action, used, asked), committed >= budget.limit)
             }
         }
     }
@@ -498,6 +497,12 @@ fn compact(legs: Option<[Option<RateLeg<'_>>; 2]>) -> (Option<[RateLeg<'_>; 2]>,
         Some([Some(one), None] | [None, Some(one)]) => (Some([one, one]), 1),
         _ => (None, 0),
     }
+}
+
+/// The action at a limit of which `used` and `asked` together are too much: a sum past the bound could not be counted,
+/// so not even a limit that only observes lets it pass.
+fn countable(action: Action, used: u64, asked: u64) -> Action {
+    if action == Action::Observe && used.saturating_add(asked) > MAX_AMOUNT { Action::Refuse } else { action }
 }
 
 /// *When freed*, if only holds are in the way; else never.

@@ -1,0 +1,7 @@
+//! What the library promises, tested through its public surface alone. A test states one claim by its name and bears
+//! the id of its promise where there is one; time stands still unless a test moves it.
+
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod hostile;
