@@ -252,6 +252,8 @@ impl<'a> Look<'a> {
         elapsed_ns: u64,
         unit_ns: u64,
     ) -> Result<(), Blocked> {
+        // The last nanosecond of the clock stands for *never*.
+        let elapsed_ns = elapsed_ns.min(u64::MAX - 1);
         if elapsed_ns >= limit.block_ns {
             let elapsed = elapsed_ns / unit_ns;
             let violation = EnforcementViolation::of(ScopeKind::Execution, kind, elapsed, 0, limit.limit, Retry::Never);
@@ -269,7 +271,7 @@ impl<'a> Look<'a> {
         if seen.reaped() {
             return Err(Blocked::new(self.record.reaped_violation(), Action::Refuse, false));
         }
-        let idle_ns = self.asked.now_ns.saturating_sub(seen.last());
+        let idle_ns = seen.idle_at(self.asked.now_ns);
         if idle_ns < limit.warn_ns && idle_ns < limit.block_ns {
             return Ok(());
         }

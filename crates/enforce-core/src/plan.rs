@@ -47,9 +47,9 @@ impl TallyLimit {
 /// A deadline that is compared with a time that has passed, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TimeLimit {
-    /// Block from here on.
+    /// Block from here on; `u64::MAX` is past the end of time.
     pub(crate) block_ns: u64,
-    /// Warn from here on.
+    /// Warn from here on; `u64::MAX` is past the end of time.
     pub(crate) warn_ns: u64,
     /// As configured, in the unit that is printed.
     pub(crate) limit: u64,

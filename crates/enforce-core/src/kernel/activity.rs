@@ -28,6 +28,12 @@ impl Seen {
         self.0 >> 1
     }
 
+    /// Nanoseconds from the last activity to `now`; time past the end of the word does not pass.
+    #[inline]
+    pub(crate) fn idle_at(self, now: u64) -> u64 {
+        now.min(LATEST).saturating_sub(self.last())
+    }
+
     pub(crate) fn reaped(self) -> bool {
         self.0 & REAPED != 0
     }
