@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::admission::{Noticed, cost_threshold_violation};
 use crate::clock::Timestamp;
-use crate::decision::{Cause, EnforcementViolation, EnforcementWarning, ViolationType};
+use crate::decision::{Cause, EnforcementViolation, EnforcementWarning, ScopeKind, ViolationType};
 use crate::execution::{Execution, Record};
 use crate::kernel::tally::MAX_AMOUNT;
 use crate::limits::Action;
@@ -124,7 +124,7 @@ struct Books<'a> {
     record: &'a Record,
     late: bool,
     /// A sum that had to be cut at the bound.
-    cut: Option<(Resource, u64)>,
+    cut: Option<Cause>,
 }
 
 impl Books<'_> {
@@ -136,11 +136,14 @@ impl Books<'_> {
                 self.late = true;
                 self.record.tenant.ended.steps.add(actual.steps);
             }
-            self.note(Resource::Steps, actual.steps, recorded.cut);
+            // Steps have no meter beside their tally, whose word reaches further than what is counted.
+            let limit = self.record.plan.tally(Resource::Steps).limit;
+            self.note(Resource::Steps, recorded.cut || recorded.after.is_past_bound(limit));
         }
         if actual.discovered_steps > 0 {
             self.tally(Resource::DiscoveredSteps, 0, actual.discovered_steps);
-            self.record.hot.discovered.add(actual.discovered_steps);
+            let added = self.record.hot.discovered.add(actual.discovered_steps);
+            self.note(Resource::DiscoveredSteps, added.cut);
         }
     }
 
@@ -149,7 +152,7 @@ impl Books<'_> {
         // Nothing to write where everything that was set aside was used.
         if reserved != actual {
             let recorded = self.record.hot.tally(resource).settle(reserved, actual);
-            self.note(resource, actual, recorded.cut);
+            self.note(resource, recorded.cut);
         }
     }
 
@@ -158,10 +161,10 @@ impl Books<'_> {
         let Some(window) = window.and_then(|number| self.record.tenant.window(number)) else { return };
         if reserved != actual {
             let recorded = window.tally.settle(reserved, actual);
-            self.note(Resource::Cost, actual, recorded.cut);
+            self.note_of(ScopeKind::Tenant, Resource::Cost, recorded.cut);
         }
         if actual > 0 {
-            window.committed.add(actual);
+            self.note_of(ScopeKind::Tenant, Resource::Cost, window.committed.add(actual).cut);
         }
     }
 
@@ -176,7 +179,7 @@ impl Books<'_> {
             self.late = true;
             self.record.tenant.ended.cost.add(actual);
         }
-        self.note(Resource::Cost, actual, added.cut);
+        self.note(Resource::Cost, added.cut);
         Some(added.total)
     }
 
@@ -191,24 +194,30 @@ impl Books<'_> {
             self.late = true;
             self.record.tenant.ended.total_tokens.add(total);
         }
-        self.note(Resource::Tokens, total, added.cut);
+        self.note(Resource::Tokens, added.cut);
         if input > 0 && self.record.hot.input_tokens.add(input).late {
             self.record.tenant.ended.input_tokens.add(input);
         }
     }
 
     #[inline]
-    fn note(&mut self, resource: Resource, actual: u64, cut: bool) {
+    fn note(&mut self, resource: Resource, cut: bool) {
+        self.note_of(ScopeKind::Execution, resource, cut);
+    }
+
+    #[inline]
+    fn note_of(&mut self, scope: ScopeKind, resource: Resource, cut: bool) {
         if cut {
-            self.cut.get_or_insert((resource, actual));
+            let violation_type = self.record.plan.tally(resource).kind;
+            self.cut.get_or_insert(Cause { violation_type, scope });
         }
     }
 
     /// Carries out what this record has exhausted at once.
     #[inline]
     fn exhausted(&self, cost: Option<u64>) -> Option<EnforcementViolation> {
-        if let Some((resource, actual)) = self.cut {
-            return Some(self.overflowed(resource, actual));
+        if let Some(cause) = self.cut {
+            return Some(self.overflowed(cause));
         }
         let threshold = self.record.plan.cost_threshold.as_ref()?;
         let committed = cost?;
@@ -219,10 +228,12 @@ impl Books<'_> {
     }
 
     #[cold]
-    fn overflowed(&self, resource: Resource, actual: u64) -> EnforcementViolation {
-        let kind = self.record.plan.tally(resource).kind;
-        let _first = self.record.halt(Cause::own(kind)).first;
-        EnforcementViolation::new(kind, actual, MAX_AMOUNT)
+    fn overflowed(&self, cause: Cause) -> EnforcementViolation {
+        let _first = self.record.halt(cause).first;
+        EnforcementViolation {
+            scope: cause.scope,
+            ..EnforcementViolation::new(cause.violation_type, MAX_AMOUNT, MAX_AMOUNT)
+        }
     }
 
     #[cold]

@@ -207,7 +207,7 @@ impl Tenant {
         let sums =
             members.iter().map(|member| member.record().committed()).fold(self.ended.read(), |mut sums, committed| {
                 for (sum, amount) in sums.iter_mut().zip(committed) {
-                    *sum = sum.saturating_add(amount);
+                    *sum = sum.saturating_add(amount).min(MAX_AMOUNT);
                 }
                 sums
             });

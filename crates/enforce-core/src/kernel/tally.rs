@@ -67,11 +67,17 @@ impl Word {
         self.0 & FLAGS
     }
 
-    /// used, given the limit that the remainder counts from.
+    /// used, given the limit that the remainder counts from; cut at [`MAX_AMOUNT`].
     #[inline]
     pub(crate) fn used(self, limit: u64) -> u64 {
         // Both terms are below 2^57 in size, so the difference fits; it is negative only after a saturated sum.
-        (limit.min(MAX_AMOUNT) as i64).saturating_sub(self.remaining()).max(0) as u64
+        (limit.min(MAX_AMOUNT) as i64).saturating_sub(self.remaining()).clamp(0, MAX) as u64
+    }
+
+    /// Whether more is used than is counted.
+    #[inline]
+    pub(crate) fn is_past_bound(self, limit: u64) -> bool {
+        (limit.min(MAX_AMOUNT) as i64).saturating_sub(self.remaining()) > MAX
     }
 
     /// Whether `amount` may be taken. An amount of 0 is refused by debt alone.
@@ -108,6 +114,8 @@ pub(crate) struct Recorded {
     pub(crate) late: bool,
     /// The sum had to be cut at the bound.
     pub(crate) cut: bool,
+    /// The word after it.
+    pub(crate) after: Word,
 }
 
 /// A counter that never passes its limit through [`Tally::take`], in any interleaving (T1).
@@ -166,7 +174,7 @@ impl Tally {
         // those whose change its setter has not (C1).
         self.0.apply(|word| {
             let (next, cut) = Word(word).settle(reserved, actual);
-            (next.0, Recorded { late: word & COUNTED != 0, cut })
+            (next.0, Recorded { late: word & COUNTED != 0, cut, after: next })
         })
     }
 

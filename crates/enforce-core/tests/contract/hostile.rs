@@ -2,7 +2,7 @@
 
 use enforce_core::{
     Actual, Cause, Demand, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ManualClock, ResourceLimits,
-    Status, Timestamp, ViolationType,
+    Status, TenantPolicy, Timestamp, UsageSnapshot, ViolationType,
 };
 
 use crate::common::{MAX, builder, disabled, kind, nano, noon, register, run, run_on, unlimited};
@@ -56,4 +56,77 @@ fn n1_who_was_active_at_the_end_of_the_clock_is_not_idle() {
     time.set(Timestamp::from_nanos(u64::MAX));
     run.touch().unwrap();
     assert!(run.reserve(Demand::step()).is_ok());
+}
+
+#[test]
+fn n1_a_sum_at_the_bound_is_counted_and_one_past_it_is_cut_halts_and_says_so() {
+    let cases: [(Actual, Actual, ViolationType); 4] = [
+        (Actual::none().steps(MAX), Actual::none().steps(1), ViolationType::StepLimit),
+        (Actual::tokens(MAX - 1, 1), Actual::tokens(0, 1), ViolationType::TokenLimit),
+        (Actual::none().cost(nano(MAX)), Actual::none().cost(nano(1)), ViolationType::CostLimit),
+        (Actual::none().discovered_steps(MAX), Actual::none().discovered_steps(1), ViolationType::DiscoveredStepLimit),
+    ];
+    let limited = ResourceLimits { max_steps: 10, max_tokens: 10, max_cost_usd: Some(nano(10)), ..unlimited() };
+    for (to_the_bound, past_it, violation_type) in cases {
+        for limits in [unlimited(), limited.clone()] {
+            let run = run(limits);
+            let settlement = run.charge(to_the_bound);
+            assert_eq!((settlement.exhausted, run.status()), (None, Status::Live), "{violation_type}");
+            let before = run.snapshot();
+            let exhausted = run.charge(past_it).exhausted.unwrap();
+            assert_eq!((exhausted.violation_type, exhausted.current, exhausted.limit), (violation_type, MAX, MAX));
+            assert_eq!(run.status(), Status::Halted(Cause::own(violation_type)));
+            let after = run.snapshot();
+            let sums = |usage: &UsageSnapshot| {
+                (usage.steps, usage.total_tokens, usage.cost_nano_usd, usage.discovered_steps, usage.outstanding)
+            };
+            assert_eq!(sums(&after), sums(&before), "cut at the bound: {violation_type}");
+        }
+    }
+}
+
+#[test]
+fn n1_a_budget_past_the_bound_is_cut_halts_and_shows_nothing_outstanding() {
+    let tenant = TenantPolicy { budget_usd: Some(nano(5)), ..Default::default() };
+    let enforcer = builder(&noon()).tenant(tenant).build().unwrap();
+    let (first, second) = (register(&enforcer, "first", "tenant"), register(&enforcer, "second", "tenant"));
+    assert_eq!(first.charge(Actual::none().cost(nano(MAX))).exhausted, None);
+    let exhausted = second.charge(Actual::none().cost(nano(MAX))).exhausted.unwrap();
+    assert_eq!(exhausted.as_cause().to_string(), "tenant:cost_limit");
+    assert_eq!((first.status(), second.status()), (Status::Live, Status::Halted(exhausted.as_cause())));
+    let usage = enforcer.tenant_usage("tenant").unwrap();
+    let budget = usage.budget.unwrap();
+    assert_eq!((budget.committed, budget.outstanding, budget.debt), (MAX, 0, MAX - 5));
+}
+
+#[test]
+fn n1_c1_a_tenants_sums_are_cut_at_the_bound_alike_before_and_after_its_executions_end() {
+    let enforcer = builder(&noon()).build().unwrap();
+    let everything = Actual::tokens(MAX, 0).cost(nano(MAX)).steps(MAX);
+    for id in ["first", "second"] {
+        register(&enforcer, id, "tenant").charge(everything);
+    }
+    let live = enforcer.tenant_usage("tenant").unwrap();
+    assert_eq!((live.steps, live.total_tokens, live.input_tokens, live.cost_nano_usd), (MAX, MAX, MAX, MAX));
+    for id in ["first", "second"] {
+        enforcer.finish(id).unwrap();
+    }
+    let ended = enforcer.tenant_usage("tenant").unwrap();
+    assert_eq!((ended.steps, ended.total_tokens, ended.input_tokens, ended.cost_nano_usd), (MAX, MAX, MAX, MAX));
+}
+
+#[test]
+fn n1_any_actual_is_recorded_without_a_panic_or_a_wrap() {
+    for amount in [0, 1, MAX, MAX + 1, u64::MAX] {
+        let run = run(ResourceLimits { max_tokens: 7, ..unlimited() });
+        let hold = run.reserve(Demand::step().tokens(3, 4).memory_bytes(5)).unwrap();
+        let actual = Actual::tokens(amount, amount).steps(amount).discovered_steps(amount).cost(nano(amount.min(MAX)));
+        hold.settle(actual);
+        run.charge(actual);
+        let usage = run.snapshot();
+        assert_eq!(usage.total_tokens, amount.saturating_mul(4).min(MAX), "{amount}");
+        assert_eq!(usage.total_tokens, usage.input_tokens + usage.output_tokens, "{amount}");
+        assert_eq!(usage.steps, (1 + u128::from(amount) * 2).min(u128::from(MAX)) as u64, "{amount}");
+        assert!(usage.outstanding.is_zero(), "{amount}");
+    }
 }
