@@ -1,0 +1,15 @@
+//! The path by id, a thousand live executions in turn.
+
+use enforce_benches::{bench, enact, floor, ours};
+
+fn main() {
+    bench([
+        floor::map_get(),
+        floor::map_get_clone(),
+        ours::by_id_bare(),
+        ours::by_id_active(),
+        ours::by_id_usual(),
+        enact::step_of_many(),
+        enact::whole_of_many(),
+    ]);
+}

@@ -1,0 +1,35 @@
+//! What a decision costs, beside its rivals and beside the machine's own floors.
+//!
+//! A [`Case`] is one thing done over and over; [`Rounds`] runs all cases in turn, many times, in one process, so that a
+//! ratio compares what ran side by side. The binary `ratios` prints the table of targets; the criterion benches time
+//! the same cases one by one.
+
+pub mod enact;
+pub mod floor;
+mod ids;
+pub mod ours;
+pub mod report;
+pub mod resident;
+pub mod rivals;
+mod rounds;
+pub mod words;
+
+#[path = "../../crates/enforce-core/src/kernel/mod.rs"]
+#[allow(dead_code, reason = "the whole kernel comes along, of which two words are timed by themselves")]
+mod kernel;
+#[path = "../../crates/enforce-core/src/sync.rs"]
+#[allow(dead_code, unused_imports, reason = "what the kernel imports comes along with it")]
+mod sync;
+
+pub use rounds::{Case, Figures, Rounds};
+
+/// Times every case with criterion, as the command line says; the body of a bench's `main`.
+pub fn bench(cases: impl IntoIterator<Item = Case>) {
+    let mut criterion = criterion::Criterion::default().configure_from_args();
+    for mut case in cases {
+        criterion.bench_function(case.name(), |bencher| {
+            bencher.iter_custom(|times| case.turn(u32::try_from(times).unwrap_or(u32::MAX)));
+        });
+    }
+    criterion.final_summary();
+}

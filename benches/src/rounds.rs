@@ -1,0 +1,174 @@
+//! Cases that take turns, and what their figures say.
+
+use std::time::{Duration, Instant};
+
+/// How long one turn of a case takes: far below a scheduler's time slice, so that few turns are interrupted.
+const TURN: Duration = Duration::from_micros(200);
+
+/// How long a turn on several threads takes: far above what starting them costs.
+const SHARED_TURN: Duration = Duration::from_millis(2);
+
+type Turn = Box<dyn FnMut(u32) -> Duration>;
+
+/// One thing that is done over and over.
+pub struct Case {
+    name: &'static str,
+    turn: Turn,
+    length: Duration,
+}
+
+/// The time, for measuring alone.
+#[expect(clippy::disallowed_methods, reason = "what is measured here is time itself")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// How long `times` runs of `op` take.
+pub(crate) fn time(times: u32, mut op: impl FnMut()) -> Duration {
+    let start = now();
+    for _ in 0..times {
+        op();
+    }
+    start.elapsed()
+}
+
+impl Case {
+    /// `op`, timed as a loop.
+    pub fn new(name: &'static str, mut op: impl FnMut() + 'static) -> Self {
+        Self::timed(name, move |times| time(times, &mut op))
+    }
+
+    /// What times itself: does it so many times and says how long that took.
+    pub fn timed(name: &'static str, turn: impl FnMut(u32) -> Duration + 'static) -> Self {
+        Self { name, turn: Box::new(turn), length: TURN }
+    }
+
+    /// The same on two threads at once; `worker` makes each thread's own, which times itself. The figure is the time that
+    /// one thread takes for one of its own operations.
+    pub fn on_two_threads<F>(name: &'static str, worker: impl Fn() -> F + Sync + 'static) -> Self
+    where
+        F: FnMut(u32) -> Duration,
+    {
+        let turn = move |times| {
+            let start = std::sync::Barrier::new(2);
+            let work = || {
+                let mut worker = worker();
+                start.wait();
+                worker(times)
+            };
+            let (mine, theirs) = std::thread::scope(|scope| {
+                let other = scope.spawn(work);
+                (work(), other.join().unwrap_or_default())
+            });
+            (mine + theirs) / 2
+        };
+        Self { name, turn: Box::new(turn), length: SHARED_TURN }
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// One turn of so many times.
+    pub fn turn(&mut self, times: u32) -> Duration {
+        (self.turn)(times)
+    }
+
+    /// How many times fill a turn.
+    fn calibrated(&mut self) -> u32 {
+        let mut times = 16;
+        loop {
+            let took = self.turn(times);
+            if took >= self.length || times >= 1 << 24 {
+                let wanted = f64::from(times) * self.length.as_secs_f64() / took.as_secs_f64();
+                return (wanted as u32).max(16);
+            }
+            times *= 2;
+        }
+    }
+}
+
+/// All cases, and in how many rounds they take turns.
+pub struct Rounds {
+    cases: Vec<Case>,
+    rounds: usize,
+}
+
+/// Nanoseconds of one operation: a figure for every case and round.
+pub struct Figures {
+    names: Vec<&'static str>,
+    /// By case, then by round.
+    ns: Vec<Vec<f64>>,
+}
+
+/// Median and middle half.
+#[derive(Debug, Clone, Copy)]
+pub struct Spread {
+    /// Half of the rounds lie below it.
+    pub median: f64,
+    /// A quarter of the rounds lies below it.
+    pub low: f64,
+    /// A quarter of the rounds lies above it.
+    pub high: f64,
+}
+
+impl Rounds {
+    /// No cases yet.
+    pub fn new(rounds: usize) -> Self {
+        Self { cases: Vec::new(), rounds }
+    }
+
+    /// One more case.
+    pub fn add(&mut self, case: Case) {
+        self.cases.push(case);
+    }
+
+    /// Runs every case in turn, round after round.
+    pub fn run(mut self) -> Figures {
+        let times: Vec<u32> = self.cases.iter_mut().map(Case::calibrated).collect();
+        let mut ns = vec![Vec::with_capacity(self.rounds); self.cases.len()];
+        for _ in 0..self.rounds {
+            for ((case, times), ns) in self.cases.iter_mut().zip(&times).zip(&mut ns) {
+                ns.push(case.turn(*times).as_secs_f64() * 1e9 / f64::from(*times));
+            }
+        }
+        Figures { names: self.cases.iter().map(|case| case.name).collect(), ns }
+    }
+}
+
+impl Figures {
+    fn of(&self, name: &str) -> &[f64] {
+        let place = self.names.iter().position(|known| *known == name);
+        place.and_then(|place| self.ns.get(place)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The figures of one case.
+    pub fn ns(&self, name: &str) -> Spread {
+        Spread::of(self.of(name).to_vec())
+    }
+
+    /// One case over another, round by round.
+    pub fn ratio(&self, over: &str, under: &str) -> Spread {
+        self.combine(over, under, |over, under| over / under)
+    }
+
+    /// What `over` takes more than `under`, in units of `unit`, round by round.
+    pub fn excess(&self, over: &str, under: &str, unit: &str) -> Spread {
+        let excess = self.of(over).iter().zip(self.of(under)).zip(self.of(unit));
+        Spread::of(excess.map(|((over, under), unit)| (over - under) / unit).collect())
+    }
+
+    fn combine(&self, left: &str, right: &str, figure: impl Fn(f64, f64) -> f64) -> Spread {
+        Spread::of(self.of(left).iter().zip(self.of(right)).map(|(left, right)| figure(*left, *right)).collect())
+    }
+}
+
+impl Spread {
+    /// Of these figures, in any order; not a number if there are none.
+    pub fn of(mut figures: Vec<f64>) -> Self {
+        figures.sort_by(f64::total_cmp);
+        let at = |part: usize| figures.get(figures.len() * part / 4).copied().unwrap_or(f64::NAN);
+        Self { median: at(2), low: at(1), high: at(3) }
+    }
+}
