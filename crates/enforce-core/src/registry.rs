@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::clock::{Clock, Timestamp};
 use crate::execution::Execution;
+use crate::kernel::attachments::Unattached;
 use crate::kernel::table::{Rejected, Table};
 use crate::limits::Action;
 use crate::plan::{Plan, RatePlan};
@@ -108,11 +109,10 @@ impl Core {
 
     /// One attachment less. A tenant that never did anything goes at once; another may go when room is needed.
     pub(crate) fn detach(&self, tenant: &Arc<Tenant>) {
-        if !tenant.attachments.detach() {
-            return;
-        }
+        let Some(seen) = tenant.attachments.detach() else { return };
         if tenant.is_blank() {
-            self.retire(tenant);
+            // Whoever came meanwhile leaves later, and sees to it then.
+            self.retire(tenant, seen);
         } else {
             self.queue(tenant);
         }
@@ -134,9 +134,9 @@ impl Core {
         Some(tenant)
     }
 
-    /// Takes the tenant out of the table if nobody is attached.
-    fn retire(&self, tenant: &Arc<Tenant>) -> bool {
-        let retired = tenant.attachments.retire();
+    /// Takes the tenant out of the table if nobody was attached since `seen`.
+    fn retire(&self, tenant: &Arc<Tenant>, seen: Unattached) -> bool {
+        let retired = tenant.attachments.retire(seen);
         if retired {
             self.drop_entry(tenant);
         }
@@ -153,9 +153,11 @@ impl Core {
         let mut evicted = false;
         while !evicted && kept.len() < EVICTION_TRIES {
             let Some(tenant) = self.unqueue() else { break };
+            // Looked at before its budget: what is spent from it after that keeps it from being retired (G2).
+            let Some(seen) = tenant.attachments.see() else { continue };
             if tenant.equals_fresh(now) {
-                evicted = self.retire(&tenant);
-            } else if tenant.attachments.count() == 0 {
+                evicted = self.retire(&tenant, seen);
+            } else {
                 kept.push(tenant);
             }
         }
@@ -171,10 +173,12 @@ impl Core {
         let mut evicted = Vec::new();
         for tenant in left {
             tenant.queued.apply(|_| (0, ()));
-            if tenant.equals_fresh(now) && self.retire(&tenant) {
-                evicted.push(tenant.usage(now));
-            } else if tenant.attachments.count() == 0 {
+            // As in `evict_one`.
+            let Some(seen) = tenant.attachments.see() else { continue };
+            if !tenant.equals_fresh(now) {
                 self.queue(&tenant);
+            } else if self.retire(&tenant, seen) {
+                evicted.push(tenant.usage(now));
             }
         }
         evicted

@@ -186,14 +186,13 @@ impl Tenant {
         drop(members);
     }
 
-    /// Whether a fresh entry would decide the same: nobody attached, and no limited budget used in this period.
+    /// Whether a fresh entry would decide the same, if nobody is attached: no limited budget used in this period.
     pub(crate) fn equals_fresh(&self, now: Timestamp) -> bool {
-        self.attachments.count() == 0
-            && self.budget().is_none_or(|(_, windows)| {
-                windows
-                    .peek(self.plan.period_at(now))
-                    .is_none_or(|window| window.committed.read() == 0 && window.tally.word().used(windows.limit()) == 0)
-            })
+        self.budget().is_none_or(|(_, windows)| {
+            windows
+                .peek(self.plan.period_at(now))
+                .is_none_or(|window| window.committed.read() == 0 && window.tally.word().used(windows.limit()) == 0)
+        })
     }
 
     /// Whether nothing was ever recorded for it.
