@@ -448,13 +448,13 @@ impl Execution {
     /// [`Execution::finish`] at a time that the caller has minted.
     pub fn finish_at(&self, now: Timestamp) -> UsageSnapshot {
         let record = &*self.0;
-        let left = record.tenant.leave(self, || {
+        record.tenant.leave(self, || {
             let change = record.lifecycle.finish(record.tallies(), Some(&record.tenant.live));
             change.first.then(|| record.close_meters())
         });
-        if left {
-            record.core.forget(self);
-        }
+        // Who comes second forgets it, too: the first may not have got so far, and the id is free for every caller to
+        // whom the end has returned (G1).
+        record.core.forget(self);
         record.snapshot(now)
     }
 

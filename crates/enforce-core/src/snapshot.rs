@@ -92,7 +92,7 @@ pub enum Status {
 pub struct TenantUsage {
     /// Which tenant.
     pub tenant_id: String,
-    /// Executions that are registered and have not ended.
+    /// Executions that occupy a slot: registered, neither halted nor ended.
     pub live_executions: u64,
     /// Steps begun.
     pub steps: u64,

@@ -146,7 +146,8 @@ impl Tenant {
     pub(crate) fn no_slot(&self) -> EnforcementViolation {
         let limit = self.plan.live_limit.unwrap_or(MAX_AMOUNT);
         let retry = if limit == 0 { Retry::Never } else { Retry::WhenFreed };
-        EnforcementViolation::of(ScopeKind::Tenant, ViolationType::ConcurrencyLimit, self.live_count(), 1, limit, retry)
+        // When it refused, all were taken: a slot that was given back since is no longer part of why.
+        EnforcementViolation::of(ScopeKind::Tenant, ViolationType::ConcurrencyLimit, limit, 1, limit, retry)
     }
 
     /// Makes `execution` a member while `enter` registers it, or leaves nothing behind.
@@ -164,9 +165,9 @@ impl Tenant {
 
     /// Ends `execution`'s membership: runs `end`, which says what it had committed, and carries that over (C1). `end`
     /// returns `None` if somebody has ended it before.
-    pub(crate) fn leave(&self, execution: &Execution, end: impl FnOnce() -> Option<[u64; 4]>) -> bool {
+    pub(crate) fn leave(&self, execution: &Execution, end: impl FnOnce() -> Option<[u64; 4]>) {
         let mut members = self.members.lock();
-        let Some(committed) = end() else { return false };
+        let Some(committed) = end() else { return };
         for (meter, amount) in self.ended.all().into_iter().zip(committed) {
             meter.add(amount);
         }
@@ -177,7 +178,6 @@ impl Tenant {
                 moved.record().set_place(place);
             }
         }
-        true
     }
 
     /// Forgets its members; they live on in their handles.
@@ -211,7 +211,6 @@ impl Tenant {
                 sums
             });
         let [steps, total_tokens, input_tokens, cost] = sums;
-        let live_executions = members.len() as u64;
         drop(members);
         let budget = self.budget().map(|(limit, windows)| {
             let window = windows.peek(self.plan.period_at(now));
@@ -222,7 +221,7 @@ impl Tenant {
         });
         TenantUsage {
             tenant_id: self.id.as_ref().into(),
-            live_executions,
+            live_executions: self.live_count(),
             steps,
             input_tokens,
             output_tokens: total_tokens.saturating_sub(input_tokens),

@@ -4,4 +4,8 @@
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod holds;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod threads;
