@@ -25,17 +25,17 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Now, or `now`, for whatever of `record`'s limits needs it.
+    /// Now, or `now`, for whatever recording needs it.
     #[inline]
     pub(crate) fn at(record: &Record, now: Option<Timestamp>) -> Self {
-        let needed = record.plan.needs_time() || record.tenant.plan.needs_time();
+        // What is only recorded misses no deadline, so the wall is not looked at.
+        let needed = record.plan.idle.is_some() || record.tenant.plan.needs_time();
         Self::given(record, time(record, now, needed))
     }
 
     #[inline]
     fn of(record: &Record, demand: &Demand, now: Option<Timestamp>) -> Self {
-        let needed = record.plan.needs_time() || demand.provider.is_some() || record.tenant.plan.needs_time();
-        Self::given(record, time(record, now, needed))
+        Self::given(record, time(record, now, needs_time(record, demand)))
     }
 
     #[inline]
@@ -43,6 +43,14 @@ impl Asked {
         let window = record.tenant.budget().map(|(_, windows)| windows.enter(record.tenant.plan.period_at(now)));
         Self { now_ns: now.nanos_since(record.core.epoch), now, window }
     }
+}
+
+/// Whether any limit that `demand` meets needs the time.
+#[inline]
+fn needs_time(record: &Record, demand: &Demand) -> bool {
+    record.plan.needs_time()
+        || (demand.provider.is_some() && record.core.providers.rates().is_set())
+        || record.tenant.plan.needs_time()
 }
 
 #[inline]
@@ -148,8 +156,7 @@ fn reserve_whole(record: &Record, demand: &Demand, now: Option<Timestamp>) -> Re
 
 /// Whether `demand` would be admitted.
 pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
-    let needed = record.plan.needs_time() || demand.provider.is_some() || record.tenant.plan.needs_time();
-    let now = time(record, now, needed);
+    let now = time(record, now, needs_time(record, demand));
     // The window is only looked for: a question does not begin a period.
     let asked = Asked { now_ns: now.nanos_since(record.core.epoch), now, window: None };
     let looked = match demand.fingerprint {
@@ -235,10 +242,14 @@ impl<'a> Look<'a> {
         if let Some(budget) = &record.tenant.plan.budget {
             self.budget(&mut noticed, budget)?;
         }
-        if let Some(legs) = self.rate_legs()
-            && let Err(violation) = provider::look(&legs, self.asked.now_ns)
-        {
-            noticed.refuse(violation, record.core.rate_action, false)?;
+        if self.demand.provider.is_some() && record.core.providers.rates().is_set() {
+            let refused = match self.rate_legs() {
+                Some(legs) => provider::look(&legs, self.asked.now_ns).err(),
+                None => Some(provider::unknown()),
+            };
+            if let Some(violation) = refused {
+                noticed.refuse(violation, record.core.rate_action, false)?;
+            }
         }
         Ok(noticed)
     }

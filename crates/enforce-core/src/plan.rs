@@ -197,6 +197,14 @@ pub(crate) struct RatePlan {
     pub(crate) tokens: Option<Rate>,
 }
 
+impl RatePlan {
+    /// Whether anything is limited.
+    #[inline]
+    pub(crate) const fn is_set(&self) -> bool {
+        self.requests.is_some() || self.tokens.is_some()
+    }
+}
+
 fn rate(limit: Option<u64>, burst: Option<u64>) -> Option<Rate> {
     let limit = limit?;
     if limit == 0 {

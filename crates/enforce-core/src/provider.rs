@@ -10,7 +10,8 @@ use crate::kernel::gcra::{Rate, Tat, TooFast};
 use crate::plan::RatePlan;
 use crate::sync::{Arc, CachePadded, Keyed, Map, Mutex};
 
-/// A provider's name, resolved. Valid for the enforcer that resolved it.
+/// A provider's name, resolved. Valid for the enforcer that resolved it; to another it means another provider, or none,
+/// and then no rate admits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ProviderKey(u32);
 
@@ -123,6 +124,12 @@ pub(crate) fn look(legs: &[Option<RateLeg<'_>>; 2], now_ns: u64) -> Result<(), E
         (None, None) => Ok(()),
         (requests_refusal, tokens_refusal) => Err(violation([requests, tokens], [requests_refusal, tokens_refusal])),
     }
+}
+
+/// Of a key that another enforcer resolved, nothing is known: it fails closed.
+#[cold]
+pub(crate) fn unknown() -> EnforcementViolation {
+    EnforcementViolation::of(ScopeKind::Provider, ViolationType::RateLimit, 0, 1, 0, Retry::Never)
 }
 
 #[cold]

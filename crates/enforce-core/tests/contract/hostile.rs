@@ -1,8 +1,8 @@
 //! Absurd amounts, times, names and table sizes (N1): an answer each time, never a panic, a wrap or a residue.
 
 use enforce_core::{
-    Actual, Cause, Demand, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ManualClock, ResourceLimits,
-    Status, TenantPolicy, Timestamp, UsageSnapshot, ViolationType,
+    Actual, Cause, Demand, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ManualClock, ProviderPolicy,
+    ResourceLimits, Retry, ScopeKind, Status, TenantPolicy, Timestamp, UsageSnapshot, ViolationType,
 };
 
 use crate::common::{MAX, builder, disabled, kind, nano, noon, register, run, run_on, unlimited};
@@ -129,4 +129,21 @@ fn n1_any_actual_is_recorded_without_a_panic_or_a_wrap() {
         assert_eq!(usage.steps, (1 + u128::from(amount) * 2).min(u128::from(MAX)) as u64, "{amount}");
         assert!(usage.outstanding.is_zero(), "{amount}");
     }
+}
+
+#[test]
+fn a_provider_key_that_the_enforcer_never_gave_out_is_admitted_by_no_rate() {
+    let policy = ProviderPolicy { requests_per_minute: Some(60), ..Default::default() };
+    let stranger = builder(&noon()).build().unwrap().provider("elsewhere").unwrap();
+    let run = register(&builder(&noon()).provider(policy).build().unwrap(), "exec", "tenant");
+    let refused = run.reserve(Demand::step().provider(stranger)).unwrap_err();
+    assert_eq!(
+        (refused.violation_type, refused.scope, refused.retry),
+        (ViolationType::RateLimit, ScopeKind::Provider, Retry::Never)
+    );
+    assert!(run.check(Demand::step().provider(stranger)).is_blocked());
+    assert!(
+        self::run(unlimited()).reserve(Demand::step().provider(stranger)).is_ok(),
+        "where no rate is set, none is asked"
+    );
 }
