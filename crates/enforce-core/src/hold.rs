@@ -27,7 +27,7 @@ pub(crate) struct Receipt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Settlement {
-    /// The execution had ended before: recorded in its record and its tenant's all the same.
+    /// The execution had been halted or had ended before: recorded in its record and its tenant's all the same.
     pub late: bool,
     /// What was used above what had been reserved, in tokens.
     pub overrun_tokens: u64,
@@ -109,9 +109,11 @@ impl Receipt {
             hot.tally(Resource::Memory).give(self.memory);
         }
         self.forget(record);
+        // Before it acts itself: who halts it is not late.
+        let state = record.state();
         let exhausted = books.exhausted(cost);
         Settlement {
-            late: books.late || record.state().is_finished(),
+            late: books.late || state.is_finished() || state.is_halted(),
             overrun_tokens: total.saturating_sub(self.tokens),
             overrun_nano_usd: actual.cost.saturating_sub(self.cost),
             exhausted,

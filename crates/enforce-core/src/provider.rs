@@ -126,6 +126,16 @@ pub(crate) fn look(legs: &[Option<RateLeg<'_>>; 2], now_ns: u64) -> Result<(), E
     }
 }
 
+/// What of the burst had not drained yet. What never fits is measured against the whole burst.
+///
+/// Worked out from the delay, which is in whole nanoseconds: one unit too many if it drains within the last of them.
+fn used(leg: &RateLeg<'_>, refusal: TooFast) -> u64 {
+    let (rate, TooFast::After(ns)) = (&leg.rate, refusal) else { return 0 };
+    let missing = (u128::from(ns) * u128::from(rate.scale)).div_ceil(u128::from(rate.interval.max(1)));
+    let left = u128::from(leg.amount).saturating_sub(missing);
+    rate.burst.saturating_sub(u64::try_from(left).unwrap_or(u64::MAX))
+}
+
 /// Of a key that another enforcer resolved, nothing is known: it fails closed.
 #[cold]
 pub(crate) fn unknown() -> EnforcementViolation {
@@ -149,9 +159,9 @@ pub(crate) fn violation(legs: [&Option<RateLeg<'_>>; 2], refusals: [Option<TooFa
             }
         });
     // The figures are those of the first rate that refused: what was asked of its burst.
-    let first = legs.into_iter().zip(refusals).find(|(_, refusal)| refusal.is_some());
-    let (asked, burst) = first.and_then(|(leg, _)| *leg).map_or((0, 0), |leg| (leg.amount, leg.rate.burst));
-    let used = if asked > burst { 0 } else { burst };
+    let first = legs.into_iter().zip(refusals).find_map(|(leg, refusal)| Some((leg.as_ref()?, refusal?)));
+    let (used, asked, burst) =
+        first.map_or((0, 0, 0), |(leg, refusal)| (used(leg, refusal), leg.amount, leg.rate.burst));
     EnforcementViolation {
         rates: Some(rates),
         ..EnforcementViolation::of(ScopeKind::Provider, ViolationType::RateLimit, used, asked, burst, retry)

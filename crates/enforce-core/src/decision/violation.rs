@@ -150,7 +150,7 @@ impl EnforcementViolation {
 
     /// The error of the execution: wall time is a timeout; a rate is a provider's error, retryable after its delay, HTTP
     /// 429; concurrency and memory are quotas, retryable, 429; the network is a matter of policy; all else is a quota,
-    /// fatal, 429.
+    /// fatal, 429. What never fits a rate, the memory or the slots is fatal, too.
     #[must_use]
     pub fn to_error(&self) -> ExecutionError {
         let category = match self.violation_type {
@@ -162,12 +162,17 @@ impl EnforcementViolation {
         let error = ExecutionError::new(category, self.message())
             .with_code(self.violation_type.as_str())
             .with_details(serde_json::to_value(self).unwrap_or_default());
+        // A refusal knows whether waiting helps; one that was made by hand asks nothing and is what its limit usually is.
+        let never = self.retry == Retry::Never && self.asked > 0;
         match (self.violation_type, self.retry) {
             (ViolationType::RateLimit, Retry::After(delay)) => {
                 error.with_http_status(429).with_retry_policy(after(delay))
             }
-            (ViolationType::RateLimit, _) => error.with_http_status(429).with_retry_policy(RetryPolicy::fatal()),
-            (ViolationType::ConcurrencyLimit | ViolationType::MemoryLimit, _) => {
+            (ViolationType::RateLimit, _) if never => {
+                error.with_http_status(429).with_retry_policy(RetryPolicy::fatal())
+            }
+            (ViolationType::RateLimit, _) => error.with_http_status(429),
+            (ViolationType::ConcurrencyLimit | ViolationType::MemoryLimit, _) if !never => {
                 error.with_retry_policy(RetryPolicy::retryable(3))
             }
             _ => error,
