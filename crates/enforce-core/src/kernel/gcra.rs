@@ -51,6 +51,7 @@ impl Rate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paced {
     cost: u64,
+    at: u64,
     after: u64,
     refunded: u64,
 }
@@ -61,9 +62,12 @@ pub(crate) struct Paced {
 /// its cost from max(tat, now) and is admitted only while tat − now stays within the burst, so no window of w
 /// nanoseconds admits more than burst + ⌊w/T⌋ units. Time that steps back grants nothing: tat does not follow it.
 ///
-/// A take that has to be undone gives back `min(cost, max(0, tat after it − what was given back since − latest))`, where
-/// `latest` is the latest time any caller has shown: what has drained by then is gone, and giving it back would admit
-/// it twice. To a caller at or after that time the cell is then as if the take had never been (T2).
+/// A take that has to be undone gives back `min(cost, max(0, mark − latest))`, where `latest` is the latest time any
+/// caller has shown: what has drained by then is gone, and giving it back would admit it twice. Its mark, the moment at
+/// which it will have drained, is at least *at + cost*, and at least *tat after it − what was given back since*; each
+/// bound alone is safe, so the larger one is. To a caller at or after `latest` the cell is then as if the take had never
+/// been (T2): exactly, if no later time than its own has been shown since, whoever else took and undid meanwhile; and
+/// otherwise but for at most `latest − at`, which drains in as long.
 #[derive(Debug)]
 pub(crate) struct Tat {
     tat: Cell,
@@ -98,17 +102,19 @@ impl Tat {
         let refunded = self.refunded.load();
         // Admission and charge are one exchange: simultaneous callers get exactly the burst (Q1).
         let after = self.tat.update(|tat| rate.decide(tat, now, amount).map(|next| (next, next)))?;
-        Ok(Paced { cost: amount.saturating_mul(rate.interval), after, refunded })
+        Ok(Paced { cost: amount.saturating_mul(rate.interval), at: now, after, refunded })
     }
 
     /// Undoes a take. Cold; undoers wait for each other.
     pub(crate) fn undo(&self, paced: Paced) {
         let _turn = self.undo.lock();
+        // Too much if another undo is between its exchange and its sum, or was of a take behind ours; `at + cost` is
+        // what keeps that from leaving more than time has passed.
         let since = self.refunded.load().saturating_sub(paced.refunded);
+        let mark = paced.after.saturating_sub(since).max(paced.at.saturating_add(paced.cost));
         let back = self.tat.apply(|tat| {
             // Read again for every word that is tried: a take that is in the word has published its time before.
-            let drained = self.latest.load().saturating_add(since);
-            let back = paced.cost.min(paced.after.saturating_sub(drained)).min(tat);
+            let back = paced.cost.min(mark.saturating_sub(self.latest.load())).min(tat);
             (tat - back, back)
         });
         // After the exchange: a taker that reads the sum before its own take counts too much rather than too little.
