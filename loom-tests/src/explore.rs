@@ -96,7 +96,8 @@ pub(crate) fn model<W: Debug>(promise: &str, bounds: Bounds, scenario: impl Fn()
     let name = name_of(&scenario);
     let recorders = Default::default();
     run(bounds, scenario, &recorders);
-    let [(orders, ends), (stale, _)] = recorders.map(|seen| seen.with(|seen| (seen.interleavings, seen.witnesses.len())));
+    let [(orders, ends), (stale, _)] =
+        recorders.map(|seen| seen.with(|seen| (seen.interleavings, seen.witnesses.len())));
     assert!(orders > 1 && ends > 1, "{name} is vacuous: {orders} interleavings, {ends} different ends");
     let Bounds { threads, preemptions } = bounds;
     let preemptions = preemptions.map_or("exhaustive".to_owned(), |bound| format!("≤ {bound} preemptions"));

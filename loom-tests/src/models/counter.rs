@@ -27,8 +27,8 @@ impl Counter for Tally {
     }
 
     fn settle(&self, reserved: u64, actual: u64) {
-        let cut = Tally::settle(self, reserved, actual);
-        assert!(!cut, "no sum here comes near {MAX_AMOUNT}");
+        let recorded = Tally::settle(self, reserved, actual);
+        assert!(!recorded.cut, "no sum here comes near {MAX_AMOUNT}");
     }
 
     fn remaining(&self) -> i64 {

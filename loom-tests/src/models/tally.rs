@@ -12,9 +12,8 @@ const T4: &str = "T4: room given back can be taken at once";
 
 /// Two takes of which one fits, settled; and somebody who looks.
 fn limit<C: Counter>() -> impl std::fmt::Debug {
-    let take_and_settle = |spent: u64| {
-        move |counter: &C| counter.take(2).map(|()| counter.settle(2, spent)).map_or(0, |()| spent as i64)
-    };
+    let take_and_settle =
+        |spent: u64| move |counter: &C| counter.take(2).map(|()| counter.settle(2, spent)).map_or(0, |()| spent as i64);
     let (a, b, seen, counter) =
         race::three(C::new(3), take_and_settle(2), take_and_settle(2), |counter| counter.remaining());
     assert!(seen >= 0, "{T1}: {seen} remained while takes were under way");
@@ -35,11 +34,8 @@ fn t1_holds_never_exceed_the_limit_twin() {
 
 /// All of it taken and spent, while somebody else asks.
 fn gap<C: Counter>() -> impl std::fmt::Debug {
-    let (a, b, counter) = race::two(
-        C::new(4),
-        |counter| counter.take(4).map(|()| counter.settle(4, 4)),
-        |counter| counter.take(1),
-    );
+    let (a, b, counter) =
+        race::two(C::new(4), |counter| counter.take(4).map(|()| counter.settle(4, 4)), |counter| counter.take(1));
     assert!(counter.remaining() >= 0, "{T1_GAP}: {} remains", counter.remaining());
     assert!(a.is_ok() != b.is_ok(), "{T1_GAP}: {a:?}, {b:?}");
     (a, b)
