@@ -104,14 +104,18 @@ impl EnforcerBuilder {
         let plan = Plan::compile(&self.limits, &self.long_running, &self.policy)?;
         let tenant = TenantPlan::compile(&self.tenant, self.limits.max_concurrent_executions, &self.policy)?;
         let rates = RatePlan::compile(&self.provider)?;
+        Ok(self.compiled(plan, tenant, rates))
+    }
+
+    fn compiled(self, plan: Plan, tenant: TenantPlan, rates: RatePlan) -> Enforcer {
         let clock = self.clock.unwrap_or_default();
         let core = Core::new(clock, Arc::new(plan), tenant, rates, self.policy.actions.rate, self.caps);
-        Ok(Enforcer(Arc::new(Owner {
+        Enforcer(Arc::new(Owner {
             core: Arc::new(core),
             limits: self.limits,
             long_running: self.long_running,
             policy: self.policy,
-        })))
+        }))
     }
 }
 
@@ -252,6 +256,13 @@ impl Enforcer {
         self.core().tenant(tenant).map(|tenant| tenant.usage(self.core().clock.now()))
     }
 
+    /// How many of its slots a tenant's executions occupy: registered, neither halted nor ended. 0 for a tenant that is
+    /// not known. Unlike [`Enforcer::tenant_usage`] it walks nothing.
+    #[must_use]
+    pub fn live_executions(&self, tenant: &str) -> u64 {
+        self.core().tenant(tenant).map_or(0, |tenant| tenant.live_count())
+    }
+
     /// The key of a provider, which demands name it by.
     ///
     /// # Errors
@@ -297,6 +308,13 @@ impl Enforcer {
     /// used in this period. Returns what they had used. A full table does the same by itself, as far as it needs room.
     pub fn evict_idle_tenants(&self) -> Vec<TenantUsage> {
         self.core().evict_all(self.core().clock.now())
+    }
+}
+
+/// One that limits nothing, by the system's clock.
+impl Default for Enforcer {
+    fn default() -> Self {
+        Self::builder().compiled(Plan::unlimited(), TenantPlan::unlimited(), RatePlan::default())
     }
 }
 
@@ -410,8 +428,8 @@ impl ExecutionBuilder<'_> {
     /// As [`ExecutionBuilder::register`].
     pub fn register_at(self, now: Timestamp) -> Result<Execution, RegisterError> {
         let core = self.enforcer.core();
-        validate("execution", &self.id).map_err(RegisterError::InvalidId)?;
-        validate("tenant", &self.tenant).map_err(RegisterError::InvalidId)?;
+        validate("execution id", &self.id).map_err(RegisterError::InvalidId)?;
+        validate("tenant id", &self.tenant).map_err(RegisterError::InvalidId)?;
         let plan = self.plan().map_err(RegisterError::Config)?;
         let tenant = core.attach(&self.tenant, now).ok_or(RegisterError::Full { table: "tenants" })?;
         // From here on the record holds the attachment and gives it back, whatever comes.

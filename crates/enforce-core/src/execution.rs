@@ -6,6 +6,7 @@ use crate::admission::{self, Asked};
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementResult, EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::hold::{Hold, OwnedHold, Receipt, Settlement};
+use crate::id::ExecutionId;
 use crate::kernel::activity::Activity;
 use crate::kernel::cell::Cell;
 use crate::kernel::depth::Depth;
@@ -73,7 +74,7 @@ pub(crate) struct Record {
     pub(crate) started: Timestamp,
     lifecycle: Lifecycle,
     pub(crate) repetition: RepetitionGuard,
-    id: Box<str>,
+    id: ExecutionId,
     /// Where it stands among its tenant's members; changes under the tenant's lock.
     place: Cell,
 }
@@ -93,6 +94,10 @@ impl Record {
             tenant,
             core,
         }
+    }
+
+    pub(crate) fn id(&self) -> &ExecutionId {
+        &self.id
     }
 
     pub(crate) fn place(&self) -> usize {
@@ -167,21 +172,13 @@ impl Record {
         if flags & (HALTED | PAUSED | CLOSED) == 0 { None } else { Some(self.state_violation()) }
     }
 
-    /// Why nothing is admitted.
+    /// Why nothing is admitted. The state is written before the first flag, so who met a flag finds it there.
     #[cold]
     pub(crate) fn state_violation(&self) -> EnforcementViolation {
-        let state = self.state();
-        let (kind, retry) = if state.is_finished() {
-            (ViolationType::Closed, Retry::Never)
-        } else if state.is_halted() {
-            (ViolationType::Halted, Retry::Never)
-        } else {
-            (ViolationType::Paused, Retry::AfterApproval)
-        };
-        EnforcementViolation {
-            cause: Cause::from_code(state.cause()),
-            ..EnforcementViolation::of(ScopeKind::Execution, kind, 0, 0, 0, retry)
-        }
+        self.status().violation().unwrap_or_else(|| {
+            let (kind, retry) = (ViolationType::Paused, Retry::AfterApproval);
+            EnforcementViolation::of(ScopeKind::Execution, kind, 0, 0, 0, retry)
+        })
     }
 
     /// Why nothing is admitted after a reaper found it idle: what the reaper is about to do is done by whoever meets its
@@ -209,8 +206,8 @@ impl Record {
         let (discovery_depth, max_discovery_depth) = self.hot.depth.read();
         let debt = |resource: Resource, committed: u64| committed.saturating_sub(self.plan.tally(resource).limit);
         UsageSnapshot {
-            execution_id: self.id.as_ref().into(),
-            tenant_id: self.tenant.id().into(),
+            execution_id: self.id.as_str().into(),
+            tenant_id: self.tenant.id().as_str().into(),
             steps,
             input_tokens,
             output_tokens: total_tokens.saturating_sub(input_tokens),
@@ -248,7 +245,7 @@ pub struct Execution(Arc<Record>);
 
 impl Keyed for Execution {
     fn key(&self) -> &[u8] {
-        self.0.id.as_bytes()
+        self.0.id.as_str().as_bytes()
     }
 }
 
@@ -269,13 +266,13 @@ impl Execution {
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.0.id
+        self.0.id.as_str()
     }
 
     /// The id of its tenant.
     #[must_use]
     pub fn tenant_id(&self) -> &str {
-        self.0.tenant.id()
+        self.0.tenant.id().as_str()
     }
 
     /// When it was registered.

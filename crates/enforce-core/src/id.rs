@@ -17,19 +17,19 @@ macro_rules! id {
         /// Any text converts into one; its length is checked where it is registered.
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Box<str>);
 
         impl $name {
             #[doc = concat!("A new id: `", $prefix, "` and 27 characters that sort by time (a KSUID).")]
             #[must_use]
             pub fn new() -> Self {
-                Self(format!("{}{}", $prefix, Ksuid::new(None::<SystemTime>, None)))
+                Self(format!("{}{}", $prefix, Ksuid::new(None::<SystemTime>, None)).into())
             }
 
             /// The id with this text.
             #[must_use]
             pub fn from_string(text: impl Into<String>) -> Self {
-                Self(text.into())
+                Self(text.into().into())
             }
 
             /// The text of the id.
@@ -54,13 +54,13 @@ macro_rules! id {
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(text.to_owned())
+                Self(text.into())
             }
         }
 
         impl From<String> for $name {
             fn from(text: String) -> Self {
-                Self(text)
+                Self(text.into())
             }
         }
 

@@ -144,7 +144,7 @@ impl Core {
     }
 
     fn drop_entry(&self, tenant: &Arc<Tenant>) {
-        self.tenants.remove(tenant.id().as_bytes(), |entry| Arc::ptr_eq(&entry.0, tenant));
+        self.tenants.remove(tenant.id().as_str().as_bytes(), |entry| Arc::ptr_eq(&entry.0, tenant));
     }
 
     /// Makes room for one tenant by letting one go that decides like a fresh one.

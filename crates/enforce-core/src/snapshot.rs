@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::decision::Cause;
+use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
 
 /// What an execution has used, as serializable data: the seed's eleven fields and ours.
 ///
@@ -84,6 +84,28 @@ pub enum Status {
     Halted(Cause),
     /// It has ended; the cause is the limit that had halted or paused it, if one had.
     Finished(Option<Cause>),
+}
+
+impl Status {
+    /// Why nothing is admitted, whatever is asked; `None` of one that is live.
+    ///
+    /// ```
+    /// use enforce_core::{Cause, Status, ViolationType};
+    ///
+    /// let paused = Status::Paused(Cause::own(ViolationType::CostThreshold));
+    /// assert_eq!(paused.violation().map(|violation| violation.to_string()).as_deref(), Some("paused by cost_threshold"));
+    /// assert_eq!(Status::Live.violation(), None);
+    /// ```
+    #[must_use]
+    pub fn violation(&self) -> Option<EnforcementViolation> {
+        let (kind, cause, retry) = match *self {
+            Self::Live => return None,
+            Self::Paused(cause) => (ViolationType::Paused, Some(cause), Retry::AfterApproval),
+            Self::Halted(cause) => (ViolationType::Halted, Some(cause), Retry::Never),
+            Self::Finished(cause) => (ViolationType::Closed, cause, Retry::Never),
+        };
+        Some(EnforcementViolation { cause, ..EnforcementViolation::of(ScopeKind::Execution, kind, 0, 0, 0, retry) })
+    }
 }
 
 /// What a tenant has used since its entry was made: the sum over its root executions, live and ended.

@@ -3,6 +3,7 @@
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::execution::Execution;
+use crate::id::TenantId;
 use crate::kernel::attachments::Attachments;
 use crate::kernel::cell::Cell;
 use crate::kernel::meter::Meter;
@@ -81,7 +82,7 @@ pub(crate) struct Ended {
 /// What strangers share has cache lines of its own.
 #[derive(Debug)]
 pub(crate) struct Tenant {
-    id: Box<str>,
+    id: TenantId,
     pub(crate) plan: Arc<TenantPlan>,
     pub(crate) attachments: CachePadded<Attachments>,
     pub(crate) live: CachePadded<Tally>,
@@ -99,7 +100,7 @@ pub(crate) struct TenantEntry(pub(crate) Arc<Tenant>);
 
 impl Keyed for TenantEntry {
     fn key(&self) -> &[u8] {
-        self.0.id.as_bytes()
+        self.0.id.as_str().as_bytes()
     }
 }
 
@@ -123,7 +124,7 @@ impl Tenant {
         }
     }
 
-    pub(crate) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &TenantId {
         &self.id
     }
 
@@ -220,7 +221,7 @@ impl Tenant {
             BudgetUsage::new(limit.limit, committed, used.saturating_sub(committed))
         });
         TenantUsage {
-            tenant_id: self.id.as_ref().into(),
+            tenant_id: self.id.as_str().into(),
             live_executions: self.live_count(),
             steps,
             input_tokens,

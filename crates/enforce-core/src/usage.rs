@@ -16,21 +16,17 @@ use crate::snapshot::UsageSnapshot;
 use crate::sync::Arc;
 use crate::tenant::TenantPlan;
 
-/// The live usage of one execution: reads and records, over the very state that [`Execution`] decides by.
+/// The live usage of one execution: reads and records, over the very state that [`Execution`] decides by. As cheap to
+/// make and to clone as a handle.
 ///
 /// The `record_*` methods record what happened without having been asked, as [`Execution::charge`] does; they return
 /// nothing, and their `try_record_*` twins return what they did or the error.
 #[derive(Debug, Clone)]
-pub struct ExecutionUsage {
-    execution: Execution,
-    execution_id: ExecutionId,
-    tenant_id: TenantId,
-}
+pub struct ExecutionUsage(Execution);
 
 impl From<Execution> for ExecutionUsage {
     fn from(execution: Execution) -> Self {
-        let (execution_id, tenant_id) = (execution.id().into(), execution.tenant_id().into());
-        Self { execution, execution_id, tenant_id }
+        Self(execution)
     }
 }
 
@@ -48,52 +44,51 @@ impl ExecutionUsage {
         ));
         let tenant = core.fresh_tenant(tenant_id.as_str(), core.epoch);
         let (plan, now) = (Arc::clone(&core.plan), core.epoch);
-        let execution = Execution::from_record(Record::new(execution_id.as_str(), tenant, plan, core, now));
-        Self { execution, execution_id, tenant_id }
+        Self(Execution::from_record(Record::new(execution_id.as_str(), tenant, plan, core, now)))
     }
 
     /// The handle of the execution.
     #[must_use]
     pub fn execution(&self) -> &Execution {
-        &self.execution
+        &self.0
     }
 
     /// Which execution.
     #[must_use]
     pub fn execution_id(&self) -> &ExecutionId {
-        &self.execution_id
+        self.0.record().id()
     }
 
     /// Whose.
     #[must_use]
     pub fn tenant_id(&self) -> &TenantId {
-        &self.tenant_id
+        self.0.record().tenant.id()
     }
 
     /// When it was registered.
     #[must_use]
     pub fn started_at(&self) -> Timestamp {
-        self.execution.started_at()
+        self.0.started_at()
     }
 
     /// Records a step that has begun.
     pub fn record_step(&self) {
-        self.execution.charge(Actual::none().steps(1));
+        self.0.charge(Actual::none().steps(1));
     }
 
     /// Records a discovered step that has begun.
     pub fn record_discovered_step(&self) {
-        self.execution.charge(Actual::none().discovered_steps(1));
+        self.0.charge(Actual::none().discovered_steps(1));
     }
 
     /// Records tokens used.
     pub fn record_tokens(&self, input: u64, output: u64) {
-        self.execution.charge(Actual::tokens(input, output));
+        self.0.charge(Actual::tokens(input, output));
     }
 
     /// Records money spent, exactly.
     pub fn record_cost(&self, cost: NanoUsd) -> Settlement {
-        self.execution.charge(Actual::none().cost(cost))
+        self.0.charge(Actual::none().cost(cost))
     }
 
     /// Records dollars spent, to the nano-dollar. NaN, infinities and negative amounts record nothing: use
@@ -140,55 +135,74 @@ impl ExecutionUsage {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_push_discovery_depth(&self) -> Result<(), EnforcementViolation> {
-        let plan = &self.execution.record().plan;
+        let plan = &self.0.record().plan;
         let limit = plan.depth_limit.filter(|_| plan.depth_action != Action::Observe).unwrap_or(u64::MAX);
-        self.execution.record().hot.depth.push(limit).map(|_| ()).map_err(|depth| depth_violation(depth, limit))
+        self.0.record().hot.depth.push(limit).map(|_| ()).map_err(|depth| depth_violation(depth, limit))
     }
 
     /// One discovery up again; at depth 0 nothing happens.
     pub fn pop_discovery_depth(&self) {
-        self.execution.record().hot.depth.pop();
+        self.0.record().hot.depth.pop();
     }
 
     /// Says that it is not idle. Says nothing to an execution that is barred.
     pub fn touch(&self) {
-        let _barred = self.execution.touch().err();
+        let _barred = self.0.touch().err();
     }
 
     /// Steps begun.
     #[must_use]
     pub fn step_count(&self) -> u64 {
-        self.execution.record().committed_of(Resource::Steps)
+        self.0.record().committed_of(Resource::Steps)
     }
 
     /// Discovered steps begun.
     #[must_use]
     pub fn discovered_step_count(&self) -> u64 {
-        self.execution.record().committed_of(Resource::DiscoveredSteps)
+        self.0.record().committed_of(Resource::DiscoveredSteps)
     }
 
     /// Open discoveries inside each other.
     #[must_use]
     pub fn current_discovery_depth(&self) -> u64 {
-        self.execution.record().hot.depth.read().0
+        self.0.record().hot.depth.read().0
     }
 
     /// The most that were ever open inside each other.
     #[must_use]
     pub fn max_discovery_depth_reached(&self) -> u64 {
-        self.execution.record().hot.depth.read().1
+        self.0.record().hot.depth.read().1
     }
 
     /// Tokens committed, input and output together.
     #[must_use]
     pub fn total_tokens(&self) -> u64 {
-        self.execution.record().committed_of(Resource::Tokens)
+        self.0.record().committed_of(Resource::Tokens)
+    }
+
+    /// Tokens used: committed, and set aside by open holds.
+    #[must_use]
+    pub fn used_tokens(&self) -> u64 {
+        self.0.record().used(Resource::Tokens)
     }
 
     /// Nano-dollars committed, exactly.
     #[must_use]
     pub fn cost_nano_usd(&self) -> u64 {
-        self.execution.record().committed_of(Resource::Cost)
+        self.0.record().committed_of(Resource::Cost)
+    }
+
+    /// Nano-dollars used: committed, and set aside by open holds.
+    #[must_use]
+    pub fn used_nano_usd(&self) -> u64 {
+        self.0.record().used(Resource::Cost)
+    }
+
+    /// Whether a hold is open, which is no idleness. One that sets nothing aside is seen only where idleness is
+    /// limited.
+    #[must_use]
+    pub fn has_open_holds(&self) -> bool {
+        self.0.record().has_open_holds()
     }
 
     /// Dollars committed, for display; rounded to a float.
@@ -200,7 +214,7 @@ impl ExecutionUsage {
     /// Time since registration.
     #[must_use]
     pub fn wall_time(&self) -> Duration {
-        let record = self.execution.record();
+        let record = self.0.record();
         Duration::from_nanos(record.core.clock.now().nanos_since(record.started))
     }
 
@@ -214,7 +228,7 @@ impl ExecutionUsage {
     /// registration and touches.
     #[must_use]
     pub fn idle_duration(&self) -> Duration {
-        let record = self.execution.record();
+        let record = self.0.record();
         let now = record.core.clock.now().nanos_since(record.core.epoch);
         Duration::from_nanos(now.saturating_sub(record.hot.activity.see().last()))
     }
@@ -228,6 +242,6 @@ impl ExecutionUsage {
 
 impl From<&ExecutionUsage> for UsageSnapshot {
     fn from(usage: &ExecutionUsage) -> Self {
-        usage.execution.snapshot()
+        usage.0.snapshot()
     }
 }
