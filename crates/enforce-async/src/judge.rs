@@ -54,7 +54,8 @@ impl Question {
     }
 
     fn blocked_if(self, blocked: bool, policy: &EnforcementPolicy) -> EnforcementResult {
-        if blocked && self.action != Action::Observe {
+        // A sum past the bound could not be counted: not even a limit that only observes lets it pass.
+        if blocked && (self.action != Action::Observe || self.current() > MAX_AMOUNT) {
             return EnforcementResult::Blocked(self.violation());
         }
         let warning = self.warning();
@@ -139,6 +140,12 @@ mod tests {
                 "{answer:?}"
             );
         }
+    }
+
+    #[test]
+    fn not_even_an_observed_limit_admits_what_cannot_be_counted() {
+        let asked = Question::own(ViolationType::TokenLimit, Action::Observe, 1, MAX_AMOUNT, UNLIMITED);
+        assert!(asked.amount(&EnforcementPolicy::default()).is_blocked());
     }
 
     #[test]

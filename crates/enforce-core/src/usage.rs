@@ -230,7 +230,7 @@ impl ExecutionUsage {
     pub fn idle_duration(&self) -> Duration {
         let record = self.0.record();
         let now = record.core.clock.now().nanos_since(record.core.epoch);
-        Duration::from_nanos(now.saturating_sub(record.hot.activity.see().last()))
+        Duration::from_nanos(record.hot.activity.see().idle_at(now))
     }
 
     /// Whole seconds since the last activity, as in [`ExecutionUsage::idle_duration`].
