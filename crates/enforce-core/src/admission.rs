@@ -1,5 +1,7 @@
 //! The decision: look at every limit in order, then take everything or nothing.
 
+use std::time::Duration;
+
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, Retry, ScopeKind, ViolationType};
 use crate::execution::Record;
@@ -248,6 +250,7 @@ impl<'a> Look<'a> {
                 None => Some(provider::unknown()),
             };
             if let Some(violation) = refused {
+                let violation = self.from_the_beginning(violation);
                 noticed.refuse(violation, record.core.rate_action, false)?;
             }
         }
@@ -492,10 +495,22 @@ impl<'a> Look<'a> {
         OWN_LEGS.into_iter().filter(|resource| self.demand.amount(*resource) > 0).count()
     }
 
+    /// Rates count from when the enforcer was built: who asks before has to wait for that as well (Q1).
+    #[cold]
+    fn from_the_beginning(&self, violation: EnforcementViolation) -> EnforcementViolation {
+        let early = Duration::from_nanos(self.record.core.epoch.nanos_since(self.asked.now));
+        match violation.retry {
+            Retry::After(delay) => {
+                EnforcementViolation { retry: Retry::After(delay.saturating_add(early)), ..violation }
+            }
+            _ => violation,
+        }
+    }
+
     fn lost_rate(&self, number: usize, too_fast: TooFast) -> EnforcementViolation {
         let [requests, tokens] = self.rate_legs().unwrap_or([None, None]);
         let refusals = if number == 0 && requests.is_some() { [Some(too_fast), None] } else { [None, Some(too_fast)] };
-        provider::violation([&requests, &tokens], refusals)
+        self.from_the_beginning(provider::violation([&requests, &tokens], refusals))
     }
 }
 

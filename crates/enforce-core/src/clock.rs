@@ -8,7 +8,8 @@ use crate::sync::Arc;
 
 /// A moment, in nanoseconds since the Unix epoch; until the year 2554.
 ///
-/// Minted by the enforcer's [`Clock`] alone, or by a caller who replays recorded time.
+/// Minted by the enforcer's [`Clock`] alone, or by a caller who replays recorded time. Idleness and rates count from the
+/// moment at which the enforcer was built; to them, what is earlier is that moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(u64);

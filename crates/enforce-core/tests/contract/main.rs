@@ -10,4 +10,6 @@ mod holds;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod threads;
