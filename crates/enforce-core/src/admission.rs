@@ -250,7 +250,7 @@ impl<'a> Look<'a> {
                 None => Some(provider::unknown()),
             };
             if let Some(violation) = refused {
-                let violation = self.from_the_beginning(violation);
+                let violation = self.early_too(violation);
                 noticed.refuse(violation, record.core.rate_action, false)?;
             }
         }
@@ -497,7 +497,7 @@ impl<'a> Look<'a> {
 
     /// Rates count from when the enforcer was built: who asks before has to wait for that as well (Q1).
     #[cold]
-    fn from_the_beginning(&self, violation: EnforcementViolation) -> EnforcementViolation {
+    fn early_too(&self, violation: EnforcementViolation) -> EnforcementViolation {
         let early = Duration::from_nanos(self.record.core.epoch.nanos_since(self.asked.now));
         match violation.retry {
             Retry::After(delay) => {
@@ -510,7 +510,7 @@ impl<'a> Look<'a> {
     fn lost_rate(&self, number: usize, too_fast: TooFast) -> EnforcementViolation {
         let [requests, tokens] = self.rate_legs().unwrap_or([None, None]);
         let refusals = if number == 0 && requests.is_some() { [Some(too_fast), None] } else { [None, Some(too_fast)] };
-        self.from_the_beginning(provider::violation([&requests, &tokens], refusals))
+        self.early_too(provider::violation([&requests, &tokens], refusals))
     }
 }
 

@@ -7,7 +7,7 @@ use enforce_core::{
     ResourceLimits, TenantPolicy, TimeSource, Timestamp, UNLIMITED,
 };
 
-use crate::common::{NOON, nano, register, run};
+use crate::common::{NOON, nano, register};
 
 /// A clock that says when it is read.
 struct Watched(mpsc::Sender<()>);
