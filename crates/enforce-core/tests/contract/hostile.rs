@@ -1,11 +1,12 @@
 //! Absurd amounts, times, names and table sizes (N1): an answer each time, never a panic, a wrap or a residue.
 
 use enforce_core::{
-    Actual, Cause, Demand, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ManualClock, ProviderPolicy,
-    ResourceLimits, Retry, ScopeKind, Status, TenantPolicy, Timestamp, UsageSnapshot, ViolationType,
+    Action, Actual, BudgetPeriod, Cause, Demand, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy,
+    ManualClock, ProviderPolicy, ResourceLimits, Retry, ScopeKind, Status, TenantPolicy, Timestamp, UsageSnapshot,
+    ViolationType,
 };
 
-use crate::common::{MAX, builder, disabled, kind, nano, noon, register, run, run_on, unlimited};
+use crate::common::{DAY, MAX, NOON, builder, disabled, kind, nano, noon, register, run, run_on, unlimited};
 
 #[test]
 fn n1_check_and_reserve_agree_that_a_sum_past_the_bound_fits_nothing() {
@@ -146,4 +147,149 @@ fn a_provider_key_that_the_enforcer_never_gave_out_is_admitted_by_no_rate() {
         self::run(unlimited()).reserve(Demand::step().provider(stranger)).is_ok(),
         "where no rate is set, none is asked"
     );
+}
+
+#[test]
+fn n1_any_demand_is_answered_and_any_refusal_changes_nothing() {
+    let amounts = [0, 1, MAX - 1, MAX, MAX + 1, 1 << 57, u64::MAX - 1, u64::MAX];
+    let small = ResourceLimits {
+        max_steps: 9,
+        max_tokens: 9,
+        max_memory_mb: Some(1),
+        max_cost_usd: Some(nano(9)),
+        ..unlimited()
+    };
+    let long_running =
+        LongRunningExecutionPolicy { max_discovered_steps: Some(9), ..LongRunningExecutionPolicy::standard() };
+    let rates = ProviderPolicy { requests_per_minute: Some(9), tokens_per_minute: Some(9_000), ..Default::default() };
+    for amount in amounts {
+        let run = run_on(&noon(), small.clone(), long_running.clone());
+        let enforcer = builder(&noon()).provider(rates.clone()).build().unwrap();
+        let rated = register(&enforcer, "exec", "tenant");
+        let provider = enforcer.provider("provider").unwrap();
+        let demands = [
+            Demand::none().steps(amount),
+            Demand::none().tokens(amount, amount),
+            Demand::none().tokens(amount, 0),
+            Demand::none().memory_bytes(amount),
+            Demand::none().cost(nano(amount.min(MAX))),
+            Demand::none().discovered_steps(amount),
+        ];
+        for demand in demands {
+            let before = run.snapshot();
+            let allowed = run.check(demand).is_allowed();
+            match run.reserve(demand) {
+                Ok(_) => assert!(allowed && amount <= 9, "{demand:?}"),
+                Err(violation) => {
+                    assert!(!allowed && violation.to_string().contains(" exceeded: "), "{violation}");
+                    assert_eq!(run.snapshot(), before, "T2: {demand:?}");
+                }
+            }
+        }
+        let rated_demand = Demand::none().provider(provider).rate_tokens(amount);
+        match rated.reserve(rated_demand) {
+            Ok(_) => assert!(amount <= 9_000),
+            Err(violation) => assert_eq!((violation.retry, violation.remaining), (Retry::Never, 9_000)),
+        }
+    }
+}
+
+#[test]
+fn n1_any_time_is_answered() {
+    let moments = [0, 1, NOON - 1, NOON, NOON + 1, u64::MAX / 2, u64::MAX - 1, u64::MAX];
+    let tenant = TenantPolicy { budget_usd: Some(nano(9)), budget_period: BudgetPeriod::Day, ..Default::default() };
+    let rates = ProviderPolicy { requests_per_minute: Some(350), ..Default::default() };
+    let limits = ResourceLimits { max_wall_time_ms: u64::MAX - 1, ..unlimited() };
+    let long_running = LongRunningExecutionPolicy { idle_timeout_seconds: Some(u64::MAX), ..disabled() };
+    for built in moments {
+        let enforcer = builder(&ManualClock::starting_at(Timestamp::from_nanos(built)))
+            .tenant(tenant.clone())
+            .provider(rates.clone())
+            .limits(limits.clone())
+            .long_running(long_running.clone())
+            .build()
+            .unwrap();
+        let provider = enforcer.provider("provider").unwrap();
+        for registered in moments.map(Timestamp::from_nanos) {
+            let run = enforcer.execution("exec", "tenant").register_at(registered).unwrap();
+            for asked in moments.map(Timestamp::from_nanos) {
+                let demand = Demand::step().provider(provider);
+                let allowed = run.check_at(demand, asked).is_allowed();
+                let admitted = run.reserve_at(demand, asked);
+                assert_eq!(admitted.is_ok(), allowed);
+                if let Ok(hold) = admitted {
+                    hold.settle_at(Actual::tokens(1, 1), Timestamp::from_nanos(u64::MAX - asked.as_nanos()));
+                }
+                run.charge_at(Actual::none(), asked);
+                run.touch_at(asked).unwrap();
+                assert!(run.snapshot_at(asked).wall_time_ms <= u64::MAX / 1_000_000);
+            }
+            run.finish_at(registered);
+        }
+    }
+}
+
+#[test]
+fn n1_a_rate_whose_word_is_full_admits_nothing_rather_than_wrap() {
+    let time = ManualClock::new();
+    let rates = ProviderPolicy { requests_per_minute: Some(58), ..Default::default() };
+    let enforcer = builder(&time).provider(rates).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let demand = Demand::step().provider(enforcer.provider("provider").unwrap());
+    let ten_years = 3_652 * DAY + DAY / 2;
+    time.set(Timestamp::from_nanos(ten_years));
+    assert!(run.reserve(demand).is_ok(), "ten years are promised");
+    time.set(Timestamp::from_nanos(u64::MAX));
+    let refused = run.reserve(demand).unwrap_err();
+    assert_eq!((refused.violation_type, refused.retry), (ViolationType::RateLimit, Retry::Never));
+}
+
+#[test]
+fn n1_observing_every_limit_counts_absurd_amounts_and_blocks_none_that_can_be_counted() {
+    let policy = EnforcementPolicy { actions: LimitActions::observe(), ..Default::default() };
+    let limits = ResourceLimits {
+        max_steps: 0,
+        max_tokens: 0,
+        max_wall_time_ms: 0,
+        max_memory_mb: Some(0),
+        max_concurrent_executions: Some(0),
+        max_cost_usd: Some(nano(0)),
+    };
+    let long_running = LongRunningExecutionPolicy {
+        max_discovered_steps: Some(0),
+        max_discovery_depth: Some(0),
+        cost_alert_threshold_usd: Some(nano(0)),
+        idle_timeout_seconds: Some(0),
+        max_same_step_repetitions: Some(2),
+        max_cycle_length: 8,
+    };
+    let rates = ProviderPolicy { requests_per_minute: Some(0), tokens_per_minute: Some(0), ..Default::default() };
+    let tenant = TenantPolicy { budget_usd: Some(nano(0)), budget_action: Action::Observe, ..Default::default() };
+    let enforcer = builder(&noon())
+        .policy(policy)
+        .limits(limits)
+        .long_running(long_running)
+        .provider(rates)
+        .tenant(tenant)
+        .build()
+        .unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let provider = enforcer.provider("provider").unwrap();
+    let _deep = [run.enter_discovery().unwrap(), run.enter_discovery().unwrap()];
+    let demand =
+        Demand::step().tokens(1 << 54, 1 << 54).memory_bytes(1 << 55).cost(nano(1 << 54)).discovered_steps(1 << 54);
+    let demand = demand.fingerprint(1).provider(provider);
+    for _ in 0..2 {
+        let hold = run.reserve(demand).unwrap();
+        assert_eq!(hold.observed().unwrap().violation_type, ViolationType::WallTimeLimit, "the first of many");
+        hold.settle(Actual::tokens(1 << 53, 1 << 53).cost(nano(1 << 54)));
+    }
+    assert_eq!(run.status(), Status::Live);
+    let usage = run.snapshot();
+    assert_eq!(
+        (usage.steps, usage.total_tokens, usage.cost_nano_usd, usage.discovered_steps),
+        (2, 1 << 55, 1 << 55, 1 << 55)
+    );
+    assert!(run.reserve(demand.tokens(u64::MAX, 0)).is_err(), "what cannot be counted is refused");
+    assert_eq!(run.status(), Status::Live);
 }

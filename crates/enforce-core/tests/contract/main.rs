@@ -12,4 +12,6 @@ mod hostile;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod tables;
+#[cfg(test)]
 mod threads;
