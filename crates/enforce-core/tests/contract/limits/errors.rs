@@ -1,0 +1,99 @@
+//! Refusals as lines and as errors.
+
+use std::time::Duration;
+
+use enforce_core::{
+    Demand, EnforcementResult, EnforcementViolation, EnforcementWarning, ExecutionErrorCategory, ProviderPolicy,
+    RegisterError, ResourceLimits, ViolationType,
+};
+
+use crate::common::{MAX, builder, noon, register, unlimited};
+
+/// (category, HTTP status, retryable) of each violation, made by hand.
+#[test]
+fn every_violation_has_its_category_its_status_and_its_answer_to_trying_again() {
+    use ExecutionErrorCategory as Category;
+    let table = [
+        (ViolationType::StepLimit, Category::QuotaExceeded, 429, false),
+        (ViolationType::TokenLimit, Category::QuotaExceeded, 429, false),
+        (ViolationType::WallTimeLimit, Category::Timeout, 504, true),
+        (ViolationType::MemoryLimit, Category::QuotaExceeded, 429, true),
+        (ViolationType::ConcurrencyLimit, Category::QuotaExceeded, 429, true),
+        (ViolationType::RateLimit, Category::LlmError, 429, true),
+        (ViolationType::NetworkViolation, Category::PolicyViolation, 403, false),
+        (ViolationType::DiscoveredStepLimit, Category::QuotaExceeded, 429, false),
+        (ViolationType::DiscoveryDepthLimit, Category::QuotaExceeded, 429, false),
+        (ViolationType::CostThreshold, Category::QuotaExceeded, 429, false),
+        (ViolationType::CostLimit, Category::QuotaExceeded, 429, false),
+        (ViolationType::IdleTimeout, Category::QuotaExceeded, 429, false),
+        (ViolationType::SameStepLoop, Category::QuotaExceeded, 429, false),
+        (ViolationType::UnknownExecution, Category::QuotaExceeded, 429, false),
+        (ViolationType::Halted, Category::QuotaExceeded, 429, false),
+        (ViolationType::Paused, Category::QuotaExceeded, 429, false),
+        (ViolationType::Closed, Category::QuotaExceeded, 429, false),
+    ];
+    for (violation_type, category, status, retryable) in table {
+        let violation = EnforcementViolation::new(violation_type, 6, 5);
+        let error = EnforcementResult::Blocked(violation).to_error().unwrap();
+        assert_eq!((error.category, error.to_http_status()), (category, status), "{violation_type}");
+        assert_eq!((error.is_retryable(), error.is_fatal()), (retryable, !retryable), "{violation_type}");
+        assert_eq!((error.message, error.code.as_deref()), (violation.to_string(), Some(violation_type.as_str())));
+        let details = error.details.unwrap();
+        assert_eq!(
+            (&details["current"], &details["limit"], &details["violation_type"]),
+            (&6.into(), &5.into(), &violation_type.as_str().into())
+        );
+    }
+    assert_eq!(EnforcementResult::Allowed.to_error(), None);
+}
+
+#[test]
+fn a_rate_is_retried_after_its_delay_and_never_when_it_never_fits() {
+    let policy = ProviderPolicy { tokens_per_minute: Some(60), token_burst: Some(10), ..Default::default() };
+    let enforcer = builder(&noon()).provider(policy).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let demand = Demand::step().provider(enforcer.provider("provider").unwrap());
+    drop(run.reserve(demand.tokens(10, 0)).unwrap());
+    let error = run.reserve(demand.tokens(3, 0)).unwrap_err().to_error();
+    assert_eq!(
+        (error.should_retry(), error.retry_delay(), error.to_http_status()),
+        (true, Duration::from_secs(3), 429)
+    );
+    assert_eq!(error.next_attempt().retry_delay(), Duration::from_secs(3));
+    let never = run.reserve(demand.tokens(11, 0)).unwrap_err().to_error();
+    assert_eq!((never.is_fatal(), never.to_http_status()), (true, 429));
+}
+
+#[test]
+fn a_quota_that_frees_itself_is_retried_and_one_that_never_fits_is_not() {
+    let limits = ResourceLimits { max_memory_mb: Some(1), max_concurrent_executions: Some(1), ..unlimited() };
+    let enforcer = builder(&noon()).limits(limits).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let _hold = run.reserve(Demand::none().memory_bytes(1 << 20)).unwrap();
+    assert!(run.reserve(Demand::none().memory_bytes(1)).unwrap_err().to_error().is_retryable());
+    assert!(run.reserve(Demand::none().memory_bytes((1 << 20) + 1)).unwrap_err().to_error().is_fatal());
+    let refused = |enforcer: &enforce_core::Enforcer| match enforcer.execution("next", "tenant").register() {
+        Err(RegisterError::Refused(violation)) => violation.to_error(),
+        other => panic!("{other:?}"),
+    };
+    assert!(refused(&enforcer).is_retryable());
+    let none = ResourceLimits { max_concurrent_executions: Some(0), ..unlimited() };
+    assert!(refused(&builder(&noon()).limits(none).build().unwrap()).is_fatal());
+}
+
+#[test]
+fn messages_have_the_seeds_form() {
+    let lines = [
+        (ViolationType::StepLimit, 6, 5, "step_limit exceeded: 6 / 5 (120%)"),
+        (ViolationType::TokenLimit, 105, 100, "token_limit exceeded: 105 / 100 (105%)"),
+        (ViolationType::CostThreshold, 5_004_000_000, 5_000_000_000, "cost_threshold exceeded: $5.004 / $5.00 (100%)"),
+        (ViolationType::CostLimit, 1, MAX, "cost_limit exceeded: $0.000000001 / $72057594.037927935 (0%)"),
+        (ViolationType::NetworkViolation, 0, 0, "network_violation exceeded: 0 / 0"),
+        (ViolationType::MemoryLimit, u64::MAX, 1, "memory_limit exceeded: 18446744073709551615 / 1 (4294967295%)"),
+    ];
+    for (violation_type, current, limit, line) in lines {
+        assert_eq!(EnforcementViolation::new(violation_type, current, limit).message(), line);
+    }
+    assert_eq!(EnforcementWarning::new(ViolationType::StepLimit, 8, 10).message(), "step_limit at 80%: 8 / 10");
+    assert_eq!(EnforcementWarning::new(ViolationType::StepLimit, 0, 0).usage_percent, 0);
+}
