@@ -59,39 +59,60 @@ pub enum RatesRefused {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(from = "Read")]
 #[non_exhaustive]
 pub struct EnforcementViolation {
     /// Which limit.
     pub violation_type: ViolationType,
     /// Whose.
-    #[serde(default)]
     pub scope: ScopeKind,
     /// Used and asked together, in the unit of the limit.
     pub current: u64,
     /// The limit, without any grace.
     pub limit: u64,
     /// What was asked of it.
-    #[serde(default)]
     pub asked: u64,
     /// What is used: committed and held.
-    #[serde(default)]
     pub used: u64,
     /// What is left of it.
-    #[serde(default)]
     pub remaining: u64,
     /// Whether waiting helps.
-    #[serde(default = "never")]
     pub retry: Retry,
     /// Behind `halted` and `paused`: the limit that did it. Behind `closed`: the limit that had halted it, if one had.
-    #[serde(default)]
     pub cause: Option<Cause>,
     /// Behind `rate_limit`: which of the provider's rates refused.
-    #[serde(default)]
     pub rates: Option<RatesRefused>,
 }
 
-fn never() -> Retry {
-    Retry::Never
+/// What is read: the seed's fields, and ours where they are there.
+#[derive(Deserialize)]
+struct Read {
+    violation_type: ViolationType,
+    current: u64,
+    limit: u64,
+    scope: Option<ScopeKind>,
+    asked: Option<u64>,
+    used: Option<u64>,
+    remaining: Option<u64>,
+    retry: Option<Retry>,
+    cause: Option<Cause>,
+    rates: Option<RatesRefused>,
+}
+
+impl From<Read> for EnforcementViolation {
+    fn from(read: Read) -> Self {
+        let seeds = Self::new(read.violation_type, read.current, read.limit);
+        Self {
+            scope: read.scope.unwrap_or(seeds.scope),
+            asked: read.asked.unwrap_or(seeds.asked),
+            used: read.used.unwrap_or(seeds.used),
+            remaining: read.remaining.unwrap_or(seeds.remaining),
+            retry: read.retry.unwrap_or(seeds.retry),
+            cause: read.cause,
+            rates: read.rates,
+            ..seeds
+        }
+    }
 }
 
 impl EnforcementViolation {

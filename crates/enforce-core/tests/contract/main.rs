@@ -2,6 +2,8 @@
 //! the id of its promise where there is one; time stands still unless a test moves it.
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod clocks;
 #[cfg(test)]
 mod common;

@@ -10,8 +10,11 @@ use crate::common::{builder, disabled, kind, nano, noon, register, run_on, unlim
 
 use super::{committed, outstanding, roomy, whole};
 
-/// Everything that stops an execution, and what it is called then.
-fn stops() -> [(fn(&Execution), ViolationType); 3] {
+/// Something that stops an execution, and what it is called then.
+type Stop = (fn(&Execution), ViolationType);
+
+/// Everything that stops an execution.
+fn stops() -> [Stop; 3] {
     [
         (|run| assert_ne!(run.halt(Cause::own(ViolationType::IdleTimeout)), Status::Live), ViolationType::Halted),
         (|run| assert!(!run.finish().execution_id.is_empty()), ViolationType::Closed),
