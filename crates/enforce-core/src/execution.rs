@@ -447,11 +447,13 @@ impl Execution {
         let record = &*self.0;
         record.tenant.leave(self, || {
             let change = record.lifecycle.finish(record.tallies(), Some(&record.tenant.live));
-            change.first.then(|| record.close_meters())
+            // Still under the tenant's lock, where whoever comes second waits: to every caller to whom the end has
+            // returned, the id and its place in the table are free (G1).
+            change.first.then(|| {
+                record.core.forget(self);
+                record.close_meters()
+            })
         });
-        // Who comes second forgets it, too: the first may not have got so far, and the id is free for every caller to
-        // whom the end has returned (G1).
-        record.core.forget(self);
         record.snapshot(now)
     }
 

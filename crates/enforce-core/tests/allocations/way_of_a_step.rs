@@ -1,4 +1,4 @@
-//! The way of a step allocates nothing: not when it is admitted, not when it is refused, not when it is settled.
+//! Every verb of a step, with every limit there is.
 
 use allocation_counter::measure;
 use enforce_core::{
