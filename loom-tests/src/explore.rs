@@ -25,9 +25,9 @@ pub(crate) struct Bounds {
 /// Two threads, every interleaving.
 pub(crate) const TWO: Bounds = Bounds { threads: 2, preemptions: None };
 /// Three threads, every interleaving.
-pub(crate) const THREE_EXHAUSTIVE: Bounds = Bounds { threads: 3, preemptions: None };
+pub(crate) const THREE: Bounds = Bounds { threads: 3, preemptions: None };
 /// Three threads, every interleaving with at most three preemptions.
-pub(crate) const THREE: Bounds = Bounds { threads: 3, preemptions: Some(3) };
+pub(crate) const THREE_BOUNDED: Bounds = Bounds { threads: 3, preemptions: Some(3) };
 
 /// A scenario longer than this fails; it is not cut short.
 const MOST_SWITCHES: usize = 10_000;

@@ -1,9 +1,17 @@
-//! One file per subject. A scenario is written once, over a trait: the kernel's own protocol implements it, and so does
-//! each planted bug, so a twin fails by the very assertion that its model passes.
+//! One file per subject. A scenario is written once, over a trait or a function: the kernel's own protocol stands in
+//! for it, and so does each planted bug, so a twin fails by the very assertion that its model passes.
 
+mod activity;
+mod attachments;
 mod bundle;
 mod counter;
+mod depth;
 mod hold;
+mod lifecycle;
+mod meter;
 mod pacer;
 mod rate;
+mod scope;
+mod table;
 mod tally;
+mod window;

@@ -1,7 +1,7 @@
 //! The rate cell: Q1, and T2 for rates.
 
 use super::pacer::{Bucket, OneStep, Pacer, Planted, RATE};
-use crate::explore::{THREE, TWO, model, twin};
+use crate::explore::{THREE_BOUNDED, TWO, model, twin};
 use crate::kernel::gcra::Tat;
 use crate::race;
 
@@ -30,13 +30,13 @@ fn undone<P: Pacer>() -> impl std::fmt::Debug {
 
 #[test]
 fn t2_undone_takes_leave_the_rate_as_it_was() {
-    model(T2, THREE, || undone::<Tat>());
+    model(T2, THREE_BOUNDED, || undone::<Tat>());
 }
 
 #[test]
 fn t2_undone_takes_leave_the_rate_as_it_was_twin() {
     // Counts what came back behind a take against its mark, and nothing else.
-    twin(T2, THREE, || undone::<Planted<0>>());
+    twin(T2, THREE_BOUNDED, || undone::<Planted<0>>());
 }
 
 /// A take that is undone, and one at a later time that stays.
@@ -69,13 +69,13 @@ fn burst<P: Pacer>() -> impl std::fmt::Debug {
 
 #[test]
 fn q1_simultaneous_callers_get_exactly_the_burst() {
-    model(Q1, THREE, || burst::<Tat>());
+    model(Q1, THREE_BOUNDED, || burst::<Tat>());
 }
 
 #[test]
 fn q1_simultaneous_callers_get_exactly_the_burst_twin() {
     // Looks in one step and charges in the next.
-    twin(Q1, THREE, || burst::<OneStep>());
+    twin(Q1, THREE_BOUNDED, || burst::<OneStep>());
 }
 
 /// A take that is undone after an interval has passed, and whatever can be had then.
