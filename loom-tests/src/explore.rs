@@ -11,6 +11,7 @@ use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
 
+use crate::promises::id_of;
 use crate::sync::Loads;
 
 /// How far a model is explored.
@@ -59,6 +60,12 @@ fn name_of<F>(_scenario: &F) -> String {
     path.split_once("::").map_or(path, |(_crate, rest)| rest).to_owned()
 }
 
+/// A test asserts the promise that its name bears.
+fn check_name(name: &str, promise: &str) {
+    let id = id_of(name.rsplit("::").next().unwrap_or_default());
+    assert!(promise.starts_with(&format!("{id}: ")), "{name} is not about “{promise}”");
+}
+
 /// Explores `scenario` once through all orders and once through all values that a load may read.
 fn run<W: Debug>(bounds: Bounds, scenario: impl Fn() -> W + Send + Sync + 'static, recorders: &[Recorder; 2]) {
     let scenario = Arc::new(scenario);
@@ -94,6 +101,7 @@ fn report(line: std::fmt::Arguments<'_>) {
 /// Explores `scenario`, which asserts the end state in the words of `promise` and returns a witness of what happened.
 pub(crate) fn model<W: Debug>(promise: &str, bounds: Bounds, scenario: impl Fn() -> W + Send + Sync + 'static) {
     let name = name_of(&scenario);
+    check_name(&name, promise);
     let recorders = Default::default();
     run(bounds, scenario, &recorders);
     let [(orders, ends), (stale, _)] =
@@ -111,6 +119,7 @@ pub(crate) fn model<W: Debug>(promise: &str, bounds: Bounds, scenario: impl Fn()
 /// It runs in a child process, this very test alone, because a broken protocol may also hang or abort.
 pub(crate) fn twin<W: Debug>(promise: &str, bounds: Bounds, scenario: impl Fn() -> W + Send + Sync + 'static) {
     let name = name_of(&scenario);
+    check_name(&name, promise);
     if std::env::var(TWIN).is_ok_and(|twin| twin == name) {
         let recorders: [Recorder; 2] = Default::default();
         let counted = recorders.clone();

@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod explore;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 #[expect(dead_code, reason = "compiled whole, as the core has it; a model uses what its promise needs")]
 #[path = "../../crates/enforce-core/src/kernel/mod.rs"]
 mod kernel;

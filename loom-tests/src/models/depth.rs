@@ -82,6 +82,7 @@ fn maximum<L: Levels>() -> impl std::fmt::Debug {
     );
     let deepest = a.max(b.0).unwrap();
     assert_eq!(levels.read(), (1, deepest), "{D1_MAX}");
+    assert_eq!((levels.pop(), levels.push(5), levels.read()), (true, Some(1), (1, deepest)), "{D1_MAX}, and stays so");
     (a, b)
 }
 

@@ -1,6 +1,8 @@
 //! One file per subject. A scenario is written once, over a trait or a function: the kernel's own protocol stands in
 //! for it, and so does each planted bug, so a twin fails by the very assertion that its model passes.
 
+#![expect(clippy::redundant_closure, reason = "a closure's type bears the name of the test that it stands in")]
+
 mod activity;
 mod attachments;
 mod bundle;
@@ -11,6 +13,7 @@ mod lifecycle;
 mod meter;
 mod pacer;
 mod rate;
+mod repetition;
 mod scope;
 mod table;
 mod tally;

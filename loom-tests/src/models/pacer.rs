@@ -10,7 +10,7 @@ const SPAN: u64 = 30;
 
 /// A rate of [`RATE`].
 pub(super) trait Pacer: Send + Sync + 'static {
-    type Paced;
+    type Paced: 'static;
     fn new() -> Self;
     /// Admits `amount`; else after how long it would.
     fn take(&self, now: u64, amount: u64) -> Result<Self::Paced, u64>;
@@ -53,7 +53,7 @@ fn pace(tat: u64, now: u64, amount: u64) -> Result<u64, u64> {
 }
 
 /// The kernel's cell with another undo: 0 gives back down to its own mark less all that came back since, 1 nothing
-/// once somebody else has taken, 2 always the whole cost.
+/// once somebody else has taken, 2 always the whole cost, 3 down to its own mark, whatever came back since.
 pub(super) struct Planted<const UNDO: u8> {
     tat: Cell,
     latest: Cell,
@@ -81,6 +81,7 @@ impl<const UNDO: u8> Pacer for Planted<UNDO> {
         let back = self.tat.apply(|tat| {
             let back = match UNDO {
                 0 => cost.min(after.saturating_sub(since + self.latest.load())),
+                3 => cost.min(after.saturating_sub(self.latest.load())),
                 1 if tat == after => cost,
                 1 => 0,
                 _ => cost,

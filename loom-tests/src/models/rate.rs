@@ -9,6 +9,7 @@ const T2: &str = "T2: undone takes leave a rate as if they had never been";
 const T2_LATER: &str = "T2: an undone take is gone for whoever comes later";
 const Q1: &str = "Q1: simultaneous callers get exactly the burst";
 const Q1_TWICE: &str = "Q1: what has drained is not granted again";
+const Q1_STAYS: &str = "Q1: undone takes never free what stays";
 const Q1_BACK: &str = "Q1: a clock that steps back grants nothing";
 
 fn take_and_undo<P: Pacer>(now: u64) -> impl FnOnce(&P) -> bool + 'static {
@@ -95,6 +96,30 @@ fn q1_what_has_drained_is_not_granted_again() {
 fn q1_what_has_drained_is_not_granted_again_twin() {
     // Gives the whole cost back, whatever the time.
     twin(Q1_TWICE, TWO, || drained::<Planted<2>>());
+}
+
+/// Two takes at 0 are undone after a caller at 5 was turned away, beside one at 12 that stays.
+fn stays<P: Pacer>() -> impl std::fmt::Debug {
+    let pacer = P::new();
+    let (a, b) = (pacer.take(0, 1).ok().unwrap(), pacer.take(0, 1).ok().unwrap());
+    assert!(pacer.take(5, RATE.burst).is_err(), "two are out");
+    let ((), (), (kept, seen), pacer) =
+        race::three(pacer, |pacer: &P| pacer.undo(a), |pacer: &P| pacer.undo(b), take_and_look(12));
+    assert!(kept, "the burst has room for all");
+    let ahead = pacer.ahead(12);
+    assert!(ahead >= 10, "{Q1_STAYS}: {ahead} of 10 is left");
+    seen
+}
+
+#[test]
+fn q1_undone_takes_never_free_what_stays() {
+    model(Q1_STAYS, THREE_BOUNDED, || stays::<Tat>());
+}
+
+#[test]
+fn q1_undone_takes_never_free_what_stays_twin() {
+    // Gives back down to its own mark, as if nothing before it had been given back.
+    twin(Q1_STAYS, THREE_BOUNDED, || stays::<Planted<3>>());
 }
 
 /// The burst is taken at 100; then somebody comes from 50, and somebody from 110, when one unit has drained.

@@ -8,6 +8,7 @@ use crate::race::{self, Ground};
 use crate::sync::{Keyed, Map};
 
 const G1_SLOT: &str = "G1: a slot is taken and given back exactly once";
+const G1_HALT: &str = "G1: who is told of a halt finds the slot free";
 const G1_ONE: &str = "G1: at most one registration lives per id";
 const G1_REST: &str = "G1: of a rejected registration nothing remains";
 
@@ -109,6 +110,44 @@ fn g1_a_slot_is_taken_and_given_back_once_twin() {
                 finished
             },
         )
+    });
+}
+
+/// One execution holds the only slot; it is halted twice, and each caller then looks at the slots.
+fn halted(slot_bit: bool, halt: End) -> impl std::fmt::Debug {
+    let registry = Registry::new(1);
+    let entry = Entry::new(7, slot_bit);
+    registry.register(entry.clone()).unwrap();
+    let same = entry.clone();
+    let halt_and_look = move |entry: &Entry, registry: &Registry| {
+        let first = halt(entry, &registry.slots);
+        (first, registry.slots.word().remaining())
+    };
+    let (a, b, _) = race::two(
+        registry,
+        move |registry: &Registry| halt_and_look(&entry, registry),
+        move |registry| halt_and_look(&same, registry),
+    );
+    assert_eq!((a.1, b.1), (1, 1), "{G1_HALT}: {a:?}, {b:?}");
+    a.0
+}
+
+#[test]
+fn g1_a_halt_that_has_returned_has_freed_the_slot() {
+    model(G1_HALT, TWO, || {
+        halted(true, |entry, slots| entry.0.life.halt(1, [&entry.0.tally].into_iter(), Some(slots)).first)
+    });
+}
+
+#[test]
+fn g1_a_halt_that_has_returned_has_freed_the_slot_twin() {
+    // Gives the slot back behind the lock: who comes second may be told before.
+    twin(G1_HALT, TWO, || {
+        halted(false, |entry, slots| {
+            let first = entry.0.life.halt(1, [&entry.0.tally].into_iter(), None).first;
+            first.then(|| slots.give(1));
+            first
+        })
     });
 }
 

@@ -67,7 +67,8 @@ pub(crate) struct Paced {
 /// which it will have drained, is at least *at + cost*, and at least *tat after it − what was given back since*; each
 /// bound alone is safe, so the larger one is. To a caller at or after `latest` the cell is then as if the take had never
 /// been (T2): exactly, if no later time than its own has been shown since, whoever else took and undid meanwhile; and
-/// otherwise but for at most `latest − at`, which drains in as long.
+/// otherwise but for at most `latest − at`, which drains in as long. (A caller whose clock stands behind `latest` may
+/// find up to as much less room as it stands behind; never more.)
 #[derive(Debug)]
 pub(crate) struct Tat {
     tat: Cell,

@@ -123,7 +123,8 @@ pub(crate) struct Recorded {
 /// - A refused take changes nothing (T2): it never reaches an exchange.
 /// - No take adds first and takes back later, so a demand that fits is never refused for the sake of one that does not
 ///   (T3), and what came back can be taken at once (T4).
-/// - [`Tally::settle`] and [`Tally::charge`] are never refused, by no flag either: the truth is recorded (R2).
+/// - [`Tally::settle`] is never refused, by no flag either: the truth is recorded, debt and all (R2), so that at rest
+///   the sum is that of what was really spent (R1).
 #[derive(Debug)]
 pub(crate) struct Tally(Cell);
 
