@@ -27,7 +27,8 @@ impl Default for Caps {
     }
 }
 
-/// How many tenants that may not go yet are passed over in search of one that may.
+/// How many tenants that may not go before their day is over are passed over in search of one that may. With more of
+/// them in a row a registration may be refused although one further behind could go; the next one looks there.
 const EVICTION_TRIES: usize = 16;
 
 /// What all executions of one enforcer share.
@@ -113,7 +114,7 @@ impl Core {
         if tenant.is_blank() {
             // Whoever came meanwhile leaves later, and sees to it then.
             self.retire(tenant, seen);
-        } else {
+        } else if !tenant.stays() {
             self.queue(tenant);
         }
     }
@@ -157,7 +158,7 @@ impl Core {
             let Some(seen) = tenant.attachments.see() else { continue };
             if tenant.equals_fresh(now) {
                 evicted = self.retire(&tenant, seen);
-            } else {
+            } else if !tenant.stays() {
                 kept.push(tenant);
             }
         }
@@ -176,7 +177,9 @@ impl Core {
             // As in `evict_one`.
             let Some(seen) = tenant.attachments.see() else { continue };
             if !tenant.equals_fresh(now) {
-                self.queue(&tenant);
+                if !tenant.stays() {
+                    self.queue(&tenant);
+                }
             } else if self.retire(&tenant, seen) {
                 evicted.push(tenant.usage(now));
             }

@@ -196,6 +196,11 @@ impl Tenant {
         })
     }
 
+    /// Whether it never equals a fresh entry again: what was used of a budget without periods stays used.
+    pub(crate) fn stays(&self) -> bool {
+        self.plan.period == BudgetPeriod::Total && !self.equals_fresh(Timestamp::ZERO)
+    }
+
     /// Whether nothing was ever recorded for it.
     pub(crate) fn is_blank(&self) -> bool {
         let untouched = |(_, windows): (_, &Windows)| windows.is_untouched();

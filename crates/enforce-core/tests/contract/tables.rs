@@ -188,3 +188,18 @@ fn refused_registrations_say_why_in_one_line() {
     let refused = enforcer.execution("next", "other").limits(own).register();
     assert!(matches!(refused, Err(RegisterError::Config(error)) if error.key == "max_steps"));
 }
+
+#[test]
+fn tenants_whose_budget_is_used_up_for_good_are_never_in_the_way_of_one_that_can_go() {
+    let tenant = TenantPolicy { budget_usd: Some(nano(10)), ..Default::default() };
+    let enforcer = builder(&noon()).tenant(tenant).max_tenants(100).build().unwrap();
+    for number in 0..100 {
+        let run = register(&enforcer, "exec", &format!("tenant_{number}"));
+        // All but the last have spent something.
+        run.charge(Actual::tokens(1, 1).cost(nano(u64::from(number < 99))));
+        run.finish();
+    }
+    register(&enforcer, "exec", "one_more").charge(Actual::tokens(1, 1));
+    assert!(enforcer.tenant_usage("tenant_99").is_none() && enforcer.tenant_usage("tenant_0").is_some());
+    assert_eq!(enforcer.execution("next", "another").register().unwrap_err(), RegisterError::Full { table: "tenants" });
+}
