@@ -155,8 +155,4 @@ impl<V: Keyed> Map<V> {
         self.0.lock().values().cloned().collect()
     }
 
-    pub(crate) fn clear(&self) {
-        let doomed = std::mem::take(&mut *self.0.lock());
-        drop(doomed);
-    }
 }

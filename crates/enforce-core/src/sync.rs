@@ -122,14 +122,6 @@ impl<V: Keyed> Map<V> {
     pub(crate) fn entries(&self) -> Vec<V> {
         self.0.iter().map(|entry| entry.key().0.clone()).collect()
     }
-
-    /// Empties the map.
-    pub(crate) fn clear(&self) {
-        // The entries are dropped outside the shard locks: the last handle of one may run code that looks here again.
-        let doomed = self.entries();
-        self.0.clear();
-        drop(doomed);
-    }
 }
 
 impl<V: Keyed> std::fmt::Debug for Map<V> {

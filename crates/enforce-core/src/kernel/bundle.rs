@@ -69,6 +69,10 @@ impl Bundle<'_> {
     /// Takes everything, or nothing and says what stood in the way.
     #[inline]
     pub(crate) fn take(&self) -> Result<(), Lost> {
+        if self.rates.len() > MAX_RATES {
+            // What could not be undone is not taken.
+            return Err(Lost::Rate(MAX_RATES, TooFast::Never));
+        }
         for (number, leg) in self.legs.iter().enumerate() {
             if let Err(refusal) = leg.take() {
                 self.undo(number, &[]);

@@ -73,8 +73,10 @@ impl<V: Keyed> Table<V> {
         self.entries.entries()
     }
 
-    /// Forgets every entry.
+    /// Forgets every entry that it holds now.
     pub(crate) fn clear(&self) {
-        self.entries.clear();
+        for entry in self.entries.entries() {
+            self.remove(entry.key(), |_| true);
+        }
     }
 }
