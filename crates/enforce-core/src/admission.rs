@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, Retry, ScopeKind, ViolationType};
 use crate::execution::Record;
-use crate::hold::Receipt;
+use crate::hold::{Kept, Receipt};
 use crate::kernel::activity::Seen;
 use crate::kernel::bundle::{Bundle, Leg, Lost, RateLeg};
 use crate::kernel::gcra::TooFast;
@@ -83,28 +83,44 @@ struct Blocked {
     idle: Option<Seen>,
 }
 
-impl Blocked {
-    #[cold]
-    fn new(violation: EnforcementViolation, action: Action, exhausted: bool) -> Self {
-        let act = (exhausted && matches!(action, Action::Halt | Action::Pause)).then_some(action);
-        Self { violation, act, idle: None }
-    }
+/// What looking has found. It is put down where it is found: on the way back goes one bit, not a violation that every
+/// caller in between would have to copy.
+#[derive(Debug, Default)]
+struct Found {
+    noticed: Noticed,
+    blocked: Option<Blocked>,
 }
 
-impl Noticed {
+/// Something stands against the demand; [`Found::blocked`] says what.
+#[derive(Debug, Clone, Copy)]
+struct Stop;
+
+type Looked = Result<(), Stop>;
+
+impl Found {
+    /// Blocks.
+    #[inline]
+    fn block(&mut self, violation: EnforcementViolation, act: Option<Action>) -> Looked {
+        self.blocked = Some(Blocked { violation, act, idle: None });
+        Err(Stop)
+    }
+
     /// Blocks, unless the limit only observes.
-    #[cold]
-    fn refuse(&mut self, violation: EnforcementViolation, action: Action, exhausted: bool) -> Result<(), Blocked> {
-        if action == Action::Observe {
-            self.observed.get_or_insert(violation);
-            return Ok(());
+    #[inline]
+    fn refuse(&mut self, violation: EnforcementViolation, action: Action, exhausted: bool) -> Looked {
+        match action {
+            Action::Observe => {
+                self.noticed.observed.get_or_insert(violation);
+                Ok(())
+            }
+            Action::Halt | Action::Pause if exhausted => self.block(violation, Some(action)),
+            Action::Halt | Action::Pause | Action::Refuse => self.block(violation, None),
         }
-        Err(Blocked::new(violation, action, exhausted))
     }
 
     #[cold]
     fn warn(&mut self, scope: ScopeKind, kind: ViolationType, current: u64, limit: u64) {
-        self.warning.get_or_insert_with(|| EnforcementWarning::of(scope, kind, current, limit));
+        self.noticed.warning.get_or_insert_with(|| EnforcementWarning::of(scope, kind, current, limit));
     }
 }
 
@@ -117,43 +133,61 @@ struct Look<'a> {
 }
 
 /// Takes everything that `demand` asks, or says which limit stands against it, having carried out that limit's action.
-#[inline]
+///
+/// Always inlined, and all that leaves the short way goes in registers: were the result built in memory, copying it to
+/// where the caller wants it would cost several times the exchange.
+#[inline(always)]
 pub(crate) fn reserve(
     record: &Record,
     demand: &Demand,
     now: Option<Timestamp>,
 ) -> Result<Receipt, EnforcementViolation> {
-    if record.plan.bare && demand.is_bare() && record.tenant.plan.budget.is_none() {
+    // One exchange is the whole decision where everything else is unlimited and not asked for.
+    if record.bare
+        && demand.is_bare()
+        && let Ok(after) = record.hot.tally(Resource::Steps).take(demand.steps)
+    {
         let limit = record.plan.tally(Resource::Steps);
-        // One exchange is the whole decision: everything else is unlimited and not asked for.
-        match record.hot.tally(Resource::Steps).take(demand.steps) {
-            Ok(after) if after.remaining() > limit.warn_room => return Ok(Receipt::of_nothing(None)),
-            Ok(after) => return Ok(warned(limit, after)),
-            Err(_) => {}
-        }
+        let warning = (after.remaining() <= limit.warn_room).then(|| {
+            let current = after.used(limit.limit);
+            EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit)
+        });
+        return Ok(Receipt::new(Kept::nothing(None), Noticed { warning, observed: None }));
     }
     reserve_whole(record, demand, now)
+        .map(|Granted { window, bare, noticed }| Receipt::new(Kept::of(demand, window, bare), noticed))
 }
 
-#[cold]
-fn warned(limit: &TallyLimit, after: Word) -> Receipt {
-    let current = after.used(limit.limit);
-    let warning = EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit);
-    Receipt::of_nothing(None).noticing(Noticed { warning: Some(warning), observed: None })
+/// What an admission says beside the amounts that were asked.
+struct Granted {
+    window: Option<u32>,
+    bare: bool,
+    noticed: Noticed,
 }
 
 #[inline(never)]
-fn reserve_whole(record: &Record, demand: &Demand, now: Option<Timestamp>) -> Result<Receipt, EnforcementViolation> {
+fn reserve_whole(record: &Record, demand: &Demand, now: Option<Timestamp>) -> Result<Granted, EnforcementViolation> {
     let asked = Asked::of(record, demand, now);
+    let mut found = Found::default();
     // A step without a fingerprint only matters to the memory if there is a run that it breaks.
     let remembers = record.plan.repetition.is_some()
         && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));
-    let outcome = if remembers {
-        record.repetition.within(demand.fingerprint, |memory| attempt(record, demand, &asked, Some(memory)))
+    let admitted = if remembers {
+        let fingerprint = demand.fingerprint;
+        record.repetition.within(fingerprint, |memory| attempt(record, demand, &asked, Some(memory), &mut found))
     } else {
-        attempt(record, demand, &asked, None)
+        attempt(record, demand, &asked, None, &mut found)
     };
-    outcome.map_err(|blocked| carry_out(record, &blocked))
+    match (admitted, &found.blocked) {
+        (Err(Stop), Some(blocked)) => Err(carry_out(record, blocked)),
+        _ => Ok(Granted { window: asked.window, bare: counts_apart(record, demand), noticed: found.noticed }),
+    }
+}
+
+/// Whether an open hold of `demand` shows in no tally where somebody has to see it.
+#[inline]
+fn counts_apart(record: &Record, demand: &Demand) -> bool {
+    record.plan.idle.is_some() && demand.leaves_no_trace()
 }
 
 /// Whether `demand` would be admitted.
@@ -161,16 +195,17 @@ pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) ->
     let now = time(record, now, needs_time(record, demand));
     // The window is only looked for: a question does not begin a period.
     let asked = Asked { now_ns: now.nanos_since(record.core.epoch), now, window: None };
+    let mut found = Found::default();
     let looked = match demand.fingerprint {
-        Some(_) if record.plan.repetition.is_some() => {
-            record.repetition.look(|memory| Look { record, demand, asked: &asked, memory: Some(memory) }.all())
-        }
-        _ => Look { record, demand, asked: &asked, memory: None }.all(),
+        Some(_) if record.plan.repetition.is_some() => record
+            .repetition
+            .look(|memory| Look { record, demand, asked: &asked, memory: Some(memory) }.all(&mut found)),
+        _ => Look { record, demand, asked: &asked, memory: None }.all(&mut found),
     };
-    match looked {
-        Err(blocked) => EnforcementResult::Blocked(blocked.violation),
-        Ok(Noticed { warning: Some(warning), .. }) => EnforcementResult::Warning(warning),
-        Ok(_) => EnforcementResult::Allowed,
+    match (looked, found.blocked, found.noticed.warning) {
+        (Err(Stop), Some(blocked), _) => EnforcementResult::Blocked(blocked.violation),
+        (_, _, Some(warning)) => EnforcementResult::Warning(warning),
+        (_, _, None) => EnforcementResult::Allowed,
     }
 }
 
@@ -197,52 +232,50 @@ fn carry_out(record: &Record, blocked: &Blocked) -> EnforcementViolation {
 
 /// Looks at everything, then takes everything.
 #[inline]
-fn attempt(record: &Record, demand: &Demand, asked: &Asked, memory: Option<&Repetition>) -> Result<Receipt, Blocked> {
+fn attempt(record: &Record, demand: &Demand, asked: &Asked, memory: Option<&Repetition>, found: &mut Found) -> Looked {
     let look = Look { record, demand, asked, memory };
-    let noticed = look.all()?;
-    look.take().map_err(|lost| look.lost(lost))?;
+    look.all(found)?;
+    if let Err(lost) = look.take() {
+        return look.lost(lost, found);
+    }
     if demand.discovered_steps > 0 {
         record.hot.discovered.add(demand.discovered_steps);
     }
-    let bare = record.plan.idle.is_some() && demand.leaves_no_trace();
-    if bare {
+    if counts_apart(record, demand) {
         record.hot.bare_holds.settle(0, 1);
     }
-    Ok(Receipt::new(demand, asked.window, bare).noticing(noticed))
+    Ok(())
 }
 
 impl<'a> Look<'a> {
     /// All limits, in the order that never changes.
     #[inline]
-    fn all(&self) -> Result<Noticed, Blocked> {
-        let mut noticed = Noticed::default();
+    fn all(&self, found: &mut Found) -> Looked {
         let record = self.record;
         if let Some(violation) = record.barred(record.hot.tally(Resource::Steps).word().flags()) {
-            return Err(Blocked::new(violation, Action::Refuse, false));
+            return found.block(violation, None);
         }
         if let Some(wall) = &record.plan.wall {
             let elapsed = self.asked.now.nanos_since(record.started);
-            self.time(&mut noticed, ViolationType::WallTimeLimit, wall, elapsed, 1_000_000)?;
+            self.time(found, ViolationType::WallTimeLimit, wall, elapsed, 1_000_000)?;
         }
         if let Some(idle) = &record.plan.idle {
-            self.idle(&mut noticed, idle)?;
+            self.idle(found, idle)?;
         }
-        for resource in Resource::ALL {
-            // What has no limit has a bound: a sum past it could not be counted.
-            if record.plan.set & resource.bit() != 0 || self.demand.amount(resource) > 0 {
-                self.tally(&mut noticed, resource)?;
-            }
-            if resource == Resource::Cost
-                && let Some(threshold) = &record.plan.cost_threshold
-            {
-                self.cost_threshold(&mut noticed, threshold)?;
-            }
+        // One after another rather than in a loop: each is then compiled for its own word and limit.
+        self.tally(found, Resource::Steps)?;
+        self.tally(found, Resource::Tokens)?;
+        self.tally(found, Resource::Memory)?;
+        self.tally(found, Resource::Cost)?;
+        if let Some(threshold) = &record.plan.cost_threshold {
+            self.cost_threshold(found, threshold)?;
         }
+        self.tally(found, Resource::DiscoveredSteps)?;
         if let Some(memory) = self.memory {
-            self.repetition(&mut noticed, memory)?;
+            self.repetition(found, memory)?;
         }
         if let Some(budget) = &record.tenant.plan.budget {
-            self.budget(&mut noticed, budget)?;
+            self.budget(found, budget)?;
         }
         if self.demand.provider.is_some() && record.core.providers.rates().is_set() {
             let refused = match self.rate_legs() {
@@ -251,39 +284,32 @@ impl<'a> Look<'a> {
             };
             if let Some(violation) = refused {
                 let violation = self.early_too(violation);
-                noticed.refuse(violation, record.core.rate_action, false)?;
+                found.refuse(violation, record.core.rate_action, false)?;
             }
-        }
-        Ok(noticed)
-    }
-
-    #[inline]
-    fn time(
-        &self,
-        noticed: &mut Noticed,
-        kind: ViolationType,
-        limit: &TimeLimit,
-        elapsed_ns: u64,
-        unit_ns: u64,
-    ) -> Result<(), Blocked> {
-        // The last nanosecond of the clock stands for *never*.
-        let elapsed_ns = elapsed_ns.min(u64::MAX - 1);
-        if elapsed_ns >= limit.block_ns {
-            let elapsed = elapsed_ns / unit_ns;
-            let violation = EnforcementViolation::of(ScopeKind::Execution, kind, elapsed, 0, limit.limit, Retry::Never);
-            noticed.refuse(violation, limit.action, true)?;
-        } else if elapsed_ns >= limit.warn_ns {
-            noticed.warn(ScopeKind::Execution, kind, elapsed_ns / unit_ns, limit.limit);
         }
         Ok(())
     }
 
     #[inline]
-    fn idle(&self, noticed: &mut Noticed, limit: &TimeLimit) -> Result<(), Blocked> {
+    fn time(&self, found: &mut Found, kind: ViolationType, limit: &TimeLimit, elapsed_ns: u64, unit_ns: u64) -> Looked {
+        // The last nanosecond of the clock stands for *never*.
+        let elapsed_ns = elapsed_ns.min(u64::MAX - 1);
+        if elapsed_ns >= limit.block_ns {
+            let elapsed = elapsed_ns / unit_ns;
+            let violation = EnforcementViolation::of(ScopeKind::Execution, kind, elapsed, 0, limit.limit, Retry::Never);
+            found.refuse(violation, limit.action, true)?;
+        } else if elapsed_ns >= limit.warn_ns {
+            found.warn(ScopeKind::Execution, kind, elapsed_ns / unit_ns, limit.limit);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn idle(&self, found: &mut Found, limit: &TimeLimit) -> Looked {
         // Activity is read before the holds: a hold that ends in between has touched it first (I1).
         let seen = self.record.hot.activity.see();
         if seen.reaped() {
-            return Err(Blocked::new(self.record.reaped_violation(), Action::Refuse, false));
+            return found.block(self.record.reaped_violation(), None);
         }
         let idle_ns = seen.idle_at(self.asked.now_ns);
         if idle_ns < limit.warn_ns && idle_ns < limit.block_ns {
@@ -292,31 +318,38 @@ impl<'a> Look<'a> {
         if self.record.has_open_holds() {
             return Ok(());
         }
-        self.time(noticed, ViolationType::IdleTimeout, limit, idle_ns, 1_000_000_000)
-            .map_err(|blocked| Blocked { idle: Some(seen), ..blocked })
+        let looked = self.time(found, ViolationType::IdleTimeout, limit, idle_ns, 1_000_000_000);
+        if let Some(blocked) = &mut found.blocked {
+            blocked.idle = Some(seen);
+        }
+        looked
     }
 
-    #[inline]
-    fn tally(&self, noticed: &mut Noticed, resource: Resource) -> Result<(), Blocked> {
-        let limit = self.record.plan.tally(resource);
+    #[inline(always)]
+    fn tally(&self, found: &mut Found, resource: Resource) -> Looked {
         let asked = self.demand.amount(resource);
+        // What has no limit has a bound: a sum past it could not be counted.
+        if asked == 0 && !self.record.plan.limits(resource) {
+            return Ok(());
+        }
+        let limit = self.record.plan.tally(resource);
         let word = self.record.hot.tally(resource).word();
         match word.fits(asked) {
             Ok(()) => {
                 // Neither term exceeds 2^56.
                 if word.remaining() - asked as i64 <= limit.warn_room {
                     let current = word.used(limit.limit).saturating_add(asked);
-                    noticed.warn(ScopeKind::Execution, limit.kind, current, limit.limit);
+                    found.warn(ScopeKind::Execution, limit.kind, current, limit.limit);
                 }
                 Ok(())
             }
-            Err(Refusal::Barred) => Err(Blocked::new(self.record.state_violation(), Action::Refuse, false)),
-            Err(Refusal::Short(word)) => self.short(noticed, resource, word),
+            Err(Refusal::Barred) => found.block(self.record.state_violation(), None),
+            Err(Refusal::Short(word)) => self.short(found, resource, word),
         }
     }
 
     #[cold]
-    fn short(&self, noticed: &mut Noticed, resource: Resource, word: Word) -> Result<(), Blocked> {
+    fn short(&self, found: &mut Found, resource: Resource, word: Word) -> Looked {
         let limit = self.record.plan.tally(resource);
         let asked = self.demand.amount(resource);
         let committed = self.record.committed_of(resource);
@@ -326,25 +359,25 @@ impl<'a> Look<'a> {
         };
         let used = word.used(limit.limit);
         let violation = EnforcementViolation::of(ScopeKind::Execution, limit.kind, used, asked, limit.limit, retry);
-        noticed.refuse(violation, countable(limit.action, used, asked), committed >= limit.limit)
+        found.refuse(violation, countable(limit.action, used, asked), committed >= limit.limit)
     }
 
     #[inline]
-    fn cost_threshold(&self, noticed: &mut Noticed, threshold: &TallyLimit) -> Result<(), Blocked> {
+    fn cost_threshold(&self, found: &mut Found, threshold: &TallyLimit) -> Looked {
         let committed = self.record.hot.cost.read();
         if committed >= threshold.limit {
             let violation = cost_threshold_violation(committed, threshold.limit);
-            return noticed.refuse(violation, threshold.action, true);
+            return found.refuse(violation, threshold.action, true);
         }
         let current = self.record.used(Resource::Cost).saturating_add(self.demand.cost);
         // A threshold is at most 2^56 − 1, and so is what is left of it.
         if threshold.limit as i64 - current.min(MAX_AMOUNT) as i64 <= threshold.warn_room {
-            noticed.warn(ScopeKind::Execution, threshold.kind, current, threshold.limit);
+            found.warn(ScopeKind::Execution, threshold.kind, current, threshold.limit);
         }
         Ok(())
     }
 
-    fn repetition(&self, noticed: &mut Noticed, memory: &Repetition) -> Result<(), Blocked> {
+    fn repetition(&self, found: &mut Found, memory: &Repetition) -> Looked {
         let (Some(limit), Some(fingerprint)) = (&self.record.plan.repetition, self.demand.fingerprint) else {
             return Ok(());
         };
@@ -363,11 +396,11 @@ impl<'a> Look<'a> {
                 Retry::Never,
             )
         };
-        noticed.refuse(violation, limit.action, true)
+        found.refuse(violation, limit.action, true)
     }
 
     #[inline]
-    fn budget(&self, noticed: &mut Noticed, budget: &TallyLimit) -> Result<(), Blocked> {
+    fn budget(&self, found: &mut Found, budget: &TallyLimit) -> Looked {
         let Some((_, windows)) = self.record.tenant.budget() else { return Ok(()) };
         let window = match self.asked.window {
             Some(number) => windows.get(number),
@@ -383,7 +416,7 @@ impl<'a> Look<'a> {
             Ok(()) => {
                 if word.remaining() - asked as i64 <= budget.warn_room {
                     let current = word.used(budget.limit).saturating_add(asked);
-                    noticed.warn(ScopeKind::Tenant, budget.kind, current, budget.limit);
+                    found.warn(ScopeKind::Tenant, budget.kind, current, budget.limit);
                 }
                 Ok(())
             }
@@ -392,7 +425,7 @@ impl<'a> Look<'a> {
                 let used = word.used(budget.limit);
                 let violation =
                     EnforcementViolation::of(ScopeKind::Tenant, budget.kind, used, asked, budget.limit, retry);
-                noticed.refuse(violation, countable(budget.action, used, asked), committed >= budget.limit)
+                found.refuse(violation, countable(budget.action, used, asked), committed >= budget.limit)
             }
         }
     }
@@ -456,17 +489,15 @@ impl<'a> Look<'a> {
     /// If it looks possible again by now, what stood in the way was another's hold, or a take about to be undone:
     /// refused, and nothing is acted upon (T3).
     #[cold]
-    fn lost(&self, lost: Lost) -> Blocked {
-        if let Err(blocked) = self.all() {
-            return blocked;
-        }
+    fn lost(&self, lost: Lost, found: &mut Found) -> Looked {
+        self.all(found)?;
         let violation = match lost {
             Lost::Reaped => self.record.reaped_violation(),
             Lost::Leg(_, Refusal::Barred) => self.record.state_violation(),
             Lost::Leg(number, Refusal::Short(word)) => self.lost_leg(number, word),
             Lost::Rate(number, too_fast) => self.lost_rate(number, too_fast),
         };
-        Blocked::new(violation, Action::Refuse, false)
+        found.block(violation, None)
     }
 
     fn lost_leg(&self, number: usize, word: Word) -> EnforcementViolation {

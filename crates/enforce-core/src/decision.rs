@@ -197,6 +197,7 @@ impl fmt::Display for Cause {
 }
 
 /// `part` of `whole` in percent, rounded down; `None` of a whole of 0.
+#[cold]
 pub(crate) fn percent(part: u64, whole: u64) -> Option<u32> {
     let percent = (u128::from(part) * 100).checked_div(u128::from(whole))?;
     Some(u32::try_from(percent).unwrap_or(u32::MAX))

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::admission::{self, Asked};
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementResult, EnforcementViolation, Retry, ScopeKind, ViolationType};
-use crate::hold::{Hold, OwnedHold, Receipt, Settlement};
+use crate::hold::{Hold, Kept, OwnedHold, Settlement};
 use crate::id::ExecutionId;
 use crate::kernel::activity::Activity;
 use crate::kernel::cell::Cell;
@@ -72,6 +72,8 @@ pub(crate) struct Record {
     pub(crate) tenant: Arc<Tenant>,
     pub(crate) core: Arc<Core>,
     pub(crate) started: Timestamp,
+    /// Steps are all that is limited, here and of its tenant's.
+    pub(crate) bare: bool,
     lifecycle: Lifecycle,
     pub(crate) repetition: RepetitionGuard,
     id: ExecutionId,
@@ -86,6 +88,7 @@ impl Record {
         Self {
             hot: CachePadded::new(Hot::new(&plan, now.nanos_since(core.epoch))),
             started: now,
+            bare: plan.bare && tenant.plan.budget.is_none(),
             lifecycle: Lifecycle::new(true),
             repetition: RepetitionGuard::new(longest),
             id: id.into(),
@@ -320,6 +323,7 @@ impl Execution {
     ///
     /// # Errors
     /// As [`Execution::reserve`].
+    #[inline]
     pub fn reserve_owned(&self, demand: Demand) -> Result<OwnedHold, EnforcementViolation> {
         admission::reserve(&self.0, &demand, None).map(|receipt| OwnedHold::new(self.clone(), receipt))
     }
@@ -328,11 +332,13 @@ impl Execution {
     ///
     /// # Errors
     /// As [`Execution::reserve`].
+    #[inline]
     pub fn reserve_owned_at(&self, demand: Demand, now: Timestamp) -> Result<OwnedHold, EnforcementViolation> {
         admission::reserve(&self.0, &demand, Some(now)).map(|receipt| OwnedHold::new(self.clone(), receipt))
     }
 
     /// [`Execution::reserve_owned`] of a handle that is not needed for anything else.
+    #[inline]
     pub(crate) fn into_reserved(
         self,
         demand: Demand,
@@ -365,7 +371,7 @@ impl Execution {
 
     fn charge_with(&self, actual: &Actual, now: Option<Timestamp>) -> Settlement {
         let asked = Asked::at(&self.0, now);
-        Receipt::of_nothing(asked.window).settle(&self.0, actual, asked.now_ns)
+        Kept::nothing(asked.window).settle(&self.0, actual, asked.now_ns)
     }
 
     /// Says that it is not idle.

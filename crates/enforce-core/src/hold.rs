@@ -10,9 +10,16 @@ use crate::kernel::tally::MAX_AMOUNT;
 use crate::limits::Action;
 use crate::resource::{Actual, Demand, Resource};
 
-/// What an admission set aside.
+/// What an admission returns: what it set aside, and what it noticed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Receipt {
+    kept: Kept,
+    noticed: Noticed,
+}
+
+/// What an open hold has to give back or to settle.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Kept {
     tokens: u64,
     memory: u64,
     cost: u64,
@@ -20,7 +27,6 @@ pub(crate) struct Receipt {
     window: Option<u32>,
     /// Counted among the holds that show in no tally.
     bare: bool,
-    noticed: Noticed,
 }
 
 /// What settling or charging did.
@@ -39,50 +45,37 @@ pub struct Settlement {
 }
 
 impl Receipt {
+    #[inline]
+    pub(crate) const fn new(kept: Kept, noticed: Noticed) -> Self {
+        Self { kept, noticed }
+    }
+}
+
+impl Kept {
     /// Nothing set aside.
     #[inline]
-    pub(crate) const fn of_nothing(window: Option<u32>) -> Self {
-        let noticed = Noticed { warning: None, observed: None };
-        Self { tokens: 0, memory: 0, cost: 0, window, bare: false, noticed }
+    pub(crate) const fn nothing(window: Option<u32>) -> Self {
+        Self { tokens: 0, memory: 0, cost: 0, window, bare: false }
     }
 
+    /// The quantities that `demand` asks.
     #[inline]
-    pub(crate) fn new(demand: &Demand, window: Option<u32>, bare: bool) -> Self {
-        Self {
-            tokens: demand.total_tokens(),
-            memory: demand.memory_bytes,
-            cost: demand.cost,
-            bare,
-            ..Self::of_nothing(window)
-        }
-    }
-
-    #[inline]
-    pub(crate) fn noticing(self, noticed: Noticed) -> Self {
-        Self { noticed, ..self }
+    pub(crate) const fn of(demand: &Demand, window: Option<u32>, bare: bool) -> Self {
+        Self { tokens: demand.total_tokens(), memory: demand.memory_bytes, cost: demand.cost, window, bare }
     }
 
     /// Gives back what was set aside; what has begun stays.
     #[inline]
-    fn release(&self, record: &Record) {
-        for (resource, amount) in
-            [(Resource::Tokens, self.tokens), (Resource::Memory, self.memory), (Resource::Cost, self.cost)]
-        {
-            if amount > 0 {
-                record.hot.tally(resource).give(amount);
-            }
-        }
-        if self.cost > 0
-            && let Some(window) = self.window.and_then(|number| record.tenant.window(number))
-        {
-            window.tally.give(self.cost);
+    fn release(self, record: &Record) {
+        if self.tokens | self.memory | self.cost != 0 {
+            give_back(record, self.tokens, self.memory, self.cost, self.window);
         }
         self.forget(record);
     }
 
     /// Leaves the holds that show in no tally.
     #[inline]
-    fn forget(&self, record: &Record) {
+    fn forget(self, record: &Record) {
         if self.bare {
             record.hot.bare_holds.give(1);
         }
@@ -90,7 +83,7 @@ impl Receipt {
 
     /// Records what was used in place of what was set aside.
     #[inline]
-    pub(crate) fn settle(&self, record: &Record, actual: &Actual, now_ns: u64) -> Settlement {
+    pub(crate) fn settle(self, record: &Record, actual: &Actual, now_ns: u64) -> Settlement {
         let hot = &record.hot;
         if record.plan.idle.is_some() {
             // Before anything is given back: whoever sees the hold gone sees the touch (I1).
@@ -118,6 +111,20 @@ impl Receipt {
             overrun_nano_usd: actual.cost.saturating_sub(self.cost),
             exhausted,
         }
+    }
+}
+
+/// Apart and by amounts, so that a hold without any is never in memory.
+fn give_back(record: &Record, tokens: u64, memory: u64, cost: u64, window: Option<u32>) {
+    for (resource, amount) in [(Resource::Tokens, tokens), (Resource::Memory, memory), (Resource::Cost, cost)] {
+        if amount > 0 {
+            record.hot.tally(resource).give(amount);
+        }
+    }
+    if cost > 0
+        && let Some(window) = window.and_then(|number| record.tenant.window(number))
+    {
+        window.tally.give(cost);
     }
 }
 
@@ -288,7 +295,7 @@ macro_rules! hold {
                 let needed = record.plan.idle.is_some();
                 let now_ns = if needed { record.core.clock.now().nanos_since(record.core.epoch) } else { 0 };
                 self.open = false;
-                self.receipt.settle(record, &actual, now_ns)
+                self.receipt.kept.settle(record, &actual, now_ns)
             }
 
             /// `settle` at a time that the caller has minted.
@@ -296,7 +303,7 @@ macro_rules! hold {
             pub fn settle_at(mut self, actual: Actual, now: Timestamp) -> Settlement {
                 let record = self.execution.record();
                 self.open = false;
-                self.receipt.settle(record, &actual, now.nanos_since(record.core.epoch))
+                self.receipt.kept.settle(record, &actual, now.nanos_since(record.core.epoch))
             }
 
             /// The first limit that was near when it was admitted.
@@ -322,7 +329,7 @@ macro_rules! hold {
             #[inline]
             fn drop(&mut self) {
                 if self.open {
-                    self.receipt.release(self.execution.record());
+                    self.receipt.kept.release(self.execution.record());
                 }
             }
         }

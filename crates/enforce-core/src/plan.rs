@@ -84,7 +84,7 @@ pub(crate) struct LoopLimit {
 pub(crate) struct Plan {
     tallies: [TallyLimit; Resource::ALL.len()],
     /// The resources that have a limit.
-    pub(crate) set: u8,
+    set: u8,
     pub(crate) wall: Option<TimeLimit>,
     pub(crate) idle: Option<TimeLimit>,
     pub(crate) repetition: Option<LoopLimit>,
@@ -181,6 +181,12 @@ impl Plan {
             Resource::Cost => cost,
             Resource::DiscoveredSteps => discovered,
         }
+    }
+
+    /// Whether it sets a limit on `resource`.
+    #[inline]
+    pub(crate) fn limits(&self, resource: Resource) -> bool {
+        self.set & resource.bit() != 0
     }
 
     /// Whether any decision of this plan needs the time.

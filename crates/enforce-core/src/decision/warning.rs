@@ -34,7 +34,7 @@ impl EnforcementWarning {
         Self::of(ScopeKind::Execution, warning_type, current, limit)
     }
 
-    #[cold]
+    #[inline]
     pub(crate) fn of(scope: ScopeKind, warning_type: ViolationType, current: u64, limit: u64) -> Self {
         Self { warning_type, usage_percent: percent(current, limit).unwrap_or(0), scope, current, limit }
     }
