@@ -109,16 +109,20 @@ impl Ticks {
     }
 }
 
-/// What a step of the usual kind asks.
-pub fn asked() -> Demand {
-    Demand::step().tokens(12, 28).cost(usd(12_000_000))
+/// What a step of the usual kind asks: amounts that the compiler does not know, in a demand whose shape it does, as in
+/// a caller's code.
+#[inline]
+fn asked() -> Demand {
+    Demand::step().tokens(black_box(12), black_box(28)).cost(usd(black_box(12_000_000)))
 }
 
 /// What it then used: less than it had asked.
-pub fn used() -> Actual {
-    Actual::tokens(12, 6).cost(usd(10_000_000))
+#[inline]
+fn used() -> Actual {
+    Actual::tokens(black_box(12), black_box(6)).cost(usd(black_box(10_000_000)))
 }
 
+#[inline]
 fn usd(nanos: u64) -> NanoUsd {
     NanoUsd::new(nanos).unwrap_or(NanoUsd::ZERO)
 }
@@ -126,25 +130,25 @@ fn usd(nanos: u64) -> NanoUsd {
 /// Handle, bare: a step is reserved and the hold goes.
 pub fn bare() -> Case {
     let (run, _) = Setting::Bare.execution();
-    Case::new("handle, bare", move || drop(run.reserve(black_box(Demand::step()))))
+    Case::new("handle, bare", move || drop(run.reserve(Demand::step())))
 }
 
 /// The same with a hold that is `'static + Send`.
 pub fn bare_owned() -> Case {
     let (run, _) = Setting::Bare.execution();
-    Case::new("handle, bare, owned", move || drop(run.reserve_owned(black_box(Demand::step()))))
+    Case::new("handle, bare, owned", move || drop(run.reserve_owned(Demand::step())))
 }
 
 /// Handle: a step of an execution whose idleness is limited, the hold dropped at once.
 pub fn active() -> Case {
     let (run, mut ticks) = Setting::Active.execution();
-    Case::new("handle, activity", move || drop(run.reserve_at(black_box(Demand::step()), ticks.tick())))
+    Case::new("handle, activity", move || drop(run.reserve_at(Demand::step(), ticks.tick())))
 }
 
 fn whole(run: &Execution, ticks: &mut Ticks) {
-    let hold = run.reserve_at(black_box(asked()), ticks.tick());
+    let hold = run.reserve_at(asked(), ticks.tick());
     if let Ok(hold) = hold {
-        black_box(hold.settle_at(black_box(used()), ticks.tick()).late);
+        black_box(hold.settle_at(used(), ticks.tick()).late);
     }
 }
 
@@ -158,8 +162,8 @@ pub fn usual() -> Case {
 pub fn usual_clock() -> Case {
     let (run, _) = Setting::Usual.execution();
     Case::new("handle, usual, own clock", move || {
-        if let Ok(hold) = run.reserve(black_box(asked())) {
-            black_box(hold.settle(black_box(used())).late);
+        if let Ok(hold) = run.reserve(asked()) {
+            black_box(hold.settle(used()).late);
         }
     })
 }
@@ -183,7 +187,7 @@ pub fn usual_on_two_threads() -> Case {
 pub fn refused() -> Case {
     let (run, mut ticks) = Setting::Usual.execution();
     Case::new("refusal, usual", move || {
-        let refused = run.reserve_at(black_box(asked().tokens(FAR, 1)), ticks.tick());
+        let refused = run.reserve_at(asked().tokens(black_box(FAR), 1), ticks.tick());
         black_box(refused.is_err());
     })
 }
@@ -192,7 +196,7 @@ pub fn refused() -> Case {
 pub fn refused_bare() -> Case {
     let (run, _) = Setting::Bare.execution();
     Case::new("refusal, bare", move || {
-        black_box(run.reserve(black_box(Demand::step().steps(FAR + 1))).is_err());
+        black_box(run.reserve(Demand::step().steps(black_box(FAR + 1))).is_err());
     })
 }
 
@@ -200,21 +204,21 @@ pub fn refused_bare() -> Case {
 pub fn check() -> Case {
     let (run, mut ticks) = Setting::Usual.execution();
     Case::new("check, usual", move || {
-        black_box(run.check_at(black_box(asked()), ticks.tick()).is_allowed());
+        black_box(run.check_at(asked(), ticks.tick()).is_allowed());
     })
 }
 
 /// By id, bare.
 pub fn by_id_bare() -> Case {
     let (enforcer, mut ids, _) = Setting::Bare.executions();
-    Case::new("by id, bare", move || drop(enforcer.reserve(ids.next_id(), black_box(Demand::step()))))
+    Case::new("by id, bare", move || drop(enforcer.reserve(ids.next_id(), Demand::step())))
 }
 
 /// By id: a step of an execution whose idleness is limited.
 pub fn by_id_active() -> Case {
     let (enforcer, mut ids, mut ticks) = Setting::Active.executions();
     Case::new("by id, activity", move || {
-        drop(enforcer.reserve_at(ids.next_id(), black_box(Demand::step()), ticks.tick()));
+        drop(enforcer.reserve_at(ids.next_id(), Demand::step(), ticks.tick()));
     })
 }
 
@@ -222,9 +226,9 @@ pub fn by_id_active() -> Case {
 pub fn by_id_usual() -> Case {
     let (enforcer, mut ids, mut ticks) = Setting::Usual.executions();
     Case::new("by id, usual", move || {
-        let hold = enforcer.reserve_at(ids.next_id(), black_box(asked()), ticks.tick());
+        let hold = enforcer.reserve_at(ids.next_id(), asked(), ticks.tick());
         if let Ok(hold) = hold {
-            black_box(hold.settle_at(black_box(used()), ticks.tick()).late);
+            black_box(hold.settle_at(used(), ticks.tick()).late);
         }
     })
 }

@@ -124,12 +124,14 @@ impl Rounds {
         self.cases.push(case);
     }
 
-    /// Runs every case in turn, round after round.
+    /// Runs every case in turn, round after round. Each turn begins with a quarter that is not counted, which brings back
+    /// into the caches what the other cases have driven out: the figures are of hot paths.
     pub fn run(mut self) -> Figures {
         let times: Vec<u32> = self.cases.iter_mut().map(Case::calibrated).collect();
         let mut ns = vec![Vec::with_capacity(self.rounds); self.cases.len()];
         for _ in 0..self.rounds {
             for ((case, times), ns) in self.cases.iter_mut().zip(&times).zip(&mut ns) {
+                case.turn(*times / 4);
                 ns.push(case.turn(*times).as_secs_f64() * 1e9 / f64::from(*times));
             }
         }
