@@ -48,10 +48,13 @@ impl Meter {
         // The flag is read in the same exchange that adds, so the closer has either seen the amount or is told of by
         // `late` (C1).
         self.0.apply(|word| {
-            let before = word >> 1;
-            let total = before.saturating_add(amount).min(MAX_AMOUNT);
-            let cut = amount > MAX_AMOUNT - before;
-            ((total << 1) | (word & CLOSED), Added { total, late: word & CLOSED != 0, cut })
+            let late = word & CLOSED != 0;
+            if amount > MAX_AMOUNT - (word >> 1) {
+                return ((MAX_AMOUNT << 1) | (word & CLOSED), Added { total: MAX_AMOUNT, late, cut: true });
+            }
+            // Within the bound, so the flag below it stays as it is.
+            let next = word + (amount << 1);
+            (next, Added { total: next >> 1, late, cut: false })
         })
     }
 

@@ -47,6 +47,7 @@ pub(crate) enum Refusal {
 }
 
 impl Word {
+    #[inline]
     fn new(remaining: i64, flags: u64) -> Self {
         Self(((remaining.clamp(-MAX, MAX) << FLAG_BITS) as u64) | (flags & FLAGS))
     }
@@ -101,9 +102,24 @@ impl Word {
     /// bound.
     #[inline]
     fn settle(self, back: u64, spent: u64) -> (Self, bool) {
-        let sum = i128::from(self.remaining()) + i128::from(back) - i128::from(spent);
-        let cut = sum.clamp(i128::from(-MAX), i128::from(MAX));
-        (Self::new(cut as i64, self.flags()), cut != sum)
+        let remaining = self.remaining();
+        // Saturates beyond the bounds alone, where the sum is cut anyway.
+        let sum = if back >= spent {
+            remaining.saturating_add_unsigned(back - spent)
+        } else {
+            remaining.saturating_sub_unsigned(spent - back)
+        };
+        if (-MAX..=MAX).contains(&sum) {
+            // The flags stay where they are; the shift loses only what the sum has been seen not to need.
+            (Self(self.0.wrapping_add(back.wrapping_sub(spent) << FLAG_BITS)), false)
+        } else {
+            (self.cut(sum), true)
+        }
+    }
+
+    #[cold]
+    fn cut(self, sum: i64) -> Self {
+        Self::new(sum, self.flags())
     }
 }
 
