@@ -15,6 +15,7 @@ use crate::limits::Action;
 use crate::plan::{TallyLimit, TimeLimit};
 use crate::provider;
 use crate::resource::{Demand, Resource};
+use crate::tenant::WindowKey;
 
 /// When and where a question is asked, worked out once.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +24,7 @@ pub(crate) struct Asked {
     pub(crate) now_ns: u64,
     now: Timestamp,
     /// The number of the tenant's budget window, if it has a budget.
-    pub(crate) window: Option<u32>,
+    pub(crate) window: Option<WindowKey>,
 }
 
 impl Asked {
@@ -42,8 +43,7 @@ impl Asked {
 
     #[inline]
     fn given(record: &Record, now: Timestamp) -> Self {
-        let window = record.tenant.budget().map(|(_, windows)| windows.enter(record.tenant.plan.period_at(now)));
-        Self { now_ns: now.nanos_since(record.core.epoch), now, window }
+        Self { now_ns: now.nanos_since(record.core.epoch), now, window: record.tenant.enter_window(now) }
     }
 }
 
@@ -100,9 +100,9 @@ type Looked = Result<(), Stop>;
 impl Found {
     /// Blocks.
     #[inline]
-    fn block(&mut self, violation: EnforcementViolation, act: Option<Action>) -> Looked {
+    fn stop(&mut self, violation: EnforcementViolation, act: Option<Action>) -> Stop {
         self.blocked = Some(Blocked { violation, act, idle: None });
-        Err(Stop)
+        Stop
     }
 
     /// Blocks, unless the limit only observes.
@@ -113,9 +113,15 @@ impl Found {
                 self.noticed.observed.get_or_insert(violation);
                 Ok(())
             }
-            Action::Halt | Action::Pause if exhausted => self.block(violation, Some(action)),
-            Action::Halt | Action::Pause | Action::Refuse => self.block(violation, None),
+            Action::Halt | Action::Pause if exhausted => Err(self.stop(violation, Some(action))),
+            Action::Halt | Action::Pause | Action::Refuse => Err(self.stop(violation, None)),
         }
+    }
+
+    /// What stands against the demand.
+    #[inline]
+    fn violation(&self, record: &Record) -> EnforcementViolation {
+        self.blocked.as_ref().map_or_else(|| record.state_violation(), |blocked| blocked.violation)
     }
 
     #[cold]
@@ -154,40 +160,36 @@ pub(crate) fn reserve(
         });
         return Ok(Receipt::new(Kept::nothing(None), Noticed { warning, observed: None }));
     }
-    reserve_whole(record, demand, now)
-        .map(|Granted { window, bare, noticed }| Receipt::new(Kept::of(demand, window, bare), noticed))
+    let mut found = Found::default();
+    match reserve_whole(record, demand, now, &mut found) {
+        Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(demand, window, bare), found.noticed)),
+        Err(Stop) => Err(found.violation(record)),
+    }
 }
 
 /// What an admission says beside the amounts that were asked.
+#[derive(Debug, Clone, Copy)]
 struct Granted {
-    window: Option<u32>,
+    window: Option<WindowKey>,
     bare: bool,
-    noticed: Noticed,
 }
 
 #[inline(never)]
-fn reserve_whole(record: &Record, demand: &Demand, now: Option<Timestamp>) -> Result<Granted, EnforcementViolation> {
+fn reserve_whole(record: &Record, demand: &Demand, now: Option<Timestamp>, found: &mut Found) -> Result<Granted, Stop> {
     let asked = Asked::of(record, demand, now);
-    let mut found = Found::default();
     // A step without a fingerprint only matters to the memory if there is a run that it breaks.
     let remembers = record.plan.repetition.is_some()
         && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));
     let admitted = if remembers {
         let fingerprint = demand.fingerprint;
-        record.repetition.within(fingerprint, |memory| attempt(record, demand, &asked, Some(memory), &mut found))
+        record.repetition.within(fingerprint, |memory| attempt(record, demand, &asked, Some(memory), found))
     } else {
-        attempt(record, demand, &asked, None, &mut found)
+        attempt(record, demand, &asked, None, found)
     };
-    match (admitted, &found.blocked) {
-        (Err(Stop), Some(blocked)) => Err(carry_out(record, blocked)),
-        _ => Ok(Granted { window: asked.window, bare: counts_apart(record, demand), noticed: found.noticed }),
+    if let (Err(Stop), Some(blocked)) = (admitted, &mut found.blocked) {
+        carry_out(record, blocked);
     }
-}
-
-/// Whether an open hold of `demand` shows in no tally where somebody has to see it.
-#[inline]
-fn counts_apart(record: &Record, demand: &Demand) -> bool {
-    record.plan.idle.is_some() && demand.leaves_no_trace()
+    admitted
 }
 
 /// Whether `demand` would be admitted.
@@ -209,10 +211,10 @@ pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) ->
     }
 }
 
-/// Carries out the action of the limit that refused, if it is exhausted, and says what the caller is told: the limit, if
-/// this caller acted on it, or the state in which another has put the execution (E2).
+/// Carries out the action of the limit that refused, if it is exhausted. The caller is told that limit, if this call
+/// acted on it, or the state in which another has put the execution (E2).
 #[cold]
-fn carry_out(record: &Record, blocked: &Blocked) -> EnforcementViolation {
+fn carry_out(record: &Record, blocked: &mut Blocked) {
     let cause = blocked.violation.as_cause();
     if let Some(seen) = blocked.idle
         && blocked.act == Some(Action::Halt)
@@ -220,31 +222,40 @@ fn carry_out(record: &Record, blocked: &Blocked) -> EnforcementViolation {
         && !record.hot.activity.see().reaped()
     {
         // Something happened after it was judged idle (I1): refused, as it was when asked, but not acted upon.
-        return blocked.violation;
+        return;
     }
     let change = match blocked.act {
         Some(Action::Halt) => record.halt(cause),
         Some(Action::Pause) => record.pause(cause),
-        _ => return blocked.violation,
+        _ => return,
     };
-    if change.first { blocked.violation } else { record.state_violation() }
+    if !change.first {
+        blocked.violation = record.state_violation();
+    }
 }
 
 /// Looks at everything, then takes everything.
 #[inline]
-fn attempt(record: &Record, demand: &Demand, asked: &Asked, memory: Option<&Repetition>, found: &mut Found) -> Looked {
+fn attempt(
+    record: &Record,
+    demand: &Demand,
+    asked: &Asked,
+    memory: Option<&Repetition>,
+    found: &mut Found,
+) -> Result<Granted, Stop> {
     let look = Look { record, demand, asked, memory };
     look.all(found)?;
+    let bare = record.plan.idle.is_some() && demand.leaves_no_trace();
     if let Err(lost) = look.take() {
-        return look.lost(lost, found);
+        return Err(look.lost(lost, found));
     }
     if demand.discovered_steps > 0 {
         record.hot.discovered.add(demand.discovered_steps);
     }
-    if counts_apart(record, demand) {
+    if bare {
         record.hot.bare_holds.settle(0, 1);
     }
-    Ok(())
+    Ok(Granted { window: asked.window, bare })
 }
 
 impl<'a> Look<'a> {
@@ -253,7 +264,7 @@ impl<'a> Look<'a> {
     fn all(&self, found: &mut Found) -> Looked {
         let record = self.record;
         if let Some(violation) = record.barred(record.hot.tally(Resource::Steps).word().flags()) {
-            return found.block(violation, None);
+            return Err(found.stop(violation, None));
         }
         if let Some(wall) = &record.plan.wall {
             let elapsed = self.asked.now.nanos_since(record.started);
@@ -309,7 +320,7 @@ impl<'a> Look<'a> {
         // Activity is read before the holds: a hold that ends in between has touched it first (I1).
         let seen = self.record.hot.activity.see();
         if seen.reaped() {
-            return found.block(self.record.reaped_violation(), None);
+            return Err(found.stop(self.record.reaped_violation(), None));
         }
         let idle_ns = seen.idle_at(self.asked.now_ns);
         if idle_ns < limit.warn_ns && idle_ns < limit.block_ns {
@@ -343,7 +354,7 @@ impl<'a> Look<'a> {
                 }
                 Ok(())
             }
-            Err(Refusal::Barred) => found.block(self.record.state_violation(), None),
+            Err(Refusal::Barred) => Err(found.stop(self.record.state_violation(), None)),
             Err(Refusal::Short(word)) => self.short(found, resource, word),
         }
     }
@@ -403,7 +414,7 @@ impl<'a> Look<'a> {
     fn budget(&self, found: &mut Found, budget: &TallyLimit) -> Looked {
         let Some((_, windows)) = self.record.tenant.budget() else { return Ok(()) };
         let window = match self.asked.window {
-            Some(number) => windows.get(number),
+            Some(key) => self.record.tenant.window(key),
             None => windows.peek(self.record.tenant.plan.period_at(self.asked.now)),
         };
         let asked = self.demand.cost;
@@ -440,16 +451,10 @@ impl<'a> Look<'a> {
     /// Takes what was looked at.
     #[inline]
     fn take(&self) -> Result<(), Lost> {
-        let hot = &self.record.hot;
-        let leg = |resource| {
-            let limit = self.record.plan.tally(resource);
-            Leg {
-                tally: hot.tally(resource),
-                amount: self.demand.amount(resource),
-                observed: limit.action == Action::Observe,
-            }
-        };
-        let steps = leg(Resource::Steps);
+        let steps = self.own_leg(Resource::Steps);
+        if self.demand.is_bare() {
+            return self.bundle(&[], &[], Some(steps)).take();
+        }
         let mut legs = [steps; 5];
         let mut count = 0;
         let mut push = |leg: Leg<'a>| {
@@ -461,10 +466,10 @@ impl<'a> Look<'a> {
             }
         };
         for resource in OWN_LEGS {
-            push(leg(resource));
+            push(self.own_leg(resource));
         }
         if let (Some(budget), Some(window)) =
-            (&self.record.tenant.plan.budget, self.asked.window.and_then(|number| self.record.tenant.window(number)))
+            (&self.record.tenant.plan.budget, self.asked.window.and_then(|key| self.record.tenant.window(key)))
         {
             push(Leg { tally: &window.tally, amount: self.demand.cost, observed: budget.action == Action::Observe });
         }
@@ -473,15 +478,25 @@ impl<'a> Look<'a> {
             self.record.core.rate_action != Action::Observe || provider::look(legs, self.asked.now_ns).is_ok()
         });
         let (rates, rate_count) = compact(rates);
-        Bundle {
-            legs: legs.get(..count).unwrap_or(&[]),
-            rates: rates.as_ref().and_then(|rates| rates.get(..rate_count)).unwrap_or(&[]),
-            // Taken even when it is nothing: the exchange on an own word is what a halt cannot be missed by (E1).
-            last: (steps.amount > 0 || count == 0).then_some(steps),
-            activity: self.record.plan.idle.as_ref().map(|_| &hot.activity),
-            now_ns: self.asked.now_ns,
+        let legs = legs.get(..count).unwrap_or(&[]);
+        let rates = rates.as_ref().and_then(|rates| rates.get(..rate_count)).unwrap_or(&[]);
+        // Taken even when it is nothing: the exchange on an own word is what a halt cannot be missed by (E1).
+        self.bundle(legs, rates, (steps.amount > 0 || count == 0).then_some(steps)).take()
+    }
+
+    #[inline]
+    fn own_leg(&self, resource: Resource) -> Leg<'a> {
+        Leg {
+            tally: self.record.hot.tally(resource),
+            amount: self.demand.amount(resource),
+            observed: self.record.plan.tally(resource).action == Action::Observe,
         }
-        .take()
+    }
+
+    #[inline]
+    fn bundle<'b>(&'b self, legs: &'b [Leg<'b>], rates: &'b [RateLeg<'b>], last: Option<Leg<'b>>) -> Bundle<'b> {
+        let activity = self.record.plan.idle.as_ref().map(|_| &self.record.hot.activity);
+        Bundle { legs, rates, last, activity, now_ns: self.asked.now_ns }
     }
 
     /// What stood in the way of a take that had looked possible: looked at again, or what was met.
@@ -489,15 +504,17 @@ impl<'a> Look<'a> {
     /// If it looks possible again by now, what stood in the way was another's hold, or a take about to be undone:
     /// refused, and nothing is acted upon (T3).
     #[cold]
-    fn lost(&self, lost: Lost, found: &mut Found) -> Looked {
-        self.all(found)?;
+    fn lost(&self, lost: Lost, found: &mut Found) -> Stop {
+        if let Err(stop) = self.all(found) {
+            return stop;
+        }
         let violation = match lost {
             Lost::Reaped => self.record.reaped_violation(),
             Lost::Leg(_, Refusal::Barred) => self.record.state_violation(),
             Lost::Leg(number, Refusal::Short(word)) => self.lost_leg(number, word),
             Lost::Rate(number, too_fast) => self.lost_rate(number, too_fast),
         };
-        found.block(violation, None)
+        found.stop(violation, None)
     }
 
     fn lost_leg(&self, number: usize, word: Word) -> EnforcementViolation {
@@ -514,7 +531,7 @@ impl<'a> Look<'a> {
         match (taken.nth(number), budget) {
             (Some(resource), _) => own(resource),
             (None, Some(budget)) if number == self.own_legs() => {
-                let window = self.asked.window.and_then(|number| self.record.tenant.window(number));
+                let window = self.asked.window.and_then(|key| self.record.tenant.window(key));
                 let committed = window.map_or(0, |window| window.committed.read());
                 refused(ScopeKind::Tenant, budget, self.demand.cost, committed)
             }

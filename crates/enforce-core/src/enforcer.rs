@@ -172,6 +172,7 @@ impl Enforcer {
         self.core().executions.get(id.as_bytes())
     }
 
+    #[inline]
     fn known(&self, id: &str) -> Result<Execution, EnforcementViolation> {
         self.get(id).ok_or_else(EnforcementViolation::unknown_execution)
     }
@@ -189,6 +190,7 @@ impl Enforcer {
     /// assert_eq!(refused.violation_type, ViolationType::UnknownExecution);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn reserve(&self, id: &str, demand: Demand) -> Result<OwnedHold, EnforcementViolation> {
         self.known(id)?.into_reserved(demand, None)
     }
@@ -197,6 +199,7 @@ impl Enforcer {
     ///
     /// # Errors
     /// As [`Enforcer::reserve`].
+    #[inline]
     pub fn reserve_at(&self, id: &str, demand: Demand, now: Timestamp) -> Result<OwnedHold, EnforcementViolation> {
         self.known(id)?.into_reserved(demand, Some(now))
     }

@@ -157,6 +157,7 @@ impl Record {
         self.hot.tallies.iter()
     }
 
+    #[inline]
     pub(crate) fn state(&self) -> State {
         self.lifecycle.state()
     }
@@ -305,7 +306,7 @@ impl Execution {
     /// # drop(hold);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn reserve(&self, demand: Demand) -> Result<Hold<'_>, EnforcementViolation> {
         admission::reserve(&self.0, &demand, None).map(|receipt| Hold::new(self, receipt))
     }
@@ -314,7 +315,7 @@ impl Execution {
     ///
     /// # Errors
     /// As [`Execution::reserve`].
-    #[inline]
+    #[inline(always)]
     pub fn reserve_at(&self, demand: Demand, now: Timestamp) -> Result<Hold<'_>, EnforcementViolation> {
         admission::reserve(&self.0, &demand, Some(now)).map(|receipt| Hold::new(self, receipt))
     }
@@ -323,7 +324,7 @@ impl Execution {
     ///
     /// # Errors
     /// As [`Execution::reserve`].
-    #[inline]
+    #[inline(always)]
     pub fn reserve_owned(&self, demand: Demand) -> Result<OwnedHold, EnforcementViolation> {
         admission::reserve(&self.0, &demand, None).map(|receipt| OwnedHold::new(self.clone(), receipt))
     }
@@ -332,13 +333,13 @@ impl Execution {
     ///
     /// # Errors
     /// As [`Execution::reserve`].
-    #[inline]
+    #[inline(always)]
     pub fn reserve_owned_at(&self, demand: Demand, now: Timestamp) -> Result<OwnedHold, EnforcementViolation> {
         admission::reserve(&self.0, &demand, Some(now)).map(|receipt| OwnedHold::new(self.clone(), receipt))
     }
 
     /// [`Execution::reserve_owned`] of a handle that is not needed for anything else.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn into_reserved(
         self,
         demand: Demand,

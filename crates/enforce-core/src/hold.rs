@@ -9,6 +9,7 @@ use crate::execution::{Execution, Record};
 use crate::kernel::tally::MAX_AMOUNT;
 use crate::limits::Action;
 use crate::resource::{Actual, Demand, Resource};
+use crate::tenant::WindowKey;
 
 /// What an admission returns: what it set aside, and what it noticed.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,7 @@ pub(crate) struct Kept {
     memory: u64,
     cost: u64,
     /// The window of the tenant's budget in which the money was taken.
-    window: Option<u32>,
+    window: Option<WindowKey>,
     /// Counted among the holds that show in no tally.
     bare: bool,
 }
@@ -54,13 +55,13 @@ impl Receipt {
 impl Kept {
     /// Nothing set aside.
     #[inline]
-    pub(crate) const fn nothing(window: Option<u32>) -> Self {
+    pub(crate) const fn nothing(window: Option<WindowKey>) -> Self {
         Self { tokens: 0, memory: 0, cost: 0, window, bare: false }
     }
 
     /// The quantities that `demand` asks.
     #[inline]
-    pub(crate) const fn of(demand: &Demand, window: Option<u32>, bare: bool) -> Self {
+    pub(crate) const fn of(demand: &Demand, window: Option<WindowKey>, bare: bool) -> Self {
         Self { tokens: demand.total_tokens(), memory: demand.memory_bytes, cost: demand.cost, window, bare }
     }
 
@@ -84,59 +85,71 @@ impl Kept {
     /// Records what was used in place of what was set aside.
     #[inline]
     pub(crate) fn settle(self, record: &Record, actual: &Actual, now_ns: u64) -> Settlement {
-        let hot = &record.hot;
-        if record.plan.idle.is_some() {
-            // Before anything is given back: whoever sees the hold gone sees the touch (I1).
-            hot.activity.touch(now_ns);
-        }
-        let total = actual.total_tokens();
-        let mut books = Books { record, late: false, cut: None };
-        books.begun(actual);
-        // What was used is taken from the tally before it is committed, so that committed never runs ahead of used.
-        books.tally(Resource::Cost, self.cost, actual.cost);
-        books.budget(self.window, self.cost, actual.cost);
-        books.tally(Resource::Tokens, self.tokens, total);
-        let cost = books.cost(actual.cost);
-        books.tokens(total, actual.input_tokens);
-        if self.memory > 0 {
-            hot.tally(Resource::Memory).give(self.memory);
-        }
-        self.forget(record);
-        // Before it acts itself: who halts it is not late.
-        let state = record.state();
-        let exhausted = books.exhausted(cost);
-        Settlement {
-            late: books.late || state.is_finished() || state.is_halted(),
-            overrun_tokens: total.saturating_sub(self.tokens),
-            overrun_nano_usd: actual.cost.saturating_sub(self.cost),
-            exhausted,
-        }
+        let Self { tokens, memory, cost, window, bare } = self;
+        // By amounts, as in `give_back`.
+        Books { record, tokens, memory, cost, window, bare, late: false, cut: None }.settle(actual, now_ns)
     }
 }
 
 /// Apart and by amounts, so that a hold without any is never in memory.
-fn give_back(record: &Record, tokens: u64, memory: u64, cost: u64, window: Option<u32>) {
+fn give_back(record: &Record, tokens: u64, memory: u64, cost: u64, window: Option<WindowKey>) {
     for (resource, amount) in [(Resource::Tokens, tokens), (Resource::Memory, memory), (Resource::Cost, cost)] {
         if amount > 0 {
             record.hot.tally(resource).give(amount);
         }
     }
     if cost > 0
-        && let Some(window) = window.and_then(|number| record.tenant.window(number))
+        && let Some(window) = window.and_then(|key| record.tenant.window(key))
     {
         window.tally.give(cost);
     }
 }
 
-/// The places in which one record is written.
+/// The places in which one record is written, and what had been set aside there.
 struct Books<'a> {
     record: &'a Record,
+    tokens: u64,
+    memory: u64,
+    cost: u64,
+    window: Option<WindowKey>,
+    bare: bool,
     late: bool,
     /// A sum that had to be cut at the bound.
     cut: Option<Cause>,
 }
 
 impl Books<'_> {
+    fn settle(mut self, actual: &Actual, now_ns: u64) -> Settlement {
+        let (record, hot) = (self.record, &self.record.hot);
+        if record.plan.idle.is_some() {
+            // Before anything is given back: whoever sees the hold gone sees the touch (I1).
+            hot.activity.touch(now_ns);
+        }
+        let total = actual.total_tokens();
+        self.begun(actual);
+        // What was used is taken from the tally before it is committed, so that committed never runs ahead of used.
+        self.tally(Resource::Cost, self.cost, actual.cost);
+        self.budget(self.window, self.cost, actual.cost);
+        self.tally(Resource::Tokens, self.tokens, total);
+        let cost = self.cost(actual.cost);
+        self.tokens(total, actual.input_tokens);
+        if self.memory > 0 {
+            hot.tally(Resource::Memory).give(self.memory);
+        }
+        if self.bare {
+            hot.bare_holds.give(1);
+        }
+        // Before it acts itself: who halts it is not late.
+        let state = record.state();
+        let settlement = Settlement {
+            late: self.late || state.is_finished() || state.is_halted(),
+            overrun_tokens: total.saturating_sub(self.tokens),
+            overrun_nano_usd: actual.cost.saturating_sub(self.cost),
+            exhausted: None,
+        };
+        if self.exhausts(cost) { Settlement { exhausted: self.exhausted(cost), ..settlement } } else { settlement }
+    }
+
     #[inline]
     fn begun(&mut self, actual: &Actual) {
         if actual.steps > 0 {
@@ -166,8 +179,8 @@ impl Books<'_> {
     }
 
     #[inline]
-    fn budget(&mut self, window: Option<u32>, reserved: u64, actual: u64) {
-        let Some(window) = window.and_then(|number| self.record.tenant.window(number)) else { return };
+    fn budget(&mut self, window: Option<WindowKey>, reserved: u64, actual: u64) {
+        let Some(window) = window.and_then(|key| self.record.tenant.window(key)) else { return };
         if reserved != actual {
             let recorded = window.tally.settle(reserved, actual);
             self.note_of(ScopeKind::Tenant, Resource::Cost, recorded.cut);
@@ -222,21 +235,23 @@ impl Books<'_> {
         }
     }
 
-    /// Carries out what this record has exhausted at once.
+    /// Whether this record has exhausted something at once.
     #[inline]
+    fn exhausts(&self, cost: Option<u64>) -> bool {
+        let threshold = self.record.plan.cost_threshold.as_ref();
+        self.cut.is_some() || threshold.is_some_and(|threshold| cost.is_some_and(|cost| cost >= threshold.limit))
+    }
+
+    /// Carries out what this record has exhausted at once.
+    #[cold]
     fn exhausted(&self, cost: Option<u64>) -> Option<EnforcementViolation> {
         if let Some(cause) = self.cut {
             return Some(self.overflowed(cause));
         }
         let threshold = self.record.plan.cost_threshold.as_ref()?;
-        let committed = cost?;
-        if committed < threshold.limit {
-            return None;
-        }
-        self.reached(committed, threshold.limit, threshold.action)
+        self.reached(cost?, threshold.limit, threshold.action)
     }
 
-    #[cold]
     fn overflowed(&self, cause: Cause) -> EnforcementViolation {
         let _first = self.record.halt(cause).first;
         EnforcementViolation {
@@ -245,7 +260,6 @@ impl Books<'_> {
         }
     }
 
-    #[cold]
     fn reached(&self, committed: u64, threshold: u64, action: Action) -> Option<EnforcementViolation> {
         let cause = Cause::own(ViolationType::CostThreshold);
         let change = match action {
@@ -290,20 +304,20 @@ macro_rules! hold {
             /// used above it is recorded as well, as debt if it passes the limit. Never refused: also after a halt, a
             /// pause or the end of the execution.
             #[inline]
-            pub fn settle(mut self, actual: Actual) -> Settlement {
-                let record = self.execution.record();
+            pub fn settle(self, actual: Actual) -> Settlement {
+                let (closed, kept) = self.close();
+                let record = closed.record();
                 let needed = record.plan.idle.is_some();
                 let now_ns = if needed { record.core.clock.now().nanos_since(record.core.epoch) } else { 0 };
-                self.open = false;
-                self.receipt.kept.settle(record, &actual, now_ns)
+                kept.settle(record, &actual, now_ns)
             }
 
             /// `settle` at a time that the caller has minted.
             #[inline]
-            pub fn settle_at(mut self, actual: Actual, now: Timestamp) -> Settlement {
-                let record = self.execution.record();
-                self.open = false;
-                self.receipt.kept.settle(record, &actual, now.nanos_since(record.core.epoch))
+            pub fn settle_at(self, actual: Actual, now: Timestamp) -> Settlement {
+                let (closed, kept) = self.close();
+                let record = closed.record();
+                kept.settle(record, &actual, now.nanos_since(record.core.epoch))
             }
 
             /// The first limit that was near when it was admitted.
@@ -350,11 +364,32 @@ impl<'a> Hold<'a> {
     pub(crate) const fn new(execution: &'a Execution, receipt: Receipt) -> Self {
         Self { execution, receipt, open: true }
     }
+
+    /// Ends it without giving anything back. What is left of it is a reference, so that while it is settled there is
+    /// nothing in memory that a panic would have to drop.
+    #[inline]
+    fn close(mut self) -> (&'a Execution, Kept) {
+        self.open = false;
+        (self.execution, self.receipt.kept)
+    }
 }
 
 impl OwnedHold {
     #[inline]
     pub(crate) const fn new(execution: Execution, receipt: Receipt) -> Self {
         Self { execution, receipt, open: true }
+    }
+
+    /// As [`Hold::close`], but it keeps its handle until it is settled.
+    #[inline]
+    fn close(mut self) -> (Self, Kept) {
+        self.open = false;
+        let kept = self.receipt.kept;
+        (self, kept)
+    }
+
+    #[inline]
+    fn record(&self) -> &Record {
+        self.execution.record()
     }
 }

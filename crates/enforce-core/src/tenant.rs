@@ -1,5 +1,7 @@
 //! A tenant: the scope above its executions.
 
+use std::num::NonZeroU32;
+
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::execution::Execution;
@@ -75,6 +77,23 @@ pub(crate) struct Ended {
     pub(crate) cost: Meter,
 }
 
+/// The number of a window. Optional in four bytes, because it travels with every hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WindowKey(NonZeroU32);
+
+impl WindowKey {
+    #[inline]
+    const fn of(number: u32) -> Self {
+        // Numbers end far below the last one.
+        Self(NonZeroU32::MIN.saturating_add(number))
+    }
+
+    #[inline]
+    const fn number(self) -> u32 {
+        self.0.get() - 1
+    }
+}
+
 /// One tenant.
 ///
 /// Its totals have no word of their own on the path of a step: they are the sums of its live executions' meters and of
@@ -134,9 +153,16 @@ impl Tenant {
         Some((self.plan.budget.as_ref()?, self.budget.as_deref()?))
     }
 
+    /// The window of its budget for the period of `now`, begun if need be; `None` without a budget.
     #[inline]
-    pub(crate) fn window(&self, number: u32) -> Option<&Window> {
-        self.budget.as_deref()?.get(number)
+    pub(crate) fn enter_window(&self, now: Timestamp) -> Option<WindowKey> {
+        let (_, windows) = self.budget()?;
+        Some(WindowKey::of(windows.enter(self.plan.period_at(now))))
+    }
+
+    #[inline]
+    pub(crate) fn window(&self, key: WindowKey) -> Option<&Window> {
+        self.budget.as_deref()?.get(key.number())
     }
 
     pub(crate) fn live_count(&self) -> u64 {

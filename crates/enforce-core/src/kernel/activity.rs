@@ -34,6 +34,7 @@ impl Seen {
         now.min(LATEST).saturating_sub(self.last())
     }
 
+    #[inline]
     pub(crate) fn reaped(self) -> bool {
         self.0 & REAPED != 0
     }

@@ -28,10 +28,12 @@ impl State {
         self.0 & (PAUSED_BIT | HALTED_BIT) == PAUSED_BIT
     }
 
+    #[inline]
     pub(crate) fn is_halted(self) -> bool {
         self.0 & HALTED_BIT != 0
     }
 
+    #[inline]
     pub(crate) fn is_finished(self) -> bool {
         self.0 & FINISHED_BIT != 0
     }
@@ -95,6 +97,7 @@ impl Lifecycle {
         Self { word: Cell::new(if slot { SLOT_BIT } else { 0 }), changes: Mutex::new(()) }
     }
 
+    #[inline]
     pub(crate) fn state(&self) -> State {
         State(self.word.load())
     }
