@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, Retry, ScopeKind, ViolationType};
-use crate::execution::Record;
 use crate::hold::{Kept, Receipt};
 use crate::kernel::activity::Seen;
 use crate::kernel::bundle::{Bundle, Leg, Lost, RateLeg};
@@ -14,6 +13,7 @@ use crate::kernel::tally::{MAX_AMOUNT, Refusal, Word};
 use crate::limits::Action;
 use crate::plan::{TallyLimit, TimeLimit};
 use crate::provider;
+use crate::record::Record;
 use crate::resource::{Demand, Resource};
 use crate::tenant::WindowKey;
 
@@ -28,12 +28,13 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Now, or `now`, for whatever recording needs it.
+    /// The budget window in which what happened now, or at `now`, is recorded, and the time, where anything needs it.
     #[inline]
-    pub(crate) fn at(record: &Record, now: Option<Timestamp>) -> Self {
+    pub(crate) fn to_record(record: &Record, now: Option<Timestamp>) -> (Option<WindowKey>, Option<Timestamp>) {
         // What is only recorded misses no deadline, so the wall is not looked at.
-        let needed = record.plan.idle.is_some() || record.tenant.plan.needs_time();
-        Self::given(record, time(record, now, needed))
+        let needed = record.plan().idle.is_some() || record.tenant.plan.needs_time();
+        let now = now.or_else(|| needed.then(|| record.core().clock.now()));
+        (Self::given(record, now.unwrap_or(record.core().epoch)).window, now)
     }
 
     #[inline]
@@ -43,15 +44,15 @@ impl Asked {
 
     #[inline]
     fn given(record: &Record, now: Timestamp) -> Self {
-        Self { now_ns: now.nanos_since(record.core.epoch), now, window: record.tenant.enter_window(now) }
+        Self { now_ns: now.nanos_since(record.core().epoch), now, window: record.tenant.enter_window(now) }
     }
 }
 
 /// Whether any limit that `demand` meets needs the time.
 #[inline]
 fn needs_time(record: &Record, demand: &Demand) -> bool {
-    record.plan.needs_time()
-        || (demand.provider.is_some() && record.core.providers.rates().is_set())
+    record.plan().needs_time()
+        || (demand.provider.is_some() && record.core().providers.rates().is_set())
         || record.tenant.plan.needs_time()
 }
 
@@ -59,8 +60,8 @@ fn needs_time(record: &Record, demand: &Demand) -> bool {
 fn time(record: &Record, now: Option<Timestamp>, needed: bool) -> Timestamp {
     match now {
         Some(now) => now,
-        None if needed => record.core.clock.now(),
-        None => record.core.epoch,
+        None if needed => record.core().clock.now(),
+        None => record.core().epoch,
     }
 }
 
@@ -149,11 +150,11 @@ pub(crate) fn reserve(
     now: Option<Timestamp>,
 ) -> Result<Receipt, EnforcementViolation> {
     // One exchange is the whole decision where everything else is unlimited and not asked for.
-    if record.bare
+    if record.is_bare()
         && demand.is_bare()
         && let Ok(after) = record.hot.tally(Resource::Steps).take(demand.steps)
     {
-        let limit = record.plan.tally(Resource::Steps);
+        let limit = record.plan().tally(Resource::Steps);
         let warning = (after.remaining() <= limit.warn_room).then(|| {
             let current = after.used(limit.limit);
             EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit)
@@ -178,7 +179,7 @@ struct Granted {
 fn reserve_whole(record: &Record, demand: &Demand, now: Option<Timestamp>, found: &mut Found) -> Result<Granted, Stop> {
     let asked = Asked::of(record, demand, now);
     // A step without a fingerprint only matters to the memory if there is a run that it breaks.
-    let remembers = record.plan.repetition.is_some()
+    let remembers = record.plan().repetition.is_some()
         && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));
     let admitted = if remembers {
         let fingerprint = demand.fingerprint;
@@ -187,7 +188,7 @@ fn reserve_whole(record: &Record, demand: &Demand, now: Option<Timestamp>, found
         attempt(record, demand, &asked, None, found)
     };
     if let (Err(Stop), Some(blocked)) = (admitted, &mut found.blocked) {
-        carry_out(record, blocked);
+        carry_out(record, blocked, asked.now);
     }
     admitted
 }
@@ -196,10 +197,10 @@ fn reserve_whole(record: &Record, demand: &Demand, now: Option<Timestamp>, found
 pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
     let now = time(record, now, needs_time(record, demand));
     // The window is only looked for: a question does not begin a period.
-    let asked = Asked { now_ns: now.nanos_since(record.core.epoch), now, window: None };
+    let asked = Asked { now_ns: now.nanos_since(record.core().epoch), now, window: None };
     let mut found = Found::default();
     let looked = match demand.fingerprint {
-        Some(_) if record.plan.repetition.is_some() => record
+        Some(_) if record.plan().repetition.is_some() => record
             .repetition
             .look(|memory| Look { record, demand, asked: &asked, memory: Some(memory) }.all(&mut found)),
         _ => Look { record, demand, asked: &asked, memory: None }.all(&mut found),
@@ -214,7 +215,7 @@ pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) ->
 /// Carries out the action of the limit that refused, if it is exhausted. The caller is told that limit, if this call
 /// acted on it, or the state in which another has put the execution (E2).
 #[cold]
-fn carry_out(record: &Record, blocked: &mut Blocked) {
+fn carry_out(record: &Record, blocked: &mut Blocked, now: Timestamp) {
     let cause = blocked.violation.as_cause();
     if let Some(seen) = blocked.idle
         && blocked.act == Some(Action::Halt)
@@ -226,7 +227,7 @@ fn carry_out(record: &Record, blocked: &mut Blocked) {
     }
     let change = match blocked.act {
         Some(Action::Halt) => record.halt(cause),
-        Some(Action::Pause) => record.pause(cause),
+        Some(Action::Pause) => record.pause(&blocked.violation, None, now),
         _ => return,
     };
     if !change.first {
@@ -245,7 +246,7 @@ fn attempt(
 ) -> Result<Granted, Stop> {
     let look = Look { record, demand, asked, memory };
     look.all(found)?;
-    let bare = record.plan.idle.is_some() && demand.leaves_no_trace();
+    let bare = record.plan().idle.is_some() && demand.leaves_no_trace();
     if let Err(lost) = look.take() {
         return Err(look.lost(lost, found));
     }
@@ -266,11 +267,15 @@ impl<'a> Look<'a> {
         if let Some(violation) = record.barred(record.hot.tally(Resource::Steps).word().flags()) {
             return Err(found.stop(violation, None));
         }
-        if let Some(wall) = &record.plan.wall {
+        if let Some(wall) = &record.plan().wall {
             let elapsed = self.asked.now.nanos_since(record.started);
             self.time(found, ViolationType::WallTimeLimit, wall, elapsed, 1_000_000)?;
         }
-        if let Some(idle) = &record.plan.idle {
+        if let Some(active) = &record.plan().active {
+            let elapsed = record.active_ns(self.asked.now);
+            self.time(found, ViolationType::WallTimeLimit, active, elapsed, 1_000_000)?;
+        }
+        if let Some(idle) = &record.plan().idle {
             self.idle(found, idle)?;
         }
         // One after another rather than in a loop: each is then compiled for its own word and limit.
@@ -278,7 +283,7 @@ impl<'a> Look<'a> {
         self.tally(found, Resource::Tokens)?;
         self.tally(found, Resource::Memory)?;
         self.tally(found, Resource::Cost)?;
-        if let Some(threshold) = &record.plan.cost_threshold {
+        if let Some(threshold) = &record.plan().cost_threshold {
             self.cost_threshold(found, threshold)?;
         }
         self.tally(found, Resource::DiscoveredSteps)?;
@@ -288,14 +293,14 @@ impl<'a> Look<'a> {
         if let Some(budget) = &record.tenant.plan.budget {
             self.budget(found, budget)?;
         }
-        if self.demand.provider.is_some() && record.core.providers.rates().is_set() {
+        if self.demand.provider.is_some() && record.core().providers.rates().is_set() {
             let refused = match self.rate_legs() {
                 Some(legs) => provider::look(&legs, self.asked.now_ns).err(),
                 None => Some(provider::unknown()),
             };
             if let Some(violation) = refused {
                 let violation = self.early_too(violation);
-                found.refuse(violation, record.core.rate_action, false)?;
+                found.refuse(violation, record.core().rate_action, false)?;
             }
         }
         Ok(())
@@ -340,10 +345,10 @@ impl<'a> Look<'a> {
     fn tally(&self, found: &mut Found, resource: Resource) -> Looked {
         let asked = self.demand.amount(resource);
         // What has no limit has a bound: a sum past it could not be counted.
-        if asked == 0 && !self.record.plan.limits(resource) {
+        if asked == 0 && !self.record.plan().limits(resource) {
             return Ok(());
         }
-        let limit = self.record.plan.tally(resource);
+        let limit = self.record.plan().tally(resource);
         let word = self.record.hot.tally(resource).word();
         match word.fits(asked) {
             Ok(()) => {
@@ -361,7 +366,7 @@ impl<'a> Look<'a> {
 
     #[cold]
     fn short(&self, found: &mut Found, resource: Resource, word: Word) -> Looked {
-        let limit = self.record.plan.tally(resource);
+        let limit = self.record.plan().tally(resource);
         let asked = self.demand.amount(resource);
         let committed = self.record.committed_of(resource);
         let retry = match resource {
@@ -389,7 +394,7 @@ impl<'a> Look<'a> {
     }
 
     fn repetition(&self, found: &mut Found, memory: &Repetition) -> Looked {
-        let (Some(limit), Some(fingerprint)) = (&self.record.plan.repetition, self.demand.fingerprint) else {
+        let (Some(limit), Some(fingerprint)) = (&self.record.plan().repetition, self.demand.fingerprint) else {
             return Ok(());
         };
         if memory.would_repeat(fingerprint, limit.times).is_none() {
@@ -443,7 +448,7 @@ impl<'a> Look<'a> {
 
     #[inline]
     fn rate_legs(&self) -> Option<[Option<RateLeg<'a>>; 2]> {
-        let core = &self.record.core;
+        let core = self.record.core();
         let provider = core.providers.get(self.demand.provider?)?;
         Some(provider.legs(core.providers.rates(), self.demand.charged_tokens()))
     }
@@ -475,7 +480,7 @@ impl<'a> Look<'a> {
         }
         let rates = self.rate_legs().filter(|legs| {
             // A rate that only observes is charged for what it would have admitted.
-            self.record.core.rate_action != Action::Observe || provider::look(legs, self.asked.now_ns).is_ok()
+            self.record.core().rate_action != Action::Observe || provider::look(legs, self.asked.now_ns).is_ok()
         });
         let (rates, rate_count) = compact(rates);
         let legs = legs.get(..count).unwrap_or(&[]);
@@ -489,13 +494,13 @@ impl<'a> Look<'a> {
         Leg {
             tally: self.record.hot.tally(resource),
             amount: self.demand.amount(resource),
-            observed: self.record.plan.tally(resource).action == Action::Observe,
+            observed: self.record.plan().tally(resource).action == Action::Observe,
         }
     }
 
     #[inline]
     fn bundle<'b>(&'b self, legs: &'b [Leg<'b>], rates: &'b [RateLeg<'b>], last: Option<Leg<'b>>) -> Bundle<'b> {
-        let activity = self.record.plan.idle.as_ref().map(|_| &self.record.hot.activity);
+        let activity = self.record.plan().idle.as_ref().map(|_| &self.record.hot.activity);
         Bundle { legs, rates, last, activity, now_ns: self.asked.now_ns }
     }
 
@@ -523,7 +528,7 @@ impl<'a> Look<'a> {
             EnforcementViolation::of(scope, limit.kind, used, asked, limit.limit, retry)
         };
         let own = |resource| {
-            let (limit, asked) = (self.record.plan.tally(resource), self.demand.amount(resource));
+            let (limit, asked) = (self.record.plan().tally(resource), self.demand.amount(resource));
             refused(ScopeKind::Execution, limit, asked, self.record.committed_of(resource))
         };
         let mut taken = OWN_LEGS.into_iter().filter(|resource| self.demand.amount(*resource) > 0);
@@ -546,7 +551,7 @@ impl<'a> Look<'a> {
     /// Rates count from when the enforcer was built: who asks before has to wait for that as well (Q1).
     #[cold]
     fn early_too(&self, violation: EnforcementViolation) -> EnforcementViolation {
-        let early = Duration::from_nanos(self.record.core.epoch.nanos_since(self.asked.now));
+        let early = Duration::from_nanos(self.record.core().epoch.nanos_since(self.asked.now));
         match violation.retry {
             Retry::After(delay) => {
                 EnforcementViolation { retry: Retry::After(delay.saturating_add(early)), ..violation }

@@ -64,10 +64,12 @@ pub enum ViolationType {
     Paused,
     /// The execution has ended.
     Closed,
+    /// Nobody's limit: somebody asked for it.
+    Requested,
 }
 
 impl ViolationType {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::StepLimit,
         Self::TokenLimit,
         Self::WallTimeLimit,
@@ -85,6 +87,7 @@ impl ViolationType {
         Self::Halted,
         Self::Paused,
         Self::Closed,
+        Self::Requested,
     ];
 
     /// The name in snake case, as it prints and serializes.
@@ -108,6 +111,7 @@ impl ViolationType {
             Self::Halted => "halted",
             Self::Paused => "paused",
             Self::Closed => "closed",
+            Self::Requested => "requested",
         }
     }
 
@@ -174,15 +178,15 @@ impl Cause {
         Self { violation_type, scope: ScopeKind::Execution }
     }
 
-    /// As the state word keeps it; never 0.
-    pub(crate) const fn code(self) -> u16 {
-        (self.scope as u16) << 8 | self.violation_type as u16
+    /// As the state word keeps it: the scope in the upper three bits, the limit in the lower five; never 0.
+    pub(crate) const fn code(self) -> u8 {
+        (self.scope as u8) << 5 | self.violation_type as u8
     }
 
     /// What [`Cause::code`] stands for.
-    pub(crate) fn from_code(code: u16) -> Option<Self> {
-        let violation_type = ViolationType::ALL.into_iter().find(|kind| *kind as u16 == code & 0xff)?;
-        let scope = ScopeKind::ALL.into_iter().find(|kind| *kind as u16 == code >> 8)?;
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        let violation_type = ViolationType::ALL.into_iter().find(|kind| *kind as u8 == code & 0x1f)?;
+        let scope = ScopeKind::ALL.into_iter().find(|kind| *kind as u8 == code >> 5)?;
         Some(Self { violation_type, scope })
     }
 }

@@ -5,15 +5,16 @@ use std::fmt;
 
 use crate::clock::{Clock, Timestamp};
 use crate::decision::{Cause, EnforcementResult, EnforcementViolation};
-use crate::execution::{Execution, Record};
+use crate::execution::Execution;
 use crate::hold::{OwnedHold, Settlement};
 use crate::id::{InvalidId, validate};
 use crate::kernel::table::Rejected;
 use crate::limits::{
     ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProviderPolicy, ResourceLimits, TenantPolicy,
 };
-use crate::plan::{Plan, RatePlan};
+use crate::plan::{Plan, RatePlan, Source};
 use crate::provider::{ProviderError, ProviderKey};
+use crate::record::Record;
 use crate::registry::{Caps, Core};
 use crate::resource::{Actual, Demand};
 use crate::snapshot::{Status, TenantUsage, UsageSnapshot};
@@ -101,30 +102,27 @@ impl EnforcerBuilder {
     /// assert_eq!(error.key, "max_same_step_repetitions");
     /// ```
     pub fn build(self) -> Result<Enforcer, ConfigError> {
-        let plan = Plan::compile(&self.limits, &self.long_running, &self.policy)?;
+        let plan = Plan::compile(self.source())?;
         let tenant = TenantPlan::compile(&self.tenant, self.limits.max_concurrent_executions, &self.policy)?;
         let rates = RatePlan::compile(&self.provider)?;
         Ok(self.compiled(plan, tenant, rates))
     }
 
+    fn source(&self) -> Source {
+        let Self { limits, long_running, policy, .. } = self.clone();
+        Source { limits, long_running, policy: Arc::new(policy) }
+    }
+
     fn compiled(self, plan: Plan, tenant: TenantPlan, rates: RatePlan) -> Enforcer {
         let clock = self.clock.unwrap_or_default();
         let core = Core::new(clock, Arc::new(plan), tenant, rates, self.policy.actions.rate, self.caps);
-        Enforcer(Arc::new(Owner {
-            core: Arc::new(core),
-            limits: self.limits,
-            long_running: self.long_running,
-            policy: self.policy,
-        }))
+        Enforcer(Arc::new(Owner { core: Arc::new(core) }))
     }
 }
 
 /// Keeps the core for as long as there is a handle of the enforcer, and lets go of everyone then.
 struct Owner {
     core: Arc<Core>,
-    limits: ResourceLimits,
-    long_running: LongRunningExecutionPolicy,
-    policy: EnforcementPolicy,
 }
 
 impl Drop for Owner {
@@ -292,7 +290,7 @@ impl Enforcer {
     /// How it enforces.
     #[must_use]
     pub fn policy(&self) -> &EnforcementPolicy {
-        &self.0.policy
+        &self.core().plan.source.policy
     }
 
     /// How many executions are registered.
@@ -436,7 +434,7 @@ impl ExecutionBuilder<'_> {
         let plan = self.plan().map_err(RegisterError::Config)?;
         let tenant = core.attach(&self.tenant, now).ok_or(RegisterError::Full { table: "tenants" })?;
         // From here on the record holds the attachment and gives it back, whatever comes.
-        let record = Record::new(&self.id, Arc::clone(&tenant), plan, Arc::clone(core), now);
+        let record = Record::new(&self.id, Arc::clone(&tenant), plan, now);
         let execution = Execution::from_record(record);
         tenant
             .join(&execution, |live| core.executions.register(Some(live), execution.clone()))
@@ -449,12 +447,17 @@ impl ExecutionBuilder<'_> {
     }
 
     fn plan(&self) -> Result<Arc<Plan>, ConfigError> {
-        let owner = &self.enforcer.0;
+        let shared = &self.enforcer.core().plan;
         if self.limits.is_none() && self.long_running.is_none() {
-            return Ok(Arc::clone(&owner.core.plan));
+            return Ok(Arc::clone(shared));
         }
-        let limits = self.limits.as_ref().unwrap_or(&owner.limits);
-        let long_running = self.long_running.as_ref().unwrap_or(&owner.long_running);
-        Plan::compile(limits, long_running, &owner.policy).map(Arc::new)
+        let mut source = shared.source.clone();
+        if let Some(limits) = &self.limits {
+            source.limits = limits.clone();
+        }
+        if let Some(long_running) = &self.long_running {
+            source.long_running = long_running.clone();
+        }
+        Plan::compile(source).map(Arc::new)
     }
 }

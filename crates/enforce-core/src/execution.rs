@@ -6,235 +6,11 @@ use crate::admission::{self, Asked};
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementResult, EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::hold::{Hold, Kept, OwnedHold, Settlement};
-use crate::id::ExecutionId;
-use crate::kernel::activity::Activity;
-use crate::kernel::cell::Cell;
-use crate::kernel::depth::Depth;
-use crate::kernel::meter::Meter;
-use crate::kernel::repetition::RepetitionGuard;
-use crate::kernel::state::{Change, Lifecycle, State};
-use crate::kernel::tally::{CLOSED, HALTED, PAUSED, Tally};
 use crate::limits::Action;
-use crate::money::NanoUsd;
-use crate::plan::Plan;
-use crate::registry::Core;
+use crate::record::Record;
 use crate::resource::{Actual, Demand, Resource};
-use crate::snapshot::{Outstanding, Status, UsageSnapshot};
-use crate::sync::{Arc, CachePadded, Keyed};
-use crate::tenant::Tenant;
-
-/// What every step of an execution touches: one block, padded as a whole, because one step updates most of it.
-#[derive(Debug)]
-pub(crate) struct Hot {
-    tallies: [Tally; Resource::ALL.len()],
-    pub(crate) total_tokens: Meter,
-    pub(crate) input_tokens: Meter,
-    pub(crate) cost: Meter,
-    pub(crate) discovered: Meter,
-    pub(crate) activity: Activity,
-    /// Open holds that set nothing aside and so show in no tally; counted only where idleness is limited.
-    pub(crate) bare_holds: Tally,
-    pub(crate) depth: Depth,
-}
-
-impl Hot {
-    fn new(plan: &Plan, now_ns: u64) -> Self {
-        Self {
-            tallies: Resource::ALL.map(|resource| Tally::new(plan.tally(resource).limit)),
-            total_tokens: Meter::new(),
-            input_tokens: Meter::new(),
-            cost: Meter::new(),
-            discovered: Meter::new(),
-            activity: Activity::new(now_ns),
-            bare_holds: Tally::new(0),
-            depth: Depth::new(),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn tally(&self, resource: Resource) -> &Tally {
-        let [steps, tokens, memory, cost, discovered] = &self.tallies;
-        match resource {
-            Resource::Steps => steps,
-            Resource::Tokens => tokens,
-            Resource::Memory => memory,
-            Resource::Cost => cost,
-            Resource::DiscoveredSteps => discovered,
-        }
-    }
-}
-
-/// All of one execution. Hot words first, on lines of their own; what is rarely read behind them.
-#[derive(Debug)]
-pub(crate) struct Record {
-    pub(crate) hot: CachePadded<Hot>,
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) tenant: Arc<Tenant>,
-    pub(crate) core: Arc<Core>,
-    pub(crate) started: Timestamp,
-    /// Steps are all that is limited, here and of its tenant's.
-    pub(crate) bare: bool,
-    lifecycle: Lifecycle,
-    pub(crate) repetition: RepetitionGuard,
-    id: ExecutionId,
-    /// Where it stands among its tenant's members; changes under the tenant's lock.
-    place: Cell,
-}
-
-impl Record {
-    /// A record attached to `tenant`: the attachment ends with the record.
-    pub(crate) fn new(id: &str, tenant: Arc<Tenant>, plan: Arc<Plan>, core: Arc<Core>, now: Timestamp) -> Self {
-        let longest = plan.repetition.map_or(1, |repetition| repetition.longest);
-        Self {
-            hot: CachePadded::new(Hot::new(&plan, now.nanos_since(core.epoch))),
-            started: now,
-            bare: plan.bare && tenant.plan.budget.is_none(),
-            lifecycle: Lifecycle::new(true),
-            repetition: RepetitionGuard::new(longest),
-            id: id.into(),
-            place: Cell::new(0),
-            plan,
-            tenant,
-            core,
-        }
-    }
-
-    pub(crate) fn id(&self) -> &ExecutionId {
-        &self.id
-    }
-
-    pub(crate) fn place(&self) -> usize {
-        usize::try_from(self.place.load()).unwrap_or(usize::MAX)
-    }
-
-    pub(crate) fn set_place(&self, place: usize) {
-        self.place.apply(|_| (place as u64, ()));
-    }
-
-    #[inline]
-    pub(crate) fn used(&self, resource: Resource) -> u64 {
-        self.hot.tally(resource).word().used(self.plan.tally(resource).limit)
-    }
-
-    /// What of `resource` is committed: for what counts beginnings, what has begun.
-    #[inline]
-    pub(crate) fn committed_of(&self, resource: Resource) -> u64 {
-        match resource {
-            // Steps are taken last and never given back, so what is used is what has begun.
-            Resource::Steps => self.used(Resource::Steps),
-            Resource::Tokens => self.hot.total_tokens.read(),
-            Resource::Cost => self.hot.cost.read(),
-            Resource::DiscoveredSteps => self.hot.discovered.read(),
-            Resource::Memory => 0,
-        }
-    }
-
-    /// Steps, total tokens, input tokens, cost; the input is read before the total, so it never exceeds it (S1).
-    pub(crate) fn committed(&self) -> [u64; 4] {
-        let input = self.hot.input_tokens.read();
-        [self.used(Resource::Steps), self.hot.total_tokens.read(), input, self.hot.cost.read()]
-    }
-
-    /// What open holds have set aside. Committed is read before used, so a hold that stays open is never missed.
-    pub(crate) fn outstanding(&self) -> Outstanding {
-        let of = |resource| {
-            let committed = self.committed_of(resource);
-            self.used(resource).saturating_sub(committed)
-        };
-        Outstanding {
-            tokens: of(Resource::Tokens),
-            cost_nano_usd: of(Resource::Cost),
-            memory_bytes: of(Resource::Memory),
-        }
-    }
-
-    /// Whether a hold is open, as far as idleness is concerned (I1).
-    pub(crate) fn has_open_holds(&self) -> bool {
-        self.hot.bare_holds.word().used(0) > 0 || !self.outstanding().is_zero()
-    }
-
-    fn tallies(&self) -> impl Iterator<Item = &Tally> {
-        self.hot.tallies.iter()
-    }
-
-    #[inline]
-    pub(crate) fn state(&self) -> State {
-        self.lifecycle.state()
-    }
-
-    pub(crate) fn halt(&self, cause: Cause) -> Change {
-        self.lifecycle.halt(cause.code(), self.tallies(), Some(&self.tenant.live))
-    }
-
-    pub(crate) fn pause(&self, cause: Cause) -> Change {
-        self.lifecycle.pause(cause.code(), self.tallies())
-    }
-
-    /// Why nothing is admitted, if a flag of `flags` says so.
-    #[inline]
-    pub(crate) fn barred(&self, flags: u64) -> Option<EnforcementViolation> {
-        if flags & (HALTED | PAUSED | CLOSED) == 0 { None } else { Some(self.state_violation()) }
-    }
-
-    /// Why nothing is admitted. The state is written before the first flag, so who met a flag finds it there.
-    #[cold]
-    pub(crate) fn state_violation(&self) -> EnforcementViolation {
-        self.status().violation().unwrap_or_else(|| {
-            let (kind, retry) = (ViolationType::Paused, Retry::AfterApproval);
-            EnforcementViolation::of(ScopeKind::Execution, kind, 0, 0, 0, retry)
-        })
-    }
-
-    /// Why nothing is admitted after a reaper found it idle: what the reaper is about to do is done by whoever meets its
-    /// mark.
-    #[cold]
-    pub(crate) fn reaped_violation(&self) -> EnforcementViolation {
-        let _first = self.halt(Cause::own(ViolationType::IdleTimeout)).first;
-        self.state_violation()
-    }
-
-    fn status(&self) -> Status {
-        let state = self.state();
-        match (state.is_finished(), Cause::from_code(state.cause())) {
-            (true, cause) => Status::Finished(cause),
-            (false, Some(cause)) if state.is_halted() => Status::Halted(cause),
-            (false, Some(cause)) if state.is_paused() => Status::Paused(cause),
-            (false, _) => Status::Live,
-        }
-    }
-
-    fn snapshot(&self, now: Timestamp) -> UsageSnapshot {
-        // Outstanding first: an amount that is settled meanwhile may show as both, but never as neither.
-        let outstanding = self.outstanding();
-        let [steps, total_tokens, input_tokens, cost] = self.committed();
-        let (discovery_depth, max_discovery_depth) = self.hot.depth.read();
-        let debt = |resource: Resource, committed: u64| committed.saturating_sub(self.plan.tally(resource).limit);
-        UsageSnapshot {
-            execution_id: self.id.as_str().into(),
-            tenant_id: self.tenant.id().as_str().into(),
-            steps,
-            input_tokens,
-            output_tokens: total_tokens.saturating_sub(input_tokens),
-            total_tokens,
-            wall_time_ms: now.nanos_since(self.started) / 1_000_000,
-            discovered_steps: self.hot.discovered.read(),
-            discovery_depth,
-            max_discovery_depth,
-            cost_usd: NanoUsd::new(cost).unwrap_or(NanoUsd::MAX).to_f64(),
-            cost_nano_usd: cost,
-            outstanding,
-            debt_tokens: debt(Resource::Tokens, total_tokens),
-            debt_nano_usd: debt(Resource::Cost, cost),
-            status: self.status(),
-        }
-    }
-}
-
-impl Drop for Record {
-    fn drop(&mut self) {
-        self.core.detach(&self.tenant);
-    }
-}
+use crate::snapshot::{Status, UsageSnapshot};
+use crate::sync::{Arc, Keyed};
 
 /// The handle of one registered execution: cheap to clone, `Send + Sync + 'static`; all clones are the same execution.
 ///
@@ -249,7 +25,7 @@ pub struct Execution(Arc<Record>);
 
 impl Keyed for Execution {
     fn key(&self) -> &[u8] {
-        self.0.id.as_str().as_bytes()
+        self.0.id().as_str().as_bytes()
     }
 }
 
@@ -270,7 +46,7 @@ impl Execution {
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &str {
-        self.0.id.as_str()
+        self.0.id().as_str()
     }
 
     /// The id of its tenant.
@@ -371,8 +147,8 @@ impl Execution {
     }
 
     fn charge_with(&self, actual: &Actual, now: Option<Timestamp>) -> Settlement {
-        let asked = Asked::at(&self.0, now);
-        Kept::nothing(asked.window).settle(&self.0, actual, asked.now_ns)
+        let (window, now) = Asked::to_record(&self.0, now);
+        Kept::nothing(window).settle(&self.0, actual, now)
     }
 
     /// Says that it is not idle.
@@ -390,7 +166,7 @@ impl Execution {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn touch(&self) -> Result<(), EnforcementViolation> {
-        self.touch_at(self.0.core.clock.now())
+        self.touch_at(self.0.core().clock.now())
     }
 
     /// [`Execution::touch`] at a time that the caller has minted.
@@ -400,7 +176,7 @@ impl Execution {
     pub fn touch_at(&self, now: Timestamp) -> Result<(), EnforcementViolation> {
         match self.0.barred(self.0.hot.tally(Resource::Steps).word().flags()) {
             Some(violation) => Err(violation),
-            None if self.0.hot.activity.touch(now.nanos_since(self.0.core.epoch)) => Ok(()),
+            None if self.0.hot.activity.touch(now.nanos_since(self.0.core().epoch)) => Ok(()),
             None => Err(self.0.reaped_violation()),
         }
     }
@@ -426,7 +202,7 @@ impl Execution {
         if let Some(violation) = self.0.barred(self.0.hot.tally(Resource::Steps).word().flags()) {
             return Err(violation);
         }
-        let limit = self.0.plan.depth_limit.filter(|_| self.0.plan.depth_action != Action::Observe);
+        let limit = self.0.plan().depth_limit.filter(|_| self.0.plan().depth_action != Action::Observe);
         match self.0.hot.depth.push(limit.unwrap_or(u64::MAX)) {
             Ok(_) => Ok(DepthGuard(self)),
             Err(depth) => Err(depth_violation(depth, limit.unwrap_or(u64::MAX))),
@@ -446,20 +222,16 @@ impl Execution {
     /// Ends it for all clones: new holds are refused, its slot is free, its id may be registered again. Usage is final
     /// once nothing is outstanding; open holds can still be settled, into its record and its tenant's.
     pub fn finish(&self) -> UsageSnapshot {
-        self.finish_at(self.0.core.clock.now())
+        self.finish_at(self.0.core().clock.now())
     }
 
     /// [`Execution::finish`] at a time that the caller has minted.
     pub fn finish_at(&self, now: Timestamp) -> UsageSnapshot {
         let record = &*self.0;
         record.tenant.leave(self, || {
-            let change = record.lifecycle.finish(record.tallies(), Some(&record.tenant.live));
             // Still under the tenant's lock, where whoever comes second waits: to every caller to whom the end has
             // returned, the id and its place in the table are free (G1).
-            change.first.then(|| {
-                record.core.forget(self);
-                record.close_meters()
-            })
+            record.end().inspect(|_| record.core().forget(self))
         });
         record.snapshot(now)
     }
@@ -473,7 +245,7 @@ impl Execution {
     /// What it has used.
     #[must_use]
     pub fn snapshot(&self) -> UsageSnapshot {
-        self.snapshot_at(self.0.core.clock.now())
+        self.snapshot_at(self.0.core().clock.now())
     }
 
     /// [`Execution::snapshot`] at a time that the caller has minted.
@@ -486,21 +258,6 @@ impl Execution {
     #[must_use]
     pub fn status(&self) -> Status {
         self.0.status()
-    }
-}
-
-impl Record {
-    /// Closes what is summed into the tenant's totals and says what it had counted. Steps are read behind their flag:
-    /// none is begun any more, and what is charged late sees the flag and goes up by itself (C1).
-    fn close_meters(&self) -> [u64; 4] {
-        let steps = self.hot.tally(Resource::Steps).mark(crate::kernel::tally::COUNTED);
-        // Total before input, as everywhere: the sums above never show more input than total (S1).
-        [
-            steps.used(self.plan.tally(Resource::Steps).limit),
-            self.hot.total_tokens.close().unwrap_or(0),
-            self.hot.input_tokens.close().unwrap_or(0),
-            self.hot.cost.close().unwrap_or(0),
-        ]
     }
 }
 

@@ -4,10 +4,11 @@ use std::fmt;
 
 use crate::admission::{Noticed, cost_threshold_violation};
 use crate::clock::Timestamp;
-use crate::decision::{Cause, EnforcementViolation, EnforcementWarning, ScopeKind, ViolationType};
-use crate::execution::{Execution, Record};
+use crate::decision::{Cause, EnforcementViolation, EnforcementWarning, ScopeKind};
+use crate::execution::Execution;
 use crate::kernel::tally::MAX_AMOUNT;
 use crate::limits::Action;
+use crate::record::Record;
 use crate::resource::{Actual, Demand, Resource};
 use crate::tenant::WindowKey;
 
@@ -84,10 +85,10 @@ impl Kept {
 
     /// Records what was used in place of what was set aside.
     #[inline]
-    pub(crate) fn settle(self, record: &Record, actual: &Actual, now_ns: u64) -> Settlement {
+    pub(crate) fn settle(self, record: &Record, actual: &Actual, now: Option<Timestamp>) -> Settlement {
         let Self { tokens, memory, cost, window, bare } = self;
         // By amounts, as in `give_back`.
-        Books { record, tokens, memory, cost, window, bare, late: false, cut: None }.settle(actual, now_ns)
+        Books { record, tokens, memory, cost, window, bare, now, late: false, cut: None }.settle(actual)
     }
 }
 
@@ -113,17 +114,19 @@ struct Books<'a> {
     cost: u64,
     window: Option<WindowKey>,
     bare: bool,
+    /// When, where somebody has looked at the clock.
+    now: Option<Timestamp>,
     late: bool,
     /// A sum that had to be cut at the bound.
     cut: Option<Cause>,
 }
 
 impl Books<'_> {
-    fn settle(mut self, actual: &Actual, now_ns: u64) -> Settlement {
+    fn settle(mut self, actual: &Actual) -> Settlement {
         let (record, hot) = (self.record, &self.record.hot);
-        if record.plan.idle.is_some() {
+        if let Some(now) = self.now.filter(|_| record.plan().idle.is_some()) {
             // Before anything is given back: whoever sees the hold gone sees the touch (I1).
-            hot.activity.touch(now_ns);
+            hot.activity.touch(now.nanos_since(record.core().epoch));
         }
         let total = actual.total_tokens();
         self.begun(actual);
@@ -159,7 +162,7 @@ impl Books<'_> {
                 self.record.tenant.ended.steps.add(actual.steps);
             }
             // Steps have no meter beside their tally, whose word reaches further than what is counted.
-            let limit = self.record.plan.tally(Resource::Steps).limit;
+            let limit = self.record.plan().tally(Resource::Steps).limit;
             self.note(Resource::Steps, recorded.cut || recorded.after.is_past_bound(limit));
         }
         if actual.discovered_steps > 0 {
@@ -230,7 +233,7 @@ impl Books<'_> {
     #[inline]
     fn note_of(&mut self, scope: ScopeKind, resource: Resource, cut: bool) {
         if cut {
-            let violation_type = self.record.plan.tally(resource).kind;
+            let violation_type = self.record.plan().tally(resource).kind;
             self.cut.get_or_insert(Cause { violation_type, scope });
         }
     }
@@ -238,7 +241,7 @@ impl Books<'_> {
     /// Whether this record has exhausted something at once.
     #[inline]
     fn exhausts(&self, cost: Option<u64>) -> bool {
-        let threshold = self.record.plan.cost_threshold.as_ref();
+        let threshold = self.record.plan().cost_threshold.as_ref();
         self.cut.is_some() || threshold.is_some_and(|threshold| cost.is_some_and(|cost| cost >= threshold.limit))
     }
 
@@ -248,7 +251,7 @@ impl Books<'_> {
         if let Some(cause) = self.cut {
             return Some(self.overflowed(cause));
         }
-        let threshold = self.record.plan.cost_threshold.as_ref()?;
+        let threshold = self.record.plan().cost_threshold.as_ref()?;
         self.reached(cost?, threshold.limit, threshold.action)
     }
 
@@ -261,13 +264,16 @@ impl Books<'_> {
     }
 
     fn reached(&self, committed: u64, threshold: u64, action: Action) -> Option<EnforcementViolation> {
-        let cause = Cause::own(ViolationType::CostThreshold);
+        let violation = cost_threshold_violation(committed, threshold);
         let change = match action {
-            Action::Pause => self.record.pause(cause),
-            Action::Halt => self.record.halt(cause),
+            Action::Pause => {
+                let now = self.now.unwrap_or_else(|| self.record.core().clock.now());
+                self.record.pause(&violation, None, now)
+            }
+            Action::Halt => self.record.halt(violation.as_cause()),
             Action::Refuse | Action::Observe => return None,
         };
-        change.first.then(|| cost_threshold_violation(committed, threshold))
+        change.first.then_some(violation)
     }
 }
 
@@ -307,9 +313,9 @@ macro_rules! hold {
             pub fn settle(self, actual: Actual) -> Settlement {
                 let (closed, kept) = self.close();
                 let record = closed.record();
-                let needed = record.plan.idle.is_some();
-                let now_ns = if needed { record.core.clock.now().nanos_since(record.core.epoch) } else { 0 };
-                kept.settle(record, &actual, now_ns)
+                let needed = record.plan().idle.is_some();
+                let now = needed.then(|| record.core().clock.now());
+                kept.settle(record, &actual, now)
             }
 
             /// `settle` at a time that the caller has minted.
@@ -317,7 +323,7 @@ macro_rules! hold {
             pub fn settle_at(self, actual: Actual, now: Timestamp) -> Settlement {
                 let (closed, kept) = self.close();
                 let record = closed.record();
-                kept.settle(record, &actual, now.nanos_since(record.core.epoch))
+                kept.settle(record, &actual, Some(now))
             }
 
             /// The first limit that was near when it was admitted.

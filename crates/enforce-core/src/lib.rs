@@ -29,6 +29,7 @@
 //! | `policy-file` | `PolicyFile`: limits read from a TOML text | the `toml` parser | no |
 
 mod admission;
+mod approval;
 mod clock;
 mod decision;
 mod enforcer;
@@ -39,18 +40,22 @@ mod id;
 mod kernel;
 mod limits;
 mod money;
+mod network;
 mod plan;
 #[cfg(feature = "policy-file")]
 mod policy_file;
 mod provider;
+mod record;
 mod registry;
 mod resource;
 mod snapshot;
 mod step_timeout;
+mod supervise;
 mod sync;
 mod tenant;
 mod usage;
 
+pub use approval::{Approval, ApprovalError, Approved, PauseTicket};
 pub use clock::{Clock, ManualClock, TimeSource, Timestamp};
 pub use decision::{
     Cause, EnforcementResult, EnforcementViolation, EnforcementWarning, RatesRefused, Retry, ScopeKind, ViolationType,
@@ -65,6 +70,7 @@ pub use limits::{
     ResourceLimits, TenantPolicy, UNLIMITED,
 };
 pub use money::{MoneyError, NanoUsd};
+pub use network::NetworkPolicy;
 #[cfg(feature = "policy-file")]
 pub use policy_file::{PolicyFile, PolicyFileError};
 pub use provider::{ProviderError, ProviderKey};

@@ -8,6 +8,7 @@ use crate::limits::{
     Action, ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProviderPolicy, ResourceLimits, UNLIMITED,
 };
 use crate::resource::Resource;
+use crate::sync::Arc;
 
 const NS_PER_MS: u64 = 1_000_000;
 pub(crate) const NS_PER_SECOND: u64 = 1_000_000_000;
@@ -79,13 +80,23 @@ pub(crate) struct LoopLimit {
     pub(crate) action: Action,
 }
 
+/// What a plan was compiled from.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) limits: ResourceLimits,
+    pub(crate) long_running: LongRunningExecutionPolicy,
+    pub(crate) policy: Arc<EnforcementPolicy>,
+}
+
 /// The compiled limits of an execution.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    pub(crate) source: Source,
     tallies: [TallyLimit; Resource::ALL.len()],
     /// The resources that have a limit.
     set: u8,
     pub(crate) wall: Option<TimeLimit>,
+    pub(crate) active: Option<TimeLimit>,
     pub(crate) idle: Option<TimeLimit>,
     pub(crate) repetition: Option<LoopLimit>,
     pub(crate) cost_threshold: Option<TallyLimit>,
@@ -96,28 +107,24 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn compile(
-        limits: &ResourceLimits,
-        long_running: &LongRunningExecutionPolicy,
-        policy: &EnforcementPolicy,
-    ) -> Result<Self, ConfigError> {
-        limits.validate()?;
-        long_running.validate()?;
-        policy.validate()?;
-        Ok(Self::of_valid(limits, long_running, policy))
+    pub(crate) fn compile(source: Source) -> Result<Self, ConfigError> {
+        source.limits.validate()?;
+        source.long_running.validate()?;
+        source.policy.validate()?;
+        Ok(Self::of_valid(source))
     }
 
     /// The plan that limits nothing.
     pub(crate) fn unlimited() -> Self {
-        let (limits, long_running) = (ResourceLimits::unlimited(), LongRunningExecutionPolicy::disabled());
-        Self::of_valid(&limits, &long_running, &EnforcementPolicy::default())
+        Self::of_valid(Source {
+            limits: ResourceLimits::unlimited(),
+            long_running: LongRunningExecutionPolicy::disabled(),
+            policy: Arc::default(),
+        })
     }
 
-    fn of_valid(
-        limits: &ResourceLimits,
-        long_running: &LongRunningExecutionPolicy,
-        policy: &EnforcementPolicy,
-    ) -> Self {
+    fn of_valid(source: Source) -> Self {
+        let Source { limits, long_running, policy } = &source;
         let actions = &policy.actions;
         let warn = policy.warning_threshold;
         let plain = |limit: u64| (limit != UNLIMITED).then_some(limit);
@@ -133,10 +140,10 @@ impl Plan {
         ]
         .iter()
         .fold(0, |set, (resource, limit)| if limit.is_some() { set | resource.bit() } else { set });
-        let wall = plain(limits.max_wall_time_ms).map(|ms| {
-            let grace = policy.timeout_grace_ms.saturating_mul(NS_PER_MS);
-            TimeLimit::new(ms, NS_PER_MS, grace, actions.wall_time, warn)
-        });
+        let grace = policy.timeout_grace_ms.saturating_mul(NS_PER_MS);
+        let time = |ms| TimeLimit::new(ms, NS_PER_MS, grace, actions.wall_time, warn);
+        let wall = plain(limits.max_wall_time_ms).map(time);
+        let active = limits.max_active_time_ms.map(time);
         let idle = long_running.idle_timeout_seconds.map(|s| TimeLimit::new(s, NS_PER_SECOND, 0, actions.idle, warn));
         let repetition = long_running.max_same_step_repetitions.map(|times| LoopLimit {
             times,
@@ -148,6 +155,7 @@ impl Plan {
             .map(|usd| tally(ViolationType::CostThreshold, Some(usd.get()), actions.cost_threshold));
         let bare = set & !Resource::Steps.bit() == 0
             && wall.is_none()
+            && active.is_none()
             && idle.is_none()
             && repetition.is_none()
             && cost_threshold.is_none();
@@ -162,12 +170,14 @@ impl Plan {
             ],
             set,
             wall,
+            active,
             idle,
             repetition,
             cost_threshold,
             depth_limit: long_running.max_discovery_depth,
             depth_action: actions.discovery_depth,
             bare: bare && actions.steps != Action::Observe,
+            source,
         }
     }
 
@@ -192,7 +202,7 @@ impl Plan {
     /// Whether any decision of this plan needs the time.
     #[inline]
     pub(crate) fn needs_time(&self) -> bool {
-        self.wall.is_some() || self.idle.is_some()
+        self.wall.is_some() || self.active.is_some() || self.idle.is_some()
     }
 }
 

@@ -10,10 +10,11 @@ use crate::limits::{
 };
 
 const LIMITS: &[Key<ResourceLimits>] = keys!(ResourceLimits:
-    max_steps, max_tokens, max_wall_time_ms, max_memory_mb, max_concurrent_executions, max_cost_usd);
+    max_steps, max_tokens, max_wall_time_ms, max_memory_mb, max_concurrent_executions, max_cost_usd,
+    max_active_time_ms);
 
 const LONG_RUNNING: &[Key<LongRunningExecutionPolicy>] = keys!(LongRunningExecutionPolicy:
-    max_discovered_steps, max_discovery_depth, cost_alert_threshold_usd, idle_timeout_seconds,
+    max_discovered_steps, max_discovery_depth, cost_alert_threshold_usd, approval_ceiling_usd, idle_timeout_seconds,
     max_same_step_repetitions, max_cycle_length);
 
 const ENFORCEMENT: &[Key<EnforcementPolicy>] = keys!(EnforcementPolicy:

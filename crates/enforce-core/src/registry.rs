@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use crate::clock::{Clock, Timestamp};
 use crate::execution::Execution;
 use crate::kernel::attachments::Unattached;
+use crate::kernel::cell::Cell;
+use crate::kernel::state::PAUSE_NUMBERS;
 use crate::kernel::table::{Rejected, Table};
 use crate::limits::Action;
 use crate::plan::{Plan, RatePlan};
@@ -43,8 +45,10 @@ pub(crate) struct Core {
     pub(crate) plan: Arc<Plan>,
     tenant_plan: Arc<TenantPlan>,
     pub(crate) rate_action: Action,
-    /// Tenants that nobody is attached to, in the order in which they were left.
-    left: Mutex<VecDeque<Arc<Tenant>>>,
+    /// Tenants that nobody is attached to, in the order in which they were left; `None` once everyone is forgotten.
+    left: Mutex<Option<VecDeque<Arc<Tenant>>>>,
+    /// How many pauses there were.
+    pauses: Cell,
 }
 
 impl Core {
@@ -65,8 +69,15 @@ impl Core {
             plan,
             tenant_plan: Arc::new(tenant_plan),
             rate_action,
-            left: Mutex::new(VecDeque::new()),
+            left: Mutex::new(Some(VecDeque::new())),
+            pauses: Cell::new(0),
         }
+    }
+
+    /// A number that no other pause has.
+    pub(crate) fn next_pause(&self) -> u64 {
+        // 2^40 pauses: one a microsecond for twelve days, and then the numbers begin again.
+        self.pauses.apply(|before| (before.wrapping_add(1), before.wrapping_add(1) % PAUSE_NUMBERS))
     }
 
     pub(crate) fn tenant(&self, id: &str) -> Option<Arc<Tenant>> {
@@ -78,7 +89,7 @@ impl Core {
     }
 
     /// The tenant of that id, made if need be, with one more attachment; `None` if the table is full.
-    pub(crate) fn attach(&self, id: &str, now: Timestamp) -> Option<Arc<Tenant>> {
+    pub(crate) fn attach(self: &Arc<Self>, id: &str, now: Timestamp) -> Option<Arc<Tenant>> {
         loop {
             if let Some(tenant) = self.tenant(id) {
                 if tenant.attachments.attach() {
@@ -102,8 +113,8 @@ impl Core {
     }
 
     /// A tenant in no table, with one attachment.
-    pub(crate) fn fresh_tenant(&self, id: &str, now: Timestamp) -> Arc<Tenant> {
-        let tenant = Arc::new(Tenant::new(id, Arc::clone(&self.tenant_plan), now));
+    pub(crate) fn fresh_tenant(self: &Arc<Self>, id: &str, now: Timestamp) -> Arc<Tenant> {
+        let tenant = Arc::new(Tenant::new(id, Arc::clone(&self.tenant_plan), Arc::clone(self), now));
         tenant.attachments.attach();
         tenant
     }
@@ -122,7 +133,9 @@ impl Core {
     fn queue(&self, tenant: &Arc<Tenant>) {
         // The mark and the queue change under one lock: a tenant stands in it once at most.
         let mut left = self.left.lock();
-        if tenant.queued.load() == 0 {
+        if let Some(left) = &mut *left
+            && tenant.queued.load() == 0
+        {
             tenant.queued.apply(|_| (1, ()));
             left.push_back(Arc::clone(tenant));
         }
@@ -130,7 +143,7 @@ impl Core {
 
     fn unqueue(&self) -> Option<Arc<Tenant>> {
         let mut left = self.left.lock();
-        let tenant = left.pop_front()?;
+        let tenant = left.as_mut()?.pop_front()?;
         tenant.queued.apply(|_| (0, ()));
         Some(tenant)
     }
@@ -170,9 +183,9 @@ impl Core {
 
     /// Lets every tenant go that decides like a fresh one; their last figures.
     pub(crate) fn evict_all(&self, now: Timestamp) -> Vec<TenantUsage> {
-        let left = std::mem::take(&mut *self.left.lock());
+        let left = self.left.lock().as_mut().map(std::mem::take);
         let mut evicted = Vec::new();
-        for tenant in left {
+        for tenant in left.into_iter().flatten() {
             tenant.queued.apply(|_| (0, ()));
             // As in `evict_one`.
             let Some(seen) = tenant.attachments.see() else { continue };
@@ -199,7 +212,7 @@ impl Core {
         }
         self.executions.clear();
         self.tenants.clear();
-        let left = std::mem::take(&mut *self.left.lock());
+        let left = self.left.lock().take();
         drop(left);
     }
 }

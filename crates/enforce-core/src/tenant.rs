@@ -14,6 +14,7 @@ use crate::kernel::tally::{MAX_AMOUNT, Tally};
 use crate::kernel::window::{Window, Windows};
 use crate::limits::{Action, BudgetPeriod, ConfigError, EnforcementPolicy, TenantPolicy};
 use crate::plan::{NS_PER_SECOND, TallyLimit};
+use crate::registry::Core;
 use crate::snapshot::{BudgetUsage, TenantUsage};
 use crate::sync::{Arc, CachePadded, Keyed, Mutex};
 
@@ -103,6 +104,8 @@ impl WindowKey {
 pub(crate) struct Tenant {
     id: TenantId,
     pub(crate) plan: Arc<TenantPlan>,
+    /// Whose tenant it is; the core lets go of its tenants when its last handle goes, and so of itself.
+    pub(crate) core: Arc<Core>,
     pub(crate) attachments: CachePadded<Attachments>,
     pub(crate) live: CachePadded<Tally>,
     /// Live executions. The lock orders registrations, ends and sums among each other (C1).
@@ -124,7 +127,7 @@ impl Keyed for TenantEntry {
 }
 
 impl Tenant {
-    pub(crate) fn new(id: &str, plan: Arc<TenantPlan>, now: Timestamp) -> Self {
+    pub(crate) fn new(id: &str, plan: Arc<TenantPlan>, core: Arc<Core>, now: Timestamp) -> Self {
         let windows = |budget: &TallyLimit| Box::new(CachePadded::new(Windows::new(plan.period_at(now), budget.limit)));
         Self {
             id: id.into(),
@@ -139,6 +142,7 @@ impl Tenant {
             },
             budget: plan.budget.as_ref().map(windows),
             queued: Cell::new(0),
+            core,
             plan,
         }
     }

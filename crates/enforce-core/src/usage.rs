@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::decision::EnforcementViolation;
-use crate::execution::{Execution, Record, depth_violation};
+use crate::execution::{Execution, depth_violation};
 use crate::hold::Settlement;
 use crate::id::{ExecutionId, TenantId};
 use crate::limits::Action;
 use crate::money::{MoneyError, NanoUsd};
 use crate::plan::{Plan, RatePlan};
+use crate::record::Record;
 use crate::registry::{Caps, Core};
 use crate::resource::{Actual, Resource};
 use crate::snapshot::UsageSnapshot;
@@ -44,7 +45,7 @@ impl ExecutionUsage {
         ));
         let tenant = core.fresh_tenant(tenant_id.as_str(), core.epoch);
         let (plan, now) = (Arc::clone(&core.plan), core.epoch);
-        Self(Execution::from_record(Record::new(execution_id.as_str(), tenant, plan, core, now)))
+        Self(Execution::from_record(Record::new(execution_id.as_str(), tenant, plan, now)))
     }
 
     /// The handle of the execution.
@@ -135,7 +136,7 @@ impl ExecutionUsage {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_push_discovery_depth(&self) -> Result<(), EnforcementViolation> {
-        let plan = &self.0.record().plan;
+        let plan = self.0.record().plan();
         let limit = plan.depth_limit.filter(|_| plan.depth_action != Action::Observe).unwrap_or(u64::MAX);
         self.0.record().hot.depth.push(limit).map(|_| ()).map_err(|depth| depth_violation(depth, limit))
     }
@@ -215,7 +216,7 @@ impl ExecutionUsage {
     #[must_use]
     pub fn wall_time(&self) -> Duration {
         let record = self.0.record();
-        Duration::from_nanos(record.core.clock.now().nanos_since(record.started))
+        Duration::from_nanos(record.core().clock.now().nanos_since(record.started))
     }
 
     /// Milliseconds since registration.
@@ -229,7 +230,7 @@ impl ExecutionUsage {
     #[must_use]
     pub fn idle_duration(&self) -> Duration {
         let record = self.0.record();
-        let now = record.core.clock.now().nanos_since(record.core.epoch);
+        let now = record.core().clock.now().nanos_since(record.core().epoch);
         Duration::from_nanos(record.hot.activity.see().idle_at(now))
     }
 

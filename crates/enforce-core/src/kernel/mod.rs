@@ -16,4 +16,5 @@ pub(crate) mod repetition;
 pub(crate) mod state;
 pub(crate) mod table;
 pub(crate) mod tally;
+pub(crate) mod versions;
 pub(crate) mod window;

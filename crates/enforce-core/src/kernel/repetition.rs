@@ -8,13 +8,14 @@ pub(crate) const MAX_CYCLE: usize = 8;
 
 /// What has been admitted, as far as a loop can be told from it.
 ///
-/// **Invariant:** `equal[p]` is the number of latest positions in a row whose fingerprint equals the one `p` places
+/// **Invariant:** `run` counts the last step's equals in a row, and `equal[p]` is the number of latest positions in a row whose fingerprint equals the one `p` places
 /// before. The last `n` blocks of `p` are equal exactly when it is at least `(n − 1) × p`, so memory does not grow with
 /// the number of repetitions. An absent fingerprint equals nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Repetition {
-    last: Option<u64>,
-    equal_last: u64,
+    last: u64,
+    /// How often `last` stands there in a row; 0 if the last step had no fingerprint.
+    run: u64,
     cycles: Option<Box<Cycles>>,
 }
 
@@ -27,6 +28,13 @@ struct Cycles {
     longest: usize,
 }
 
+impl Cycles {
+    fn up_to(longest: usize) -> Option<Box<Self>> {
+        let longest = longest.min(MAX_CYCLE);
+        (longest > 1).then(|| Box::new(Self { longest, ..Self::default() }))
+    }
+}
+
 fn extend(count: u64, before: Option<u64>, fingerprint: Option<u64>) -> u64 {
     if fingerprint.is_some() && before == fingerprint { count.saturating_add(1) } else { 0 }
 }
@@ -34,21 +42,20 @@ fn extend(count: u64, before: Option<u64>, fingerprint: Option<u64>) -> u64 {
 impl Repetition {
     /// A memory for cycles of up to `longest` steps; 1 knows repeated steps only.
     pub(crate) fn new(longest: usize) -> Self {
-        let longest = longest.min(MAX_CYCLE);
-        Self {
-            last: None,
-            equal_last: 0,
-            cycles: (longest > 1).then(|| Box::new(Cycles { longest, ..Cycles::default() })),
-        }
+        Self { last: 0, run: 0, cycles: Cycles::up_to(longest) }
+    }
+
+    fn run_with(&self, fingerprint: u64) -> u64 {
+        if self.run > 0 && self.last == fingerprint { self.run.saturating_add(1) } else { 1 }
     }
 
     /// The shortest period that would stand `times` times in a row if `fingerprint` were admitted now.
     pub(crate) fn would_repeat(&self, fingerprint: u64, times: u64) -> Option<u64> {
-        let fingerprint = Some(fingerprint);
-        let needed = |period: u64| times.saturating_sub(1).saturating_mul(period);
-        if extend(self.equal_last, self.last, fingerprint) >= needed(1) {
+        if self.run_with(fingerprint) >= times {
             return Some(1);
         }
+        let fingerprint = Some(fingerprint);
+        let needed = |period: u64| times.saturating_sub(1).saturating_mul(period);
         let cycles = self.cycles.as_deref()?;
         (2..=cycles.longest)
             .zip(cycles.recent.iter().skip(1).zip(cycles.equal.iter().skip(2)))
@@ -58,8 +65,7 @@ impl Repetition {
 
     /// Remembers an admitted step.
     fn remember(&mut self, fingerprint: Option<u64>) {
-        self.equal_last = extend(self.equal_last, self.last, fingerprint);
-        self.last = fingerprint;
+        (self.last, self.run) = fingerprint.map_or((0, 0), |fingerprint| (fingerprint, self.run_with(fingerprint)));
         if let Some(cycles) = self.cycles.as_deref_mut() {
             for (before, count) in cycles.recent.iter().skip(1).zip(cycles.equal.iter_mut().skip(2)) {
                 *count = extend(*count, *before, fingerprint);
@@ -72,7 +78,7 @@ impl Repetition {
     }
 
     fn remembers(&self) -> bool {
-        self.last.is_some() || self.cycles.as_deref().is_some_and(|cycles| cycles.recent.iter().any(Option::is_some))
+        self.run > 0 || self.cycles.as_deref().is_some_and(|cycles| cycles.recent.iter().any(Option::is_some))
     }
 }
 
@@ -111,6 +117,14 @@ impl RepetitionGuard {
         // Written under the lock; a reader without it that still sees the old value comes before this admission.
         self.remembers.apply(|_| (remembers, ()));
         Ok(admitted)
+    }
+
+    /// Knows cycles of up to `longest` steps from here on; if that is new to it, it begins to look for them now.
+    pub(crate) fn resize(&self, longest: usize) {
+        let mut memory = self.memory.lock();
+        if memory.cycles.as_ref().map_or(1, |cycles| cycles.longest) != longest.min(MAX_CYCLE) {
+            memory.cycles = Cycles::up_to(longest);
+        }
     }
 
     /// Looks at the memory; changes nothing.

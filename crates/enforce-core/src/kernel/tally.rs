@@ -19,6 +19,10 @@ pub(crate) const WAITERS: u64 = 1 << 4;
 /// What has been used is counted further up: who changes it from here on carries the change up. Bars nothing.
 pub(crate) const COUNTED: u64 = 1 << 5;
 
+/// Takes by others than its own execution come and may go again: what is committed is kept in a meter beside it. Bars
+/// nothing.
+pub(crate) const METERED: u64 = 1 << 6;
+
 const FLAG_BITS: u32 = 7;
 const FLAGS: u64 = (1 << FLAG_BITS) - 1;
 const BARRED: u64 = HALTED | PAUSED | CLOSED | RETIRED | WAITERS;
@@ -26,8 +30,8 @@ const BARRED: u64 = HALTED | PAUSED | CLOSED | RETIRED | WAITERS;
 /// What a tally's word says.
 ///
 /// ```text
-/// 63                              7  6    5       4        3       2       1       0
-/// [ remaining = limit − used, i57 ][0][COUNTED][WAITERS][RETIRED][CLOSED][PAUSED][HALTED]
+/// 63                              7    6        5        4        3       2       1       0
+/// [ remaining = limit − used, i57 ][METERED][COUNTED][WAITERS][RETIRED][CLOSED][PAUSED][HALTED]
 /// ```
 ///
 /// **Invariants.** `−MAX ≤ remaining ≤ MAX`. The word holds what *remains*, so a take needs no look at the limit and a
@@ -193,6 +197,23 @@ impl Tally {
             let (next, cut) = Word(word).settle(reserved, actual);
             (next.0, Recorded { late: word & COUNTED != 0, cut, after: next })
         })
+    }
+
+    /// Moves the limit from `from` to `to`; what is used stays (L1).
+    pub(crate) fn relimit(&self, from: u64, to: u64) {
+        // A take that decided on the old word finds another one and decides again (L1). A limit that falls below what
+        // is used leaves debt, which blocks.
+        self.0.apply(|word| {
+            let word = Word(word);
+            let moved = word.remaining() + to.min(MAX_AMOUNT) as i64 - from.min(MAX_AMOUNT) as i64;
+            (Word::new(moved, word.flags()).0, ())
+        });
+    }
+
+    /// Takes `flags` away.
+    pub(crate) fn unmark(&self, flags: u64) {
+        // Takes after this exchange are admitted again; the caller holds the lock under which they were set (E3).
+        self.0.apply(|word| (word & !(flags & FLAGS), ()));
     }
 
     /// Sets `flags`; returns the word right before, which no take changes any more.

@@ -22,6 +22,8 @@ pub struct LongRunningExecutionPolicy {
     pub max_discovery_depth: Option<u64>,
     /// What the execution may have cost, in dollars, before it waits for approval. Default $5.
     pub cost_alert_threshold_usd: Option<NanoUsd>,
+    /// The highest cost threshold that an approval may name, in dollars. Default none.
+    pub approval_ceiling_usd: Option<NanoUsd>,
     /// Time without activity, in seconds. Default 1,800 (half an hour).
     pub idle_timeout_seconds: Option<u64>,
     /// How many equal steps (or equal blocks of steps, see `max_cycle_length`) in a row are a loop: the step that
@@ -81,6 +83,7 @@ impl LongRunningExecutionPolicy {
             max_discovered_steps: None,
             max_discovery_depth: None,
             cost_alert_threshold_usd: None,
+            approval_ceiling_usd: None,
             idle_timeout_seconds: None,
             max_same_step_repetitions: None,
             max_cycle_length: 1,

@@ -34,6 +34,9 @@ pub struct ResourceLimits {
     /// [`cost_alert_threshold_usd`](super::LongRunningExecutionPolicy::cost_alert_threshold_usd) for one that asks.
     /// Default none.
     pub max_cost_usd: Option<NanoUsd>,
+    /// Time since registration without what was spent paused, in milliseconds; the policy's grace comes on top. Default
+    /// none.
+    pub max_active_time_ms: Option<u64>,
 }
 
 impl Default for ResourceLimits {
@@ -53,6 +56,7 @@ impl ResourceLimits {
             max_memory_mb: None,
             max_concurrent_executions: None,
             max_cost_usd: None,
+            max_active_time_ms: None,
         }
     }
 

@@ -201,6 +201,7 @@ fn the_presets_are_those_of_the_table() {
             max_discovered_steps: steps,
             max_discovery_depth: depth,
             cost_alert_threshold_usd: cost,
+            approval_ceiling_usd: None,
             idle_timeout_seconds: idle,
             max_same_step_repetitions: repetitions,
             max_cycle_length: 1,

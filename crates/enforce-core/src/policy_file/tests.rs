@@ -36,10 +36,12 @@ fn every_key_of_every_section_is_read() {
         max_memory_mb = 4
         max_concurrent_executions = 5
         max_cost_usd = "6.50"
+        max_active_time_ms = 16
         [long_running]
         max_discovered_steps = 7
         max_discovery_depth = 8
         cost_alert_threshold_usd = 9
+        approval_ceiling_usd = 20
         idle_timeout_seconds = 10
         max_same_step_repetitions = 11
         max_cycle_length = 8
@@ -69,11 +71,13 @@ fn every_key_of_every_section_is_read() {
         max_memory_mb: Some(4),
         max_concurrent_executions: Some(5),
         max_cost_usd: usd("6.5"),
+        max_active_time_ms: Some(16),
     };
     let long_running = LongRunningExecutionPolicy {
         max_discovered_steps: Some(7),
         max_discovery_depth: Some(8),
         cost_alert_threshold_usd: usd("9"),
+        approval_ceiling_usd: usd("20"),
         idle_timeout_seconds: Some(10),
         max_same_step_repetitions: Some(11),
         max_cycle_length: 8,

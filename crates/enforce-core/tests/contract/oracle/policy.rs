@@ -112,6 +112,7 @@ impl Policy {
             max_memory_mb: self.memory.0.map(|bytes| bytes / MIB),
             max_concurrent_executions: self.concurrency.0,
             max_cost_usd: usd(self.cost.0),
+            max_active_time_ms: None,
         }
     }
 
@@ -120,6 +121,7 @@ impl Policy {
             max_discovered_steps: self.discovered.0,
             max_discovery_depth: None,
             cost_alert_threshold_usd: usd(self.threshold.0),
+            approval_ceiling_usd: None,
             idle_timeout_seconds: self.idle.0,
             max_same_step_repetitions: self.repetitions.0,
             max_cycle_length: self.longest,

@@ -1,0 +1,358 @@
+//! All of one execution: its words, its limits, its state, and where it stands.
+
+use crate::approval::{Changes, Pause};
+use crate::clock::Timestamp;
+use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
+use crate::id::ExecutionId;
+use crate::kernel::activity::Activity;
+use crate::kernel::cell::Cell;
+use crate::kernel::depth::Depth;
+use crate::kernel::meter::Meter;
+use crate::kernel::repetition::RepetitionGuard;
+use crate::kernel::state::{Change, Lifecycle, State};
+use crate::kernel::tally::{CLOSED, COUNTED, HALTED, PAUSED, Tally, Word};
+use crate::limits::ConfigError;
+use crate::money::NanoUsd;
+use crate::plan::Plan;
+use crate::registry::Core;
+use crate::resource::Resource;
+use crate::snapshot::{Outstanding, Status, UsageSnapshot};
+use crate::sync::{Arc, CachePadded, OnceLock};
+use crate::tenant::Tenant;
+
+/// What every step of an execution touches: one block, padded as a whole, because one step updates most of it.
+#[derive(Debug)]
+pub(crate) struct Hot {
+    tallies: [Tally; Resource::ALL.len()],
+    pub(crate) total_tokens: Meter,
+    pub(crate) input_tokens: Meter,
+    pub(crate) cost: Meter,
+    pub(crate) discovered: Meter,
+    pub(crate) activity: Activity,
+    /// Open holds that set nothing aside and so show in no tally; counted only where idleness is limited.
+    pub(crate) bare_holds: Tally,
+    pub(crate) depth: Depth,
+}
+
+impl Hot {
+    fn new(plan: &Plan, now_ns: u64) -> Self {
+        Self {
+            tallies: Resource::ALL.map(|resource| Tally::new(plan.tally(resource).limit)),
+            total_tokens: Meter::new(),
+            input_tokens: Meter::new(),
+            cost: Meter::new(),
+            discovered: Meter::new(),
+            activity: Activity::new(now_ns),
+            bare_holds: Tally::new(0),
+            depth: Depth::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn tally(&self, resource: Resource) -> &Tally {
+        let [steps, tokens, memory, cost, discovered] = &self.tallies;
+        match resource {
+            Resource::Steps => steps,
+            Resource::Tokens => tokens,
+            Resource::Memory => memory,
+            Resource::Cost => cost,
+            Resource::DiscoveredSteps => discovered,
+        }
+    }
+}
+
+/// All of one execution. Hot words first, on lines of their own; what is rarely read behind them.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) hot: CachePadded<Hot>,
+    /// As registered.
+    plan: Arc<Plan>,
+    pub(crate) tenant: Arc<Tenant>,
+    pub(crate) started: Timestamp,
+    /// Steps are all that is limited, here and of its tenant's.
+    pub(crate) bare: bool,
+    lifecycle: Lifecycle,
+    pub(crate) repetition: RepetitionGuard,
+    id: ExecutionId,
+    /// Where it stands among its tenant's members; changes under the tenant's lock.
+    place: Cell,
+    /// What only an execution has whose limits were changed or that was paused.
+    changes: OnceLock<Box<Changes>>,
+}
+
+impl Record {
+    /// A record attached to `tenant`: the attachment ends with the record.
+    pub(crate) fn new(id: &str, tenant: Arc<Tenant>, plan: Arc<Plan>, now: Timestamp) -> Self {
+        let longest = plan.repetition.map_or(1, |repetition| repetition.longest);
+        Self {
+            hot: CachePadded::new(Hot::new(&plan, now.nanos_since(tenant.core.epoch))),
+            started: now,
+            bare: plan.bare && tenant.plan.budget.is_none(),
+            lifecycle: Lifecycle::new(true),
+            repetition: RepetitionGuard::new(longest),
+            id: id.into(),
+            place: Cell::new(0),
+            changes: OnceLock::new(),
+            plan,
+            tenant,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.tenant.core
+    }
+
+    /// Its limits now.
+    #[inline]
+    pub(crate) fn plan(&self) -> &Plan {
+        match self.changes.get() {
+            None => &self.plan,
+            Some(changes) => changes.plans.get().unwrap_or(&self.plan),
+        }
+    }
+
+    /// Whether the short way is open: steps are all that is limited, and the limit is the one that was registered.
+    #[inline]
+    pub(crate) fn is_bare(&self) -> bool {
+        self.bare && self.changes.get().is_none()
+    }
+
+    /// As registered, whatever was changed since.
+    pub(crate) fn registered_plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    pub(crate) fn changes(&self) -> &Changes {
+        self.changes.get_or_init(|| Box::new(Changes::new(Arc::clone(&self.plan))))
+    }
+
+    /// Replaces its limits by `plan`; what is used stays (L1). The caller holds the lock of its changes.
+    fn relimit(&self, plan: Plan) {
+        let changes = self.changes();
+        let next = Arc::new(plan);
+        let from = self.plan();
+        let limits = Resource::ALL.map(|resource| (resource, from.tally(resource).limit, next.tally(resource).limit));
+        changes.plans.change(next, || {
+            for (resource, from, to) in limits {
+                self.hot.tally(resource).relimit(from, to);
+            }
+        });
+        self.repetition.resize(self.plan().repetition.map_or(1, |repetition| repetition.longest));
+    }
+
+    /// The limit of `resource` and the word that counts from it, of one version.
+    pub(crate) fn read(&self, resource: Resource) -> (u64, Word) {
+        let look = |plan: &Arc<Plan>| (plan.tally(resource).limit, self.hot.tally(resource).word());
+        match self.changes.get() {
+            None => look(&self.plan),
+            Some(changes) => changes.plans.read(look).unwrap_or_else(|| look(&self.plan)),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &ExecutionId {
+        &self.id
+    }
+
+    pub(crate) fn place(&self) -> usize {
+        usize::try_from(self.place.load()).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn set_place(&self, place: usize) {
+        self.place.apply(|_| (place as u64, ()));
+    }
+
+    #[inline]
+    pub(crate) fn used(&self, resource: Resource) -> u64 {
+        let (limit, word) = self.read(resource);
+        word.used(limit)
+    }
+
+    /// What of `resource` is committed: for what counts beginnings, what has begun.
+    #[inline]
+    pub(crate) fn committed_of(&self, resource: Resource) -> u64 {
+        match resource {
+            // Steps are taken last and never given back, so what is used is what has begun.
+            Resource::Steps => self.used(Resource::Steps),
+            Resource::Tokens => self.hot.total_tokens.read(),
+            Resource::Cost => self.hot.cost.read(),
+            Resource::DiscoveredSteps => self.hot.discovered.read(),
+            Resource::Memory => 0,
+        }
+    }
+
+    /// Steps, total tokens, input tokens, cost; the input is read before the total, so it never exceeds it (S1).
+    pub(crate) fn committed(&self) -> [u64; 4] {
+        let input = self.hot.input_tokens.read();
+        [self.used(Resource::Steps), self.hot.total_tokens.read(), input, self.hot.cost.read()]
+    }
+
+    /// What open holds have set aside. Committed is read before used, so a hold that stays open is never missed.
+    pub(crate) fn outstanding(&self) -> Outstanding {
+        let of = |resource| {
+            let committed = self.committed_of(resource);
+            self.used(resource).saturating_sub(committed)
+        };
+        Outstanding {
+            tokens: of(Resource::Tokens),
+            cost_nano_usd: of(Resource::Cost),
+            memory_bytes: of(Resource::Memory),
+        }
+    }
+
+    /// Whether a hold is open, as far as idleness is concerned (I1).
+    pub(crate) fn has_open_holds(&self) -> bool {
+        self.hot.bare_holds.word().used(0) > 0 || !self.outstanding().is_zero()
+    }
+
+    fn tallies(&self) -> impl Iterator<Item = &Tally> {
+        self.hot.tallies.iter()
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.lifecycle.state()
+    }
+
+    pub(crate) fn halt(&self, cause: Cause) -> Change {
+        self.lifecycle.halt(cause.code(), self.tallies(), Some(&self.tenant.live), || ())
+    }
+
+    /// Pauses it for what `violation` says, at `now`.
+    pub(crate) fn pause(&self, violation: &EnforcementViolation, why: Option<String>, now: Timestamp) -> Change {
+        let number = self.core().next_pause();
+        let pause = Pause { number, violation: *violation, why, at: now };
+        let begin = || self.changes().begin(pause);
+        self.lifecycle.pause(violation.as_cause().code(), number, self.tallies(), begin)
+    }
+
+    /// Ends the pause of that number: `next` may make new limits of the old ones, and nothing is admitted before that.
+    pub(crate) fn resume<E>(
+        &self,
+        number: u64,
+        now: Timestamp,
+        next: impl FnOnce(&Plan) -> Result<Option<Plan>, E>,
+    ) -> Result<Change, E> {
+        let approve = || {
+            if let Some(plan) = next(self.plan())? {
+                self.relimit(plan);
+            }
+            self.changes().end(now);
+            // To be paused is not to be idle.
+            self.hot.activity.touch(now.nanos_since(self.core().epoch));
+            Ok(())
+        };
+        self.lifecycle.resume(number, self.tallies(), approve, || ())
+    }
+
+    /// Halts it instead of ending the pause of that number.
+    pub(crate) fn reject(&self, number: u64) -> Change {
+        self.lifecycle.reject(number, self.tallies(), Some(&self.tenant.live), || ())
+    }
+
+    /// The pause that awaits an approval.
+    pub(crate) fn open_pause(&self) -> Option<Pause> {
+        let pause = self.changes.get()?.pause()?;
+        let state = self.state();
+        (state.awaits_approval() && state.pause() == pause.number).then_some(pause)
+    }
+
+    /// Changes its limits while its state stands still.
+    pub(crate) fn change_limits(
+        &self,
+        next: impl FnOnce(&Plan) -> Result<Plan, ConfigError>,
+    ) -> Result<(), ConfigError> {
+        self.lifecycle.hold_still(|_| next(self.plan()).map(|plan| self.relimit(plan)))
+    }
+
+    /// Ends it; what it had committed, if this call ended it.
+    pub(crate) fn end(&self) -> Option<[u64; 4]> {
+        let change = self.lifecycle.finish(self.tallies(), Some(&self.tenant.live), || ());
+        change.first.then(|| self.close_meters())
+    }
+
+    /// Time since registration without pauses, in nanoseconds.
+    pub(crate) fn active_ns(&self, now: Timestamp) -> u64 {
+        let paused = self.changes.get().map_or(0, |changes| changes.paused_ns());
+        now.nanos_since(self.started).saturating_sub(paused)
+    }
+
+    /// Why nothing is admitted, if a flag of `flags` says so.
+    #[inline]
+    pub(crate) fn barred(&self, flags: u64) -> Option<EnforcementViolation> {
+        if flags & (HALTED | PAUSED | CLOSED) == 0 { None } else { Some(self.state_violation()) }
+    }
+
+    /// Why nothing is admitted. The state is written before the first flag, so who met a flag finds it there.
+    #[cold]
+    pub(crate) fn state_violation(&self) -> EnforcementViolation {
+        self.status().violation().unwrap_or_else(|| {
+            let (kind, retry) = (ViolationType::Paused, Retry::AfterApproval);
+            EnforcementViolation::of(ScopeKind::Execution, kind, 0, 0, 0, retry)
+        })
+    }
+
+    /// Why nothing is admitted after a reaper found it idle: what the reaper is about to do is done by whoever meets its
+    /// mark.
+    #[cold]
+    pub(crate) fn reaped_violation(&self) -> EnforcementViolation {
+        let _first = self.halt(Cause::own(ViolationType::IdleTimeout)).first;
+        self.state_violation()
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let state = self.state();
+        match (state.is_finished(), Cause::from_code(state.cause())) {
+            (true, cause) => Status::Finished(cause),
+            (false, Some(cause)) if state.is_halted() => Status::Halted(cause),
+            (false, Some(cause)) if state.is_paused() => Status::Paused(cause),
+            (false, _) => Status::Live,
+        }
+    }
+
+    pub(crate) fn snapshot(&self, now: Timestamp) -> UsageSnapshot {
+        // Outstanding first: an amount that is settled meanwhile may show as both, but never as neither.
+        let outstanding = self.outstanding();
+        let [steps, total_tokens, input_tokens, cost] = self.committed();
+        let (discovery_depth, max_discovery_depth) = self.hot.depth.read();
+        let debt = |resource: Resource, committed: u64| committed.saturating_sub(self.plan().tally(resource).limit);
+        UsageSnapshot {
+            execution_id: self.id.as_str().into(),
+            tenant_id: self.tenant.id().as_str().into(),
+            steps,
+            input_tokens,
+            output_tokens: total_tokens.saturating_sub(input_tokens),
+            total_tokens,
+            wall_time_ms: now.nanos_since(self.started) / 1_000_000,
+            discovered_steps: self.hot.discovered.read(),
+            discovery_depth,
+            max_discovery_depth,
+            cost_usd: NanoUsd::new(cost).unwrap_or(NanoUsd::MAX).to_f64(),
+            cost_nano_usd: cost,
+            outstanding,
+            debt_tokens: debt(Resource::Tokens, total_tokens),
+            debt_nano_usd: debt(Resource::Cost, cost),
+            status: self.status(),
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.core().detach(&self.tenant);
+    }
+}
+
+impl Record {
+    /// Closes what is summed into the tenant's totals and says what it had counted. Steps are read behind their flag:
+    /// none is begun any more, and what is charged late sees the flag and goes up by itself (C1).
+    fn close_meters(&self) -> [u64; 4] {
+        let steps = self.hot.tally(Resource::Steps).mark(COUNTED);
+        // Total before input, as everywhere: the sums above never show more input than total (S1).
+        [
+            steps.used(self.plan().tally(Resource::Steps).limit),
+            self.hot.total_tokens.close().unwrap_or(0),
+            self.hot.input_tokens.close().unwrap_or(0),
+            self.hot.cost.close().unwrap_or(0),
+        ]
+    }
+}
