@@ -10,6 +10,7 @@ use std::sync::PoisonError;
 #[expect(unused_imports, reason = "part of the surface; the kernel owns nothing shared, its callers do")]
 pub(crate) use loom::sync::Arc;
 pub(crate) use loom::sync::atomic::Ordering;
+pub(crate) use loom::thread::yield_now;
 /// Not modelled: an initialisation runs under its caller's own lock, so it never blocks the model's only thread.
 pub(crate) use std::sync::OnceLock;
 
@@ -154,5 +155,4 @@ impl<V: Keyed> Map<V> {
     pub(crate) fn entries(&self) -> Vec<V> {
         self.0.lock().values().cloned().collect()
     }
-
 }

@@ -65,7 +65,7 @@ fn e1_nothing_is_taken_once_a_finish_has_returned_twin() {
 
 /// Two halts, and somebody who is refused and asks why.
 fn causes<S: Scope>() -> impl std::fmt::Debug {
-    let halt = |cause: u16| move |scope: &S| scope.change(Change::Halt(cause));
+    let halt = |cause: u8| move |scope: &S| scope.change(Change::Halt(cause));
     let (a, b, asked, scope) =
         race::three(S::new(), halt(1), halt(2), |scope| (!scope.take(1)).then(|| scope.standing()));
     let last = scope.standing();

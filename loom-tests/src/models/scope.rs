@@ -8,8 +8,8 @@ use crate::sync::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Rele
 /// What can happen to a scope as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    Halt(u16),
-    Pause(u16),
+    Halt(u8),
+    Pause(u8),
     Finish,
 }
 
@@ -18,7 +18,7 @@ pub(super) enum Change {
 pub(super) struct Standing {
     pub(super) halted: bool,
     pub(super) ended: bool,
-    pub(super) cause: u16,
+    pub(super) cause: u8,
 }
 
 /// A scope of two tallies, ten to be taken from each.
@@ -67,9 +67,9 @@ impl Scope for Live {
 
     fn change(&self, change: Change) -> (bool, Standing) {
         let changed = match change {
-            Change::Halt(cause) => self.life.halt(cause, self.tallies.iter(), None),
-            Change::Pause(cause) => self.life.pause(cause, self.tallies.iter()),
-            Change::Finish => self.life.finish(self.tallies.iter(), None),
+            Change::Halt(cause) => self.life.halt(cause, self.tallies.iter(), None, || ()),
+            Change::Pause(cause) => self.life.pause(cause, 1, self.tallies.iter(), || ()),
+            Change::Finish => self.life.finish(self.tallies.iter(), None, || ()),
         };
         let state = changed.state;
         (changed.first, Standing { halted: state.is_halted(), ended: state.is_finished(), cause: state.cause() })
@@ -93,7 +93,7 @@ const ANY: u64 = 1 << 16;
 const ENDED: u64 = 1 << 17;
 
 fn standing(word: u64) -> Standing {
-    Standing { halted: word & ANY != 0, ended: word & ENDED != 0, cause: word as u16 }
+    Standing { halted: word & ANY != 0, ended: word & ENDED != 0, cause: word as u8 }
 }
 
 /// The word of a scope after `change`, `None` if it does not apply; pauses count as halts here.
@@ -206,6 +206,6 @@ impl Scope for CauseApart {
     }
 
     fn standing(&self) -> Standing {
-        Standing { cause: self.cause.load(Acquire) as u16, ..standing(self.word.load(Acquire)) }
+        Standing { cause: self.cause.load(Acquire) as u8, ..standing(self.word.load(Acquire)) }
     }
 }

@@ -254,11 +254,13 @@ fn n1_observing_every_limit_counts_absurd_amounts_and_blocks_none_that_can_be_co
         max_memory_mb: Some(0),
         max_concurrent_executions: Some(0),
         max_cost_usd: Some(nano(0)),
+        max_active_time_ms: Some(u64::MAX),
     };
     let long_running = LongRunningExecutionPolicy {
         max_discovered_steps: Some(0),
         max_discovery_depth: Some(0),
         cost_alert_threshold_usd: Some(nano(0)),
+        approval_ceiling_usd: Some(nano(0)),
         idle_timeout_seconds: Some(0),
         max_same_step_repetitions: Some(2),
         max_cycle_length: 8,

@@ -19,11 +19,13 @@ fn violated(fine: usize) -> Option<(ViolationType, ScopeKind)> {
         max_tokens: if bad(3) { 0 } else { UNLIMITED },
         max_memory_mb: bad(4).then_some(0),
         max_cost_usd: bad(5).then_some(nano(0)),
+        max_active_time_ms: None,
         max_concurrent_executions: None,
     };
     let long_running = LongRunningExecutionPolicy {
         idle_timeout_seconds: bad(1).then_some(1),
         cost_alert_threshold_usd: bad(6).then_some(nano(0)),
+        approval_ceiling_usd: None,
         max_discovered_steps: bad(7).then_some(0),
         max_same_step_repetitions: bad(8).then_some(2),
         ..disabled()

@@ -14,6 +14,7 @@ const LIMITS: ResourceLimits = ResourceLimits {
     max_tokens: 60_000,
     max_memory_mb: Some(1),
     max_cost_usd: None,
+    max_active_time_ms: None,
     ..ResourceLimits::unlimited()
 };
 const COST: u64 = 40_000;
