@@ -5,11 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::decision::{Cause, EnforcementViolation};
-use crate::kernel::cell::Cell;
-use crate::kernel::versions::Versions;
-use crate::plan::Plan;
-use crate::sync::{Arc, Mutex};
+use crate::decision::Cause;
 
 /// A pause that awaits an approval: what was asked, of which limit. Serializable, to be shown to whoever decides.
 ///
@@ -118,63 +114,3 @@ impl fmt::Display for ApprovalError {
 }
 
 impl std::error::Error for ApprovalError {}
-
-/// What only an execution has whose limits were changed or that was paused.
-#[derive(Debug)]
-pub(crate) struct Changes {
-    pub(crate) plans: Versions<Arc<Plan>>,
-    /// How long its ended pauses lasted, in nanoseconds. Changes under the lock of its state.
-    paused_ns: Cell,
-    history: Mutex<History>,
-}
-
-#[derive(Debug, Default)]
-struct History {
-    pause: Option<Pause>,
-    approved: Vec<Approved>,
-}
-
-/// What a pause is about.
-#[derive(Debug, Clone)]
-pub(crate) struct Pause {
-    pub(crate) number: u64,
-    pub(crate) violation: EnforcementViolation,
-    pub(crate) why: Option<String>,
-    pub(crate) at: Timestamp,
-}
-
-impl Changes {
-    pub(crate) fn new(plan: Arc<Plan>) -> Self {
-        Self { plans: Versions::new(plan), paused_ns: Cell::new(0), history: Mutex::new(History::default()) }
-    }
-
-    /// Begins a pause.
-    pub(crate) fn begin(&self, pause: Pause) {
-        self.history.lock().pause = Some(pause);
-    }
-
-    /// Ends the pause.
-    pub(crate) fn end(&self, now: Timestamp) {
-        if let Some(pause) = self.history.lock().pause.take() {
-            self.paused_ns.apply(|ns| (ns.saturating_add(now.nanos_since(pause.at)), ()));
-        }
-    }
-
-    /// How long its ended pauses lasted.
-    pub(crate) fn paused_ns(&self) -> u64 {
-        self.paused_ns.load()
-    }
-
-    /// The pause that has not ended.
-    pub(crate) fn pause(&self) -> Option<Pause> {
-        self.history.lock().pause.clone()
-    }
-
-    pub(crate) fn record(&self, approved: Approved) {
-        self.history.lock().approved.push(approved);
-    }
-
-    pub(crate) fn approved(&self) -> Vec<Approved> {
-        self.history.lock().approved.clone()
-    }
-}

@@ -66,10 +66,12 @@ pub enum ViolationType {
     Closed,
     /// Nobody's limit: somebody asked for it.
     Requested,
+    /// Children of an execution: live, in all, or inside each other. Unit: executions.
+    ChildLimit,
 }
 
 impl ViolationType {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::StepLimit,
         Self::TokenLimit,
         Self::WallTimeLimit,
@@ -88,6 +90,7 @@ impl ViolationType {
         Self::Paused,
         Self::Closed,
         Self::Requested,
+        Self::ChildLimit,
     ];
 
     /// The name in snake case, as it prints and serializes.
@@ -112,6 +115,7 @@ impl ViolationType {
             Self::Paused => "paused",
             Self::Closed => "closed",
             Self::Requested => "requested",
+            Self::ChildLimit => "child_limit",
         }
     }
 
@@ -139,10 +143,12 @@ pub enum ScopeKind {
     Tenant,
     /// A provider's.
     Provider,
+    /// A parent's, whose budget the execution shares or whose child it is.
+    Parent,
 }
 
 impl ScopeKind {
-    const ALL: [Self; 3] = [Self::Execution, Self::Tenant, Self::Provider];
+    const ALL: [Self; 4] = [Self::Execution, Self::Tenant, Self::Provider, Self::Parent];
 
     /// The name in snake case, as it prints and serializes.
     #[must_use]
@@ -151,6 +157,7 @@ impl ScopeKind {
             Self::Execution => "execution",
             Self::Tenant => "tenant",
             Self::Provider => "provider",
+            Self::Parent => "parent",
         }
     }
 }

@@ -219,7 +219,7 @@ impl Execution {
         self.0.status()
     }
 
-    /// Ends it for all clones: new holds are refused, its slot is free, its id may be registered again. Usage is final
+    /// Ends it, and everything below it, for all clones: new holds are refused, its slot is free, its id may be registered again. Usage is final
     /// once nothing is outstanding; open holds can still be settled, into its record and its tenant's.
     pub fn finish(&self) -> UsageSnapshot {
         self.finish_at(self.0.core().clock.now())
@@ -228,11 +228,13 @@ impl Execution {
     /// [`Execution::finish`] at a time that the caller has minted.
     pub fn finish_at(&self, now: Timestamp) -> UsageSnapshot {
         let record = &*self.0;
-        record.tenant.leave(self, || {
-            // Still under the tenant's lock, where whoever comes second waits: to every caller to whom the end has
-            // returned, the id and its place in the table are free (G1).
-            record.end().inspect(|_| record.core().forget(self))
-        });
+        // Still under the lock of those beside it, where whoever comes second waits: to every caller to whom the end has
+        // returned, the id and its place in the table are free (G1).
+        let end = || record.end(now).inspect(|_| record.core().forget(self));
+        match self.parent() {
+            Some(parent) => parent.record().children().leave(self, end),
+            None => record.tenant.leave(self, end),
+        }
         record.snapshot(now)
     }
 

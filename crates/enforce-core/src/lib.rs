@@ -30,11 +30,14 @@
 
 mod admission;
 mod approval;
+mod child;
 mod clock;
 mod decision;
 mod enforcer;
 mod error;
 mod execution;
+mod extra;
+mod family;
 mod hold;
 mod id;
 mod kernel;
@@ -56,6 +59,7 @@ mod tenant;
 mod usage;
 
 pub use approval::{Approval, ApprovalError, Approved, PauseTicket};
+pub use child::ChildBuilder;
 pub use clock::{Clock, ManualClock, TimeSource, Timestamp};
 pub use decision::{
     Cause, EnforcementResult, EnforcementViolation, EnforcementWarning, RatesRefused, Retry, ScopeKind, ViolationType,
@@ -63,6 +67,7 @@ pub use decision::{
 pub use enforcer::{Enforcer, EnforcerBuilder, ExecutionBuilder, RegisterError};
 pub use error::{BackoffStrategy, ExecutionError, ExecutionErrorCategory, LlmErrorCode, RetryPolicy, ToolErrorCode};
 pub use execution::{DepthGuard, Execution, FinishOnDrop};
+pub use family::TreeSnapshot;
 pub use hold::{Hold, OwnedHold, Settlement};
 pub use id::{ExecutionId, InvalidId, StepId, TenantId};
 pub use limits::{

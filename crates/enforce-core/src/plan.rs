@@ -100,6 +100,8 @@ pub(crate) struct Plan {
     pub(crate) idle: Option<TimeLimit>,
     pub(crate) repetition: Option<LoopLimit>,
     pub(crate) cost_threshold: Option<TallyLimit>,
+    pub(crate) max_children: Option<u64>,
+    pub(crate) max_children_total: Option<u64>,
     pub(crate) depth_limit: Option<u64>,
     pub(crate) depth_action: Action,
     /// Steps are the only thing that is limited, and no time matters.
@@ -174,6 +176,8 @@ impl Plan {
             idle,
             repetition,
             cost_threshold,
+            max_children: limits.max_children,
+            max_children_total: limits.max_children_total,
             depth_limit: long_running.max_discovery_depth,
             depth_action: actions.discovery_depth,
             bare: bare && actions.steps != Action::Observe,

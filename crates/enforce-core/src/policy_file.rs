@@ -11,7 +11,7 @@ use crate::limits::{
 
 const LIMITS: &[Key<ResourceLimits>] = keys!(ResourceLimits:
     max_steps, max_tokens, max_wall_time_ms, max_memory_mb, max_concurrent_executions, max_cost_usd,
-    max_active_time_ms);
+    max_active_time_ms, max_children, max_children_total);
 
 const LONG_RUNNING: &[Key<LongRunningExecutionPolicy>] = keys!(LongRunningExecutionPolicy:
     max_discovered_steps, max_discovery_depth, cost_alert_threshold_usd, approval_ceiling_usd, idle_timeout_seconds,

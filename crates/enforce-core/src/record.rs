@@ -1,8 +1,10 @@
 //! All of one execution: its words, its limits, its state, and where it stands.
 
-use crate::approval::{Changes, Pause};
+
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
+use crate::extra::{Extra, Pause};
+use crate::family::{Children, Parent};
 use crate::id::ExecutionId;
 use crate::kernel::activity::Activity;
 use crate::kernel::cell::Cell;
@@ -10,7 +12,8 @@ use crate::kernel::depth::Depth;
 use crate::kernel::meter::Meter;
 use crate::kernel::repetition::RepetitionGuard;
 use crate::kernel::state::{Change, Lifecycle, State};
-use crate::kernel::tally::{CLOSED, COUNTED, HALTED, PAUSED, Tally, Word};
+use crate::kernel::tally::{CLOSED, COUNTED, HALTED, METERED, PAUSED, Tally, Word};
+use crate::kernel::versions::Versions;
 use crate::limits::ConfigError;
 use crate::money::NanoUsd;
 use crate::plan::Plan;
@@ -24,6 +27,8 @@ use crate::tenant::Tenant;
 #[derive(Debug)]
 pub(crate) struct Hot {
     tallies: [Tally; Resource::ALL.len()],
+    /// Steps that will stay, kept only once others take from the tally, too: see [`METERED`].
+    pub(crate) steps: Meter,
     pub(crate) total_tokens: Meter,
     pub(crate) input_tokens: Meter,
     pub(crate) cost: Meter,
@@ -38,6 +43,7 @@ impl Hot {
     fn new(plan: &Plan, now_ns: u64) -> Self {
         Self {
             tallies: Resource::ALL.map(|resource| Tally::new(plan.tally(resource).limit)),
+            steps: Meter::new(),
             total_tokens: Meter::new(),
             input_tokens: Meter::new(),
             cost: Meter::new(),
@@ -76,8 +82,8 @@ pub(crate) struct Record {
     id: ExecutionId,
     /// Where it stands among its tenant's members; changes under the tenant's lock.
     place: Cell,
-    /// What only an execution has whose limits were changed or that was paused.
-    changes: OnceLock<Box<Changes>>,
+    /// What only some have.
+    extra: OnceLock<Box<Extra>>,
 }
 
 impl Record {
@@ -92,7 +98,7 @@ impl Record {
             repetition: RepetitionGuard::new(longest),
             id: id.into(),
             place: Cell::new(0),
-            changes: OnceLock::new(),
+            extra: OnceLock::new(),
             plan,
             tenant,
         }
@@ -106,16 +112,16 @@ impl Record {
     /// Its limits now.
     #[inline]
     pub(crate) fn plan(&self) -> &Plan {
-        match self.changes.get() {
+        match self.extra.get() {
             None => &self.plan,
-            Some(changes) => changes.plans.get().unwrap_or(&self.plan),
+            Some(extra) => extra.plans().and_then(Versions::get).unwrap_or(&self.plan),
         }
     }
 
     /// Whether the short way is open: steps are all that is limited, and the limit is the one that was registered.
     #[inline]
     pub(crate) fn is_bare(&self) -> bool {
-        self.bare && self.changes.get().is_none()
+        self.bare && self.extra.get().is_none()
     }
 
     /// As registered, whatever was changed since.
@@ -123,17 +129,32 @@ impl Record {
         &self.plan
     }
 
-    pub(crate) fn changes(&self) -> &Changes {
-        self.changes.get_or_init(|| Box::new(Changes::new(Arc::clone(&self.plan))))
+    #[inline]
+    pub(crate) fn extra(&self) -> Option<&Extra> {
+        self.extra.get().map(Box::as_ref)
+    }
+
+    pub(crate) fn extra_or_new(&self) -> &Extra {
+        self.extra.get_or_init(|| Box::new(Extra::new(&self.plan, None)))
+    }
+
+    /// Makes it a child; before it is registered.
+    pub(crate) fn with_parent(self, parent: Parent) -> Self {
+        Self { extra: OnceLock::from(Box::new(Extra::new(&self.plan, Some(parent)))), ..self }
+    }
+
+    pub(crate) fn children(&self) -> &Children {
+        &self.extra_or_new().children
     }
 
     /// Replaces its limits by `plan`; what is used stays (L1). The caller holds the lock of its changes.
     fn relimit(&self, plan: Plan) {
-        let changes = self.changes();
-        let next = Arc::new(plan);
-        let from = self.plan();
+        let extra = self.extra_or_new();
+        let plans = extra.plans_from(&self.plan);
+        let (from, next) = (self.plan(), Arc::new(plan));
         let limits = Resource::ALL.map(|resource| (resource, from.tally(resource).limit, next.tally(resource).limit));
-        changes.plans.change(next, || {
+        extra.children.relimit(from, &next);
+        plans.change(next, || {
             for (resource, from, to) in limits {
                 self.hot.tally(resource).relimit(from, to);
             }
@@ -144,10 +165,8 @@ impl Record {
     /// The limit of `resource` and the word that counts from it, of one version.
     pub(crate) fn read(&self, resource: Resource) -> (u64, Word) {
         let look = |plan: &Arc<Plan>| (plan.tally(resource).limit, self.hot.tally(resource).word());
-        match self.changes.get() {
-            None => look(&self.plan),
-            Some(changes) => changes.plans.read(look).unwrap_or_else(|| look(&self.plan)),
-        }
+        let plans = self.extra().and_then(Extra::plans);
+        plans.and_then(|plans| plans.read(look)).unwrap_or_else(|| look(&self.plan))
     }
 
     pub(crate) fn id(&self) -> &ExecutionId {
@@ -172,8 +191,7 @@ impl Record {
     #[inline]
     pub(crate) fn committed_of(&self, resource: Resource) -> u64 {
         match resource {
-            // Steps are taken last and never given back, so what is used is what has begun.
-            Resource::Steps => self.used(Resource::Steps),
+            Resource::Steps => self.begun_steps(),
             Resource::Tokens => self.hot.total_tokens.read(),
             Resource::Cost => self.hot.cost.read(),
             Resource::DiscoveredSteps => self.hot.discovered.read(),
@@ -184,7 +202,25 @@ impl Record {
     /// Steps, total tokens, input tokens, cost; the input is read before the total, so it never exceeds it (S1).
     pub(crate) fn committed(&self) -> [u64; 4] {
         let input = self.hot.input_tokens.read();
-        [self.used(Resource::Steps), self.hot.total_tokens.read(), input, self.hot.cost.read()]
+        [self.begun_steps(), self.hot.total_tokens.read(), input, self.hot.cost.read()]
+    }
+
+    /// Own steps are taken last and never given back, so what is used is what has begun; children's are taken before
+    /// something else and counted when they have come through.
+    fn begun_steps(&self) -> u64 {
+        let (limit, word) = self.read(Resource::Steps);
+        if word.flags() & METERED == 0 { word.used(limit) } else { self.hot.steps.read() }
+    }
+
+    /// Counts its steps apart from here on: others are about to take from its tally. The caller holds the lock of its
+    /// changes.
+    pub(crate) fn meter_steps(&self) {
+        // What was taken before this exchange has begun and is counted here; who takes after it sees the flag in the
+        // exchange that takes, and counts by itself.
+        let before = self.hot.tally(Resource::Steps).mark(METERED);
+        if before.flags() & METERED == 0 {
+            self.hot.steps.add(before.used(self.plan().tally(Resource::Steps).limit));
+        }
     }
 
     /// What open holds have set aside. Committed is read before used, so a hold that stays open is never missed.
@@ -200,9 +236,10 @@ impl Record {
         }
     }
 
-    /// Whether a hold is open, as far as idleness is concerned (I1).
+    /// Whether a hold is open or a child lives, as far as idleness is concerned (I1).
     pub(crate) fn has_open_holds(&self) -> bool {
-        self.hot.bare_holds.word().used(0) > 0 || !self.outstanding().is_zero()
+        let has_children = self.extra().is_some_and(|extra| !extra.children.is_empty());
+        has_children || self.hot.bare_holds.word().used(0) > 0 || !self.outstanding().is_zero()
     }
 
     fn tallies(&self) -> impl Iterator<Item = &Tally> {
@@ -213,16 +250,53 @@ impl Record {
         self.lifecycle.state()
     }
 
+    /// Halts it and everything below it.
     pub(crate) fn halt(&self, cause: Cause) -> Change {
-        self.lifecycle.halt(cause.code(), self.tallies(), Some(&self.tenant.live), || ())
+        let above = Cause { scope: ScopeKind::Parent, ..cause };
+        let below = || self.each_child(|child| drop_change(child.halt(above)));
+        self.lifecycle.halt(cause.code(), self.tallies(), Some(self.slots()), below)
     }
 
-    /// Pauses it for what `violation` says, at `now`.
+    /// Pauses it, and everything below it, for what `violation` says, at `now`.
     pub(crate) fn pause(&self, violation: &EnforcementViolation, why: Option<String>, now: Timestamp) -> Change {
         let number = self.core().next_pause();
+        let cause = violation.as_cause();
         let pause = Pause { number, violation: *violation, why, at: now };
-        let begin = || self.changes().begin(pause);
-        self.lifecycle.pause(violation.as_cause().code(), number, self.tallies(), begin)
+        let below = || {
+            self.extra_or_new().begin(Some(pause), now);
+            self.each_child(|child| child.pause_above(cause, now));
+        };
+        self.lifecycle.pause(cause.code(), number, self.tallies(), below)
+    }
+
+    fn pause_above(&self, cause: Cause, now: Timestamp) {
+        let cause = Cause { scope: ScopeKind::Parent, ..cause };
+        let below = || {
+            self.extra_or_new().begin(None, now);
+            self.each_child(|child| child.pause_above(cause, now));
+        };
+        drop_change(self.lifecycle.pause_above(cause.code(), self.tallies(), below));
+    }
+
+    fn resume_above(&self, now: Timestamp) {
+        let below = || {
+            self.resumed(false, now);
+            self.each_child(|child| child.resume_above(now));
+        };
+        drop_change(self.lifecycle.resume_above(self.tallies(), below));
+    }
+
+    fn resumed(&self, own: bool, now: Timestamp) {
+        self.extra_or_new().end(own, self.state().is_paused(), now);
+        // To be paused is not to be idle.
+        self.hot.activity.touch(now.nanos_since(self.core().epoch));
+    }
+
+    /// Runs `act` on every child that has not ended. Under the lock of its changes nobody joins meanwhile.
+    fn each_child(&self, act: impl Fn(&Self)) {
+        for child in self.extra().map(|extra| extra.children.all()).unwrap_or_default() {
+            act(child.record());
+        }
     }
 
     /// Ends the pause of that number: `next` may make new limits of the old ones, and nothing is admitted before that.
@@ -236,22 +310,26 @@ impl Record {
             if let Some(plan) = next(self.plan())? {
                 self.relimit(plan);
             }
-            self.changes().end(now);
-            // To be paused is not to be idle.
-            self.hot.activity.touch(now.nanos_since(self.core().epoch));
             Ok(())
         };
-        self.lifecycle.resume(number, self.tallies(), approve, || ())
+        let below = || {
+            self.resumed(true, now);
+            self.each_child(|child| child.resume_above(now));
+        };
+        self.lifecycle.resume(number, self.tallies(), approve, below)
     }
 
     /// Halts it instead of ending the pause of that number.
     pub(crate) fn reject(&self, number: u64) -> Change {
-        self.lifecycle.reject(number, self.tallies(), Some(&self.tenant.live), || ())
+        let cause = Cause::from_code(self.state().cause()).unwrap_or(Cause::own(ViolationType::Requested));
+        let above = Cause { scope: ScopeKind::Parent, ..cause };
+        let below = || self.each_child(|child| drop_change(child.halt(above)));
+        self.lifecycle.reject(number, self.tallies(), Some(self.slots()), below)
     }
 
     /// The pause that awaits an approval.
     pub(crate) fn open_pause(&self) -> Option<Pause> {
-        let pause = self.changes.get()?.pause()?;
+        let pause = self.extra()?.pause()?;
         let state = self.state();
         (state.awaits_approval() && state.pause() == pause.number).then_some(pause)
     }
@@ -264,15 +342,31 @@ impl Record {
         self.lifecycle.hold_still(|_| next(self.plan()).map(|plan| self.relimit(plan)))
     }
 
-    /// Ends it; what it had committed, if this call ended it.
-    pub(crate) fn end(&self) -> Option<[u64; 4]> {
-        let change = self.lifecycle.finish(self.tallies(), Some(&self.tenant.live), || ());
+    /// Ends it and everything below it; what it had committed, if this call ended it.
+    pub(crate) fn end(&self, now: Timestamp) -> Option<[u64; 4]> {
+        let below = || {
+            for child in self.extra().map(|extra| extra.children.all()).unwrap_or_default() {
+                child.finish_at(now);
+            }
+        };
+        let change = self.lifecycle.finish(self.tallies(), Some(self.slots()), below);
         change.first.then(|| self.close_meters())
+    }
+
+    /// Runs `act` while its state stands still, unless the state bars it.
+    pub(crate) fn hold_still<T>(
+        &self,
+        act: impl FnOnce() -> Result<T, EnforcementViolation>,
+    ) -> Result<T, EnforcementViolation> {
+        self.lifecycle.hold_still(|_| match self.status().violation() {
+            Some(violation) => Err(violation),
+            None => act(),
+        })
     }
 
     /// Time since registration without pauses, in nanoseconds.
     pub(crate) fn active_ns(&self, now: Timestamp) -> u64 {
-        let paused = self.changes.get().map_or(0, |changes| changes.paused_ns());
+        let paused = self.extra().map_or(0, Extra::paused_ns);
         now.nanos_since(self.started).saturating_sub(paused)
     }
 
@@ -348,11 +442,20 @@ impl Record {
     fn close_meters(&self) -> [u64; 4] {
         let steps = self.hot.tally(Resource::Steps).mark(COUNTED);
         // Total before input, as everywhere: the sums above never show more input than total (S1).
+        let begun = match steps.flags() & METERED {
+            0 => steps.used(self.plan().tally(Resource::Steps).limit),
+            _ => self.hot.steps.close().unwrap_or(0),
+        };
         [
-            steps.used(self.plan().tally(Resource::Steps).limit),
+            begun,
             self.hot.total_tokens.close().unwrap_or(0),
             self.hot.input_tokens.close().unwrap_or(0),
             self.hot.cost.close().unwrap_or(0),
         ]
     }
+}
+
+/// A change that somebody else has made is made.
+fn drop_change(change: Change) {
+    let Change { first: _, state: _ } = change;
 }

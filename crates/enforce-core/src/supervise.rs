@@ -1,9 +1,10 @@
 //! Watching over an execution from outside: pauses, approvals and changes of its limits.
 
-use crate::approval::{Approval, ApprovalError, Approved, Pause, PauseTicket};
+use crate::approval::{Approval, ApprovalError, Approved, PauseTicket};
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, ScopeKind, ViolationType};
 use crate::execution::Execution;
+use crate::extra::{Extra, Pause};
 use crate::limits::{ConfigError, LongRunningExecutionPolicy, ResourceLimits};
 use crate::money::NanoUsd;
 use crate::plan::{Plan, Source};
@@ -98,7 +99,7 @@ impl Execution {
         }
         let Approval { by, why, .. } = approval;
         let approved = Approved { pause: ticket.pause, cause, by, why, next_limit, at: now };
-        record.changes().record(approved.clone());
+        record.extra_or_new().record(approved.clone());
         Ok(approved)
     }
 
@@ -127,7 +128,7 @@ impl Execution {
     /// The approvals that were carried out, oldest first.
     #[must_use]
     pub fn approvals(&self) -> Vec<Approved> {
-        self.record().changes().approved()
+        self.record().extra().map(Extra::approved).unwrap_or_default()
     }
 
     /// Replaces its limits while it runs; what it has used stays. A lower limit than what is used leaves debt, which

@@ -37,6 +37,10 @@ pub struct ResourceLimits {
     /// Time since registration without what was spent paused, in milliseconds; the policy's grace comes on top. Default
     /// none.
     pub max_active_time_ms: Option<u64>,
+    /// Live children of the execution. Default none.
+    pub max_children: Option<u64>,
+    /// Children of the execution over its whole life. Default none.
+    pub max_children_total: Option<u64>,
 }
 
 impl Default for ResourceLimits {
@@ -57,6 +61,8 @@ impl ResourceLimits {
             max_concurrent_executions: None,
             max_cost_usd: None,
             max_active_time_ms: None,
+            max_children: None,
+            max_children_total: None,
         }
     }
 
@@ -76,6 +82,8 @@ impl ResourceLimits {
         amount_or_unlimited("max_steps", self.max_steps)?;
         amount_or_unlimited("max_tokens", self.max_tokens)?;
         at_most(MAX_MEMORY_MB, "max_memory_mb", self.max_memory_mb)?;
+        at_most(MAX_AMOUNT, "max_children", self.max_children)?;
+        at_most(MAX_AMOUNT, "max_children_total", self.max_children_total)?;
         at_most(MAX_AMOUNT, "max_concurrent_executions", self.max_concurrent_executions)
     }
 }

@@ -1,0 +1,176 @@
+//! Registering a child.
+
+use std::borrow::Cow;
+
+use crate::admission;
+use crate::clock::Timestamp;
+use crate::decision::EnforcementViolation;
+use crate::enforcer::RegisterError;
+use crate::execution::Execution;
+use crate::family::{Parent, Share, Slice};
+use crate::id::validate;
+use crate::kernel::table::Rejected;
+use crate::limits::{LongRunningExecutionPolicy, ResourceLimits, UNLIMITED};
+use crate::money::NanoUsd;
+use crate::plan::{Plan, Source};
+use crate::record::Record;
+use crate::resource::{Demand, Resource};
+use crate::sync::Arc;
+
+/// Registers a child of an execution.
+#[derive(Debug)]
+#[must_use = "nothing is registered until `register`"]
+pub struct ChildBuilder<'a> {
+    parent: &'a Execution,
+    id: Cow<'a, str>,
+    limits: ResourceLimits,
+    long_running: Option<LongRunningExecutionPolicy>,
+    slice: Option<Demand>,
+}
+
+impl Execution {
+    /// Begins to register a child under `id`. It takes no slot of the tenant, and shares its parent's budget unless
+    /// [`ChildBuilder::slice`] sets a part of it aside.
+    ///
+    /// ```
+    /// use enforce_core::{Demand, Enforcer, ResourceLimits, ScopeKind};
+    ///
+    /// let limits = ResourceLimits { max_steps: 3, ..ResourceLimits::unlimited() };
+    /// let run = Enforcer::builder().limits(limits).build()?.execution("exec_1", "tenant_a").register()?;
+    /// let helper = run.child("exec_1.1").register()?;
+    /// drop(run.reserve(Demand::step().steps(2))?);
+    /// drop(helper.reserve(Demand::step())?);
+    /// assert_eq!(helper.reserve(Demand::step()).unwrap_err().scope, ScopeKind::Parent); // one budget, used up together
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn child<'a>(&'a self, id: impl Into<Cow<'a, str>>) -> ChildBuilder<'a> {
+        ChildBuilder {
+            parent: self,
+            id: id.into(),
+            limits: ResourceLimits::unlimited(),
+            long_running: None,
+            slice: None,
+        }
+    }
+}
+
+impl ChildBuilder<'_> {
+    /// Its own limits, besides its parent's budget. Default: none.
+    pub fn limits(self, limits: ResourceLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Its own long-running limits. Default: its parent's guards (idleness, repeated steps, depth), without a cost
+    /// threshold or a limit on discovered steps of its own.
+    pub fn long_running(self, long_running: LongRunningExecutionPolicy) -> Self {
+        Self { long_running: Some(long_running), ..self }
+    }
+
+    /// Sets the amounts of `slice` aside for it, on its parent and on everything that its parent shares a budget with,
+    /// until it ends; what it has not used goes back then. Of what `slice` does not name it may use nothing. Default: it
+    /// shares its parent's budget.
+    pub fn slice(self, slice: Demand) -> Self {
+        Self { slice: Some(slice), ..self }
+    }
+
+    /// Registers it, or says why not.
+    ///
+    /// # Errors
+    /// As [`crate::ExecutionBuilder::register`]; the parent is halted, paused or ended; it may have no more children; it
+    /// has no room for the slice. Nothing is left behind.
+    ///
+    /// ```
+    /// use enforce_core::{Enforcer, RegisterError};
+    ///
+    /// let run = Enforcer::builder().build()?.execution("exec_1", "tenant_a").register()?;
+    /// run.finish();
+    /// assert!(matches!(run.child("exec_1.1").register(), Err(RegisterError::Refused(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn register(self) -> Result<Execution, RegisterError> {
+        let now = self.parent.record().core().clock.now();
+        self.register_at(now)
+    }
+
+    /// [`ChildBuilder::register`] at a time that the caller has minted.
+    ///
+    /// # Errors
+    /// As [`ChildBuilder::register`].
+    pub fn register_at(self, now: Timestamp) -> Result<Execution, RegisterError> {
+        validate("execution id", &self.id).map_err(RegisterError::InvalidId)?;
+        let above = self.parent.record();
+        if let Some(violation) = above.too_deep() {
+            return Err(RegisterError::Refused(violation));
+        }
+        let plan = Plan::compile(self.source(above.plan())).map_err(RegisterError::Config)?;
+        // From here on steps are counted apart: a slice or a child is about to take from the tally.
+        above.hold_still(|| Ok(above.meter_steps())).map_err(RegisterError::Refused)?;
+        let slice = self.slice.map(|amounts| admission::set_aside(above, &amounts, now)).transpose();
+        let kept = slice.map_err(RegisterError::Refused)?;
+        let share = match (self.slice, kept) {
+            (Some(amounts), Some(kept)) => Share::Slice(Slice { amounts, kept }),
+            _ => Share::Pool,
+        };
+        let parent = Parent { execution: self.parent.clone(), share, depth: above.tree_depth().saturating_add(1) };
+        let core = above.core();
+        // The parent is attached, so its tenant is not retired.
+        above.tenant.attachments.attach();
+        let record = Record::new(&self.id, Arc::clone(&above.tenant), Arc::new(plan), now).with_parent(parent);
+        let child = Execution::from_record(record);
+        let registered = above.hold_still(|| {
+            above.children().take(above.plan())?;
+            match core.executions.register(None, child.clone()) {
+                Ok(()) => {
+                    above.children().join(&child);
+                    Ok(Ok(()))
+                }
+                Err(rejected) => {
+                    above.children().untake();
+                    Ok(Err(rejected))
+                }
+            }
+        });
+        let refused = match registered {
+            Ok(Ok(())) => return Ok(child),
+            Ok(Err(Rejected::Duplicate)) => RegisterError::Duplicate { id: self.id.into_owned() },
+            Ok(Err(Rejected::Full | Rejected::NoSlot)) => RegisterError::Full { table: "executions" },
+            Err(violation) => RegisterError::Refused(violation),
+        };
+        give_back(&child);
+        Err(refused)
+    }
+
+    /// Its own limits, and no more of anything than its slice.
+    fn source(&self, above: &Plan) -> Source {
+        let mut limits = self.limits.clone();
+        let mut long_running = self.long_running.clone().unwrap_or_else(|| LongRunningExecutionPolicy {
+            cost_alert_threshold_usd: None,
+            max_discovered_steps: None,
+            ..above.source.long_running.clone()
+        });
+        if let Some(slice) = &self.slice {
+            let least = |own: u64, resource| own.min(slice.amount(resource));
+            limits.max_steps = least(limits.max_steps, Resource::Steps);
+            limits.max_tokens = least(limits.max_tokens, Resource::Tokens);
+            let cost = limits.max_cost_usd.map_or(UNLIMITED, NanoUsd::get);
+            limits.max_cost_usd = NanoUsd::new(least(cost, Resource::Cost)).ok();
+            let discovered = long_running.max_discovered_steps.unwrap_or(UNLIMITED);
+            long_running.max_discovered_steps = Some(least(discovered, Resource::DiscoveredSteps));
+        }
+        Source { limits, long_running, policy: Arc::clone(&above.source.policy) }
+    }
+}
+
+/// Gives back what was set aside for a child that was not registered.
+fn give_back(child: &Execution) {
+    if let Some(Parent { execution, share: Share::Slice(slice), .. }) = child.record().parent() {
+        slice.release(execution.record());
+    }
+}
+
+/// Why a child may not be registered, as its parent sees it.
+impl From<EnforcementViolation> for RegisterError {
+    fn from(violation: EnforcementViolation) -> Self {
+        Self::Refused(violation)
+    }
+}

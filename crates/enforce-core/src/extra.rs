@@ -1,0 +1,99 @@
+//! What only some executions have: a parent, children, pauses, other limits than they were registered with.
+
+use crate::approval::Approved;
+use crate::clock::Timestamp;
+use crate::decision::EnforcementViolation;
+use crate::family::{Children, Parent};
+use crate::kernel::cell::Cell;
+use crate::kernel::versions::Versions;
+use crate::plan::Plan;
+use crate::sync::{Arc, Mutex, OnceLock};
+
+/// Kept apart from the record, so that an execution without any of it stays small.
+#[derive(Debug)]
+pub(crate) struct Extra {
+    plans: OnceLock<Box<Versions<Arc<Plan>>>>,
+    /// How long its ended pauses lasted, in nanoseconds. Changes under the lock of its state.
+    paused_ns: Cell,
+    history: Mutex<History>,
+    pub(crate) parent: Option<Parent>,
+    pub(crate) children: Children,
+}
+
+#[derive(Debug, Default)]
+struct History {
+    pause: Option<Pause>,
+    approved: Vec<Approved>,
+    /// Since when it is paused, by itself or from above.
+    since: Option<Timestamp>,
+}
+
+/// What a pause is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Pause {
+    pub(crate) number: u64,
+    pub(crate) violation: EnforcementViolation,
+    pub(crate) why: Option<String>,
+    pub(crate) at: Timestamp,
+}
+
+impl Extra {
+    pub(crate) fn new(plan: &Plan, parent: Option<Parent>) -> Self {
+        Self {
+            plans: OnceLock::new(),
+            paused_ns: Cell::new(0),
+            history: Mutex::new(History::default()),
+            parent,
+            children: Children::new(plan),
+        }
+    }
+
+    /// The versions of its limits, if they were ever changed.
+    #[inline]
+    pub(crate) fn plans(&self) -> Option<&Versions<Arc<Plan>>> {
+        self.plans.get().map(Box::as_ref)
+    }
+
+    /// The versions of its limits, the first of which is `registered`.
+    pub(crate) fn plans_from(&self, registered: &Arc<Plan>) -> &Versions<Arc<Plan>> {
+        self.plans.get_or_init(|| Box::new(Versions::new(Arc::clone(registered))))
+    }
+
+    /// Begins a pause: its own, or one from above, which has nothing to be approved.
+    pub(crate) fn begin(&self, pause: Option<Pause>, at: Timestamp) {
+        let mut history = self.history.lock();
+        history.since.get_or_insert(at);
+        if pause.is_some() {
+            history.pause = pause;
+        }
+    }
+
+    /// Ends a pause; `still` if another one goes on.
+    pub(crate) fn end(&self, own: bool, still: bool, now: Timestamp) {
+        let mut history = self.history.lock();
+        if own {
+            history.pause = None;
+        }
+        if let Some(since) = history.since.take_if(|_| !still) {
+            self.paused_ns.apply(|ns| (ns.saturating_add(now.nanos_since(since)), ()));
+        }
+    }
+
+    /// How long its ended pauses lasted.
+    pub(crate) fn paused_ns(&self) -> u64 {
+        self.paused_ns.load()
+    }
+
+    /// The pause that has not ended.
+    pub(crate) fn pause(&self) -> Option<Pause> {
+        self.history.lock().pause.clone()
+    }
+
+    pub(crate) fn record(&self, approved: Approved) {
+        self.history.lock().approved.push(approved);
+    }
+
+    pub(crate) fn approved(&self) -> Vec<Approved> {
+        self.history.lock().approved.clone()
+    }
+}

@@ -1,0 +1,224 @@
+//! Parents and children: a tree of executions.
+
+use crate::clock::Timestamp;
+use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
+use crate::execution::Execution;
+use crate::hold::Kept;
+use crate::kernel::tally::{MAX_AMOUNT, Tally};
+use crate::plan::Plan;
+use crate::record::Record;
+use crate::resource::{Demand, Resource};
+use crate::sync::Mutex;
+
+/// How deep a tree may be: a root has depth 0.
+pub(crate) const MAX_TREE_DEPTH: usize = 8;
+
+/// Where a child gets what it uses.
+#[derive(Debug)]
+pub(crate) enum Share {
+    /// From its parent's budget, step by step.
+    Pool,
+    /// From a part of its parent's budget that was set aside when it was registered.
+    Slice(Slice),
+}
+
+/// A part of a parent's budget that is set aside for a child.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    pub(crate) amounts: Demand,
+    pub(crate) kept: Kept,
+}
+
+/// A child's link to its parent.
+#[derive(Debug)]
+pub(crate) struct Parent {
+    pub(crate) execution: Execution,
+    pub(crate) share: Share,
+    pub(crate) depth: usize,
+}
+
+/// A parent's side of the tree.
+#[derive(Debug)]
+pub(crate) struct Children {
+    /// Those that have not ended. The lock orders registrations, ends and the folding of slices among each other.
+    list: Mutex<Vec<Execution>>,
+    live: Tally,
+    total: Tally,
+}
+
+impl Children {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            list: Mutex::new(Vec::new()),
+            live: Tally::new(plan.max_children.unwrap_or(MAX_AMOUNT)),
+            total: Tally::new(plan.max_children_total.unwrap_or(MAX_AMOUNT)),
+        }
+    }
+
+    /// The slots of live children.
+    pub(crate) fn live(&self) -> &Tally {
+        &self.live
+    }
+
+    /// Moves the limits to those of `to`.
+    pub(crate) fn relimit(&self, from: &Plan, to: &Plan) {
+        let bound = |limit: Option<u64>| limit.unwrap_or(MAX_AMOUNT);
+        self.live.relimit(bound(from.max_children), bound(to.max_children));
+        self.total.relimit(bound(from.max_children_total), bound(to.max_children_total));
+    }
+
+    /// Those that have not ended, as of now.
+    pub(crate) fn all(&self) -> Vec<Execution> {
+        self.list.lock().clone()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.lock().is_empty()
+    }
+
+    /// Counts one child more, under both limits or neither.
+    pub(crate) fn take(&self, plan: &Plan) -> Result<(), EnforcementViolation> {
+        let refused = |tally: &Tally, limit: Option<u64>, retry| {
+            let limit = limit.unwrap_or(MAX_AMOUNT);
+            let used = tally.word().used(limit);
+            EnforcementViolation::of(ScopeKind::Parent, ViolationType::ChildLimit, used, 1, limit, retry)
+        };
+        if self.total.take(1).is_err() {
+            return Err(refused(&self.total, plan.max_children_total, Retry::Never));
+        }
+        if self.live.take(1).is_err() {
+            self.total.give(1);
+            let retry = if plan.max_children == Some(0) { Retry::Never } else { Retry::WhenFreed };
+            return Err(refused(&self.live, plan.max_children, retry));
+        }
+        Ok(())
+    }
+
+    /// Undoes [`Children::take`].
+    pub(crate) fn untake(&self) {
+        self.live.give(1);
+        self.total.give(1);
+    }
+
+    pub(crate) fn join(&self, child: &Execution) {
+        self.list.lock().push(child.clone());
+    }
+
+    /// Ends `child`'s membership: runs `end`, and what it says that the child had committed is settled into its slice.
+    pub(crate) fn leave(&self, child: &Execution, end: impl FnOnce() -> Option<[u64; 4]>) {
+        let mut list = self.list.lock();
+        let Some(committed) = end() else { return };
+        if let Some(Parent { execution, share: Share::Slice(slice), .. }) = child.record().parent() {
+            slice.settle(execution.record(), child.record(), committed);
+        }
+        if let Some(place) = list.iter().position(|member| member.is(child)) {
+            list.swap_remove(place);
+        }
+    }
+}
+
+impl Record {
+    /// The link to its parent, if it has one.
+    #[inline]
+    pub(crate) fn parent(&self) -> Option<&Parent> {
+        self.extra()?.parent.as_ref()
+    }
+
+    /// The record whose budget it shares, if there is one above it.
+    #[inline]
+    pub(crate) fn pool(&self) -> Option<&Record> {
+        match self.parent() {
+            Some(Parent { execution, share: Share::Pool, .. }) => Some(execution.record()),
+            _ => None,
+        }
+    }
+
+    /// Every record above it whose budget it shares, nearest first.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = &Record> {
+        std::iter::successors(self.pool(), |record| record.pool())
+    }
+
+    /// The parent that set a slice aside for it, or for the pool that it shares.
+    pub(crate) fn slice_parent(&self) -> Option<&Record> {
+        let top = self.pools().last().unwrap_or(self);
+        match top.parent() {
+            Some(Parent { execution, share: Share::Slice(_), .. }) => Some(execution.record()),
+            _ => None,
+        }
+    }
+
+    /// How deep in its tree it is: 0 without a parent.
+    pub(crate) fn tree_depth(&self) -> usize {
+        self.parent().map_or(0, |parent| parent.depth)
+    }
+
+    /// Where its slot is.
+    pub(crate) fn slots(&self) -> &Tally {
+        match self.parent() {
+            Some(parent) => parent.execution.record().children().live(),
+            None => &self.tenant.live,
+        }
+    }
+
+    /// What is too deep to be registered.
+    pub(crate) fn too_deep(&self) -> Option<EnforcementViolation> {
+        let (depth, limit) = (self.tree_depth() as u64, MAX_TREE_DEPTH as u64);
+        (depth >= limit).then(|| {
+            EnforcementViolation::of(ScopeKind::Parent, ViolationType::ChildLimit, depth, 1, limit, Retry::Never)
+        })
+    }
+}
+
+impl Execution {
+    /// Its children that have not ended.
+    #[must_use]
+    pub fn children(&self) -> Vec<Execution> {
+        self.record().extra().map(|extra| extra.children.all()).unwrap_or_default()
+    }
+
+    /// Its parent, if it is a child.
+    #[must_use]
+    pub fn parent(&self) -> Option<&Execution> {
+        self.record().parent().map(|parent| &parent.execution)
+    }
+}
+
+impl Slice {
+    /// The amount of `resource` that is set aside.
+    pub(crate) fn amount(&self, resource: Resource) -> u64 {
+        self.amounts.amount(resource)
+    }
+
+    /// Settles what `child` has used into what had been set aside for it, on every record that it was set aside on.
+    fn settle(&self, parent: &Record, child: &Record, committed: [u64; 4]) {
+        let [steps, total, input, cost] = committed;
+        let discovered = child.committed_of(Resource::DiscoveredSteps);
+        self.kept.fold(parent, self.amounts, steps, [total, input], cost, discovered);
+    }
+}
+
+/// Everything under an execution, and itself.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct TreeSnapshot {
+    /// Its own usage: what its children took from it is in it, too.
+    pub usage: crate::snapshot::UsageSnapshot,
+    /// Its children that have not ended.
+    pub children: Vec<TreeSnapshot>,
+}
+
+impl Execution {
+    /// What it and everything under it has used.
+    #[must_use]
+    pub fn snapshot_tree(&self) -> TreeSnapshot {
+        self.snapshot_tree_at(self.record().core().clock.now())
+    }
+
+    /// [`Execution::snapshot_tree`] at a time that the caller has minted.
+    #[must_use]
+    pub fn snapshot_tree_at(&self, now: Timestamp) -> TreeSnapshot {
+        // Trees are at most `MAX_TREE_DEPTH` deep, and so is this recursion.
+        let children = self.children().iter().map(|child| child.snapshot_tree_at(now)).collect();
+        TreeSnapshot { usage: self.snapshot_at(now), children }
+    }
+}
