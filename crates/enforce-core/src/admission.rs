@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use arrayvec::ArrayVec;
+
+use crate::books::{self, Used};
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, Retry, ScopeKind, ViolationType};
+use crate::family::MAX_TREE_DEPTH;
 use crate::hold::{Kept, Receipt};
 use crate::kernel::activity::Seen;
 use crate::kernel::bundle::{Bundle, Leg, Lost, RateLeg};
 use crate::kernel::gcra::TooFast;
 use crate::kernel::repetition::Repetition;
-use crate::kernel::tally::{MAX_AMOUNT, Refusal, Word};
+use crate::kernel::tally::{MAX_AMOUNT, METERED, Refusal, Word};
 use crate::limits::Action;
 use crate::plan::{TallyLimit, TimeLimit};
 use crate::provider;
@@ -44,7 +48,8 @@ impl Asked {
 
     #[inline]
     fn given(record: &Record, now: Timestamp) -> Self {
-        Self { now_ns: now.nanos_since(record.core().epoch), now, window: record.tenant.enter_window(now) }
+        let window = if asks_budget(record) { record.tenant.enter_window(now) } else { None };
+        Self { now_ns: now.nanos_since(record.core().epoch), now, window }
     }
 }
 
@@ -82,6 +87,8 @@ struct Blocked {
     act: Option<Action>,
     /// What was judged idle.
     idle: Option<Seen>,
+    /// Whose limit it is: 0 for the execution's own and what is shared by all, else the number of the pool above it.
+    level: usize,
 }
 
 /// What looking has found. It is put down where it is found: on the way back goes one bit, not a violation that every
@@ -102,7 +109,7 @@ impl Found {
     /// Blocks.
     #[inline]
     fn stop(&mut self, violation: EnforcementViolation, act: Option<Action>) -> Stop {
-        self.blocked = Some(Blocked { violation, act, idle: None });
+        self.blocked = Some(Blocked { violation, act, idle: None, level: 0 });
         Stop
     }
 
@@ -154,6 +161,9 @@ pub(crate) fn reserve(
         && demand.is_bare()
         && let Ok(after) = record.hot.tally(Resource::Steps).take(demand.steps)
     {
+        if after.flags() & METERED != 0 {
+            count_begun(record, demand.steps);
+        }
         let limit = record.plan().tally(Resource::Steps);
         let warning = (after.remaining() <= limit.warn_room).then(|| {
             let current = after.used(limit.limit);
@@ -212,11 +222,33 @@ pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) ->
     }
 }
 
+/// Sets `amounts` aside on `record` and on every pool that it shares, for a child that gets a slice of them.
+pub(crate) fn set_aside(record: &Record, amounts: &Demand, now: Timestamp) -> Result<Kept, EnforcementViolation> {
+    let asked = Asked::given(record, now);
+    let mut found = Found::default();
+    let look = Look { record, demand: amounts, asked: &asked, memory: None };
+    let looked = look.all(&mut found).and_then(|()| match look.take() {
+        // Nothing has begun: what the child begins is counted when its slice is settled.
+        Ok(_) => Ok(()),
+        Err(lost) => Err(look.lost(lost, &mut found)),
+    });
+    if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
+        carry_out(record, blocked, now);
+    }
+    match looked {
+        Ok(()) => Ok(Kept::of(amounts, asked.window, false)),
+        Err(Stop) => {
+            let violation = found.violation(record);
+            let scope = if violation.scope == ScopeKind::Execution { ScopeKind::Parent } else { violation.scope };
+            Err(EnforcementViolation { scope, ..violation })
+        }
+    }
+}
+
 /// Carries out the action of the limit that refused, if it is exhausted. The caller is told that limit, if this call
 /// acted on it, or the state in which another has put the execution (E2).
 #[cold]
 fn carry_out(record: &Record, blocked: &mut Blocked, now: Timestamp) {
-    let cause = blocked.violation.as_cause();
     if let Some(seen) = blocked.idle
         && blocked.act == Some(Action::Halt)
         && !record.hot.activity.reap(seen)
@@ -225,13 +257,33 @@ fn carry_out(record: &Record, blocked: &mut Blocked, now: Timestamp) {
         // Something happened after it was judged idle (I1): refused, as it was when asked, but not acted upon.
         return;
     }
+    // The action falls on the execution that owns the limit, and with it on everything below.
+    let above = blocked.level.checked_sub(1).and_then(|level| record.pools().nth(level));
+    let (target, violation) = match above {
+        None => (record, blocked.violation),
+        Some(pool) => (pool, EnforcementViolation { scope: ScopeKind::Execution, ..blocked.violation }),
+    };
     let change = match blocked.act {
-        Some(Action::Halt) => record.halt(cause),
-        Some(Action::Pause) => record.pause(&blocked.violation, None, now),
+        Some(Action::Halt) => target.halt(violation.as_cause()),
+        Some(Action::Pause) => target.pause(&violation, None, now),
         _ => return,
     };
     if !change.first {
         blocked.violation = record.state_violation();
+    }
+}
+
+/// Counts steps that have begun where they are counted apart from the tally.
+#[cold]
+fn count_begun(record: &Record, steps: u64) {
+    if record.hot.steps.add(steps).late {
+        books::carry_up(record, &Used { steps, ..Used::default() }, None);
+    }
+}
+
+fn count_discovered(record: &Record, discovered: u64) {
+    if record.hot.discovered.add(discovered).late {
+        books::carry_up(record, &Used { discovered, ..Used::default() }, None);
     }
 }
 
@@ -247,16 +299,36 @@ fn attempt(
     let look = Look { record, demand, asked, memory };
     look.all(found)?;
     let bare = record.plan().idle.is_some() && demand.leaves_no_trace();
-    if let Err(lost) = look.take() {
-        return Err(look.lost(lost, found));
-    }
+    let after = match look.take() {
+        Ok(after) => after,
+        Err(lost) => return Err(look.lost(lost, found)),
+    };
     if demand.discovered_steps > 0 {
-        record.hot.discovered.add(demand.discovered_steps);
+        count_discovered(record, demand.discovered_steps);
+    }
+    if after.is_some_and(|after| after.flags() & METERED != 0) && demand.steps > 0 {
+        count_begun(record, demand.steps);
+    }
+    if record.extra().is_some() {
+        count_above(record, demand);
     }
     if bare {
         record.hot.bare_holds.settle(0, 1);
     }
     Ok(Granted { window: asked.window, bare })
+}
+
+/// Counts what has begun on every pool that it was taken from.
+#[cold]
+fn count_above(record: &Record, demand: &Demand) {
+    for pool in record.pools() {
+        if demand.steps > 0 {
+            count_begun(pool, demand.steps);
+        }
+        if demand.discovered_steps > 0 {
+            count_discovered(pool, demand.discovered_steps);
+        }
+    }
 }
 
 impl<'a> Look<'a> {
@@ -279,18 +351,16 @@ impl<'a> Look<'a> {
             self.idle(found, idle)?;
         }
         // One after another rather than in a loop: each is then compiled for its own word and limit.
-        self.tally(found, Resource::Steps)?;
-        self.tally(found, Resource::Tokens)?;
-        self.tally(found, Resource::Memory)?;
-        self.tally(found, Resource::Cost)?;
-        if let Some(threshold) = &record.plan().cost_threshold {
-            self.cost_threshold(found, threshold)?;
-        }
-        self.tally(found, Resource::DiscoveredSteps)?;
+        self.tallies(found, record, ScopeKind::Execution)?;
         if let Some(memory) = self.memory {
             self.repetition(found, memory)?;
         }
-        if let Some(budget) = &record.tenant.plan.budget {
+        if record.extra().is_some() {
+            self.above(found)?;
+        }
+        if let Some(budget) = &record.tenant.plan.budget
+            && asks_budget(record)
+        {
             self.budget(found, budget)?;
         }
         if self.demand.provider.is_some() && record.core().providers.rates().is_set() {
@@ -341,54 +411,92 @@ impl<'a> Look<'a> {
         looked
     }
 
+    /// Everything that `record` counts, whose limits are of `scope`.
     #[inline(always)]
-    fn tally(&self, found: &mut Found, resource: Resource) -> Looked {
+    fn tallies(&self, found: &mut Found, record: &Record, scope: ScopeKind) -> Looked {
+        self.tally(found, record, scope, Resource::Steps)?;
+        self.tally(found, record, scope, Resource::Tokens)?;
+        self.tally(found, record, scope, Resource::Memory)?;
+        self.tally(found, record, scope, Resource::Cost)?;
+        if let Some(threshold) = &record.plan().cost_threshold {
+            self.cost_threshold(found, record, scope, threshold)?;
+        }
+        self.tally(found, record, scope, Resource::DiscoveredSteps)
+    }
+
+    /// Every pool that it shares, nearest first.
+    #[cold]
+    fn above(&self, found: &mut Found) -> Looked {
+        for (level, pool) in self.record.pools().enumerate() {
+            let barred = pool.barred(pool.hot.tally(Resource::Steps).word().flags());
+            let looked = match barred {
+                Some(violation) => {
+                    Err(found.stop(EnforcementViolation { scope: ScopeKind::Parent, ..violation }, None))
+                }
+                None => self.tallies(found, pool, ScopeKind::Parent),
+            };
+            if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
+                blocked.level = level.saturating_add(1);
+                return looked;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn tally(&self, found: &mut Found, record: &Record, scope: ScopeKind, resource: Resource) -> Looked {
         let asked = self.demand.amount(resource);
         // What has no limit has a bound: a sum past it could not be counted.
-        if asked == 0 && !self.record.plan().limits(resource) {
+        if asked == 0 && !record.plan().limits(resource) {
             return Ok(());
         }
-        let limit = self.record.plan().tally(resource);
-        let word = self.record.hot.tally(resource).word();
+        let limit = record.plan().tally(resource);
+        let word = record.hot.tally(resource).word();
         match word.fits(asked) {
             Ok(()) => {
                 // Neither term exceeds 2^56.
                 if word.remaining() - asked as i64 <= limit.warn_room {
-                    let current = word.used(limit.limit).saturating_add(asked);
-                    found.warn(ScopeKind::Execution, limit.kind, current, limit.limit);
+                    let (limit, word) = record.read(resource);
+                    found.warn(
+                        scope,
+                        record.plan().tally(resource).kind,
+                        word.used(limit).saturating_add(asked),
+                        limit,
+                    );
                 }
                 Ok(())
             }
-            Err(Refusal::Barred) => Err(found.stop(self.record.state_violation(), None)),
-            Err(Refusal::Short(word)) => self.short(found, resource, word),
+            Err(Refusal::Barred) => Err(found.stop(EnforcementViolation { scope, ..record.state_violation() }, None)),
+            Err(Refusal::Short(_)) => self.short(found, record, scope, resource),
         }
     }
 
     #[cold]
-    fn short(&self, found: &mut Found, resource: Resource, word: Word) -> Looked {
-        let limit = self.record.plan().tally(resource);
+    fn short(&self, found: &mut Found, record: &Record, scope: ScopeKind, resource: Resource) -> Looked {
+        let plan = record.plan().tally(resource);
         let asked = self.demand.amount(resource);
-        let committed = self.record.committed_of(resource);
+        let committed = record.committed_of(resource);
+        let (limit, word) = record.read(resource);
         let retry = match resource {
-            Resource::Steps | Resource::DiscoveredSteps => Retry::Never,
-            Resource::Tokens | Resource::Memory | Resource::Cost => when_freed(committed, asked, limit.limit),
+            Resource::Steps | Resource::DiscoveredSteps if scope == ScopeKind::Execution => Retry::Never,
+            _ => when_freed(committed, asked, limit),
         };
-        let used = word.used(limit.limit);
-        let violation = EnforcementViolation::of(ScopeKind::Execution, limit.kind, used, asked, limit.limit, retry);
-        found.refuse(violation, countable(limit.action, used, asked), committed >= limit.limit)
+        let used = word.used(limit);
+        let violation = EnforcementViolation::of(scope, plan.kind, used, asked, limit, retry);
+        found.refuse(violation, countable(plan.action, used, asked), committed >= limit)
     }
 
     #[inline]
-    fn cost_threshold(&self, found: &mut Found, threshold: &TallyLimit) -> Looked {
-        let committed = self.record.hot.cost.read();
+    fn cost_threshold(&self, found: &mut Found, record: &Record, scope: ScopeKind, threshold: &TallyLimit) -> Looked {
+        let committed = record.hot.cost.read();
         if committed >= threshold.limit {
-            let violation = cost_threshold_violation(committed, threshold.limit);
+            let violation = EnforcementViolation { scope, ..cost_threshold_violation(committed, threshold.limit) };
             return found.refuse(violation, threshold.action, true);
         }
-        let current = self.record.used(Resource::Cost).saturating_add(self.demand.cost);
+        let current = record.used(Resource::Cost).saturating_add(self.demand.cost);
         // A threshold is at most 2^56 − 1, and so is what is left of it.
         if threshold.limit as i64 - current.min(MAX_AMOUNT) as i64 <= threshold.warn_room {
-            found.warn(ScopeKind::Execution, threshold.kind, current, threshold.limit);
+            found.warn(scope, threshold.kind, current, threshold.limit);
         }
         Ok(())
     }
@@ -455,8 +563,11 @@ impl<'a> Look<'a> {
 
     /// Takes what was looked at.
     #[inline]
-    fn take(&self) -> Result<(), Lost> {
-        let steps = self.own_leg(Resource::Steps);
+    fn take(&self) -> Result<Option<Word>, Lost> {
+        let steps = leg(self.record, self.demand, Resource::Steps);
+        if self.record.extra().is_some() {
+            return self.take_in_tree(steps);
+        }
         if self.demand.is_bare() {
             return self.bundle(&[], &[], Some(steps)).take();
         }
@@ -471,31 +582,49 @@ impl<'a> Look<'a> {
             }
         };
         for resource in OWN_LEGS {
-            push(self.own_leg(resource));
+            push(leg(self.record, self.demand, resource));
         }
-        if let (Some(budget), Some(window)) =
-            (&self.record.tenant.plan.budget, self.asked.window.and_then(|key| self.record.tenant.window(key)))
-        {
-            push(Leg { tally: &window.tally, amount: self.demand.cost, observed: budget.action == Action::Observe });
+        if let Some(leg) = self.budget_leg() {
+            push(leg);
         }
-        let rates = self.rate_legs().filter(|legs| {
-            // A rate that only observes is charged for what it would have admitted.
-            self.record.core().rate_action != Action::Observe || provider::look(legs, self.asked.now_ns).is_ok()
-        });
-        let (rates, rate_count) = compact(rates);
+        let (rates, rate_count) = self.charged_rates();
         let legs = legs.get(..count).unwrap_or(&[]);
         let rates = rates.as_ref().and_then(|rates| rates.get(..rate_count)).unwrap_or(&[]);
         // Taken even when it is nothing: the exchange on an own word is what a halt cannot be missed by (E1).
         self.bundle(legs, rates, (steps.amount > 0 || count == 0).then_some(steps)).take()
     }
 
+    /// As [`Look::take`], with a leg for everything that is taken from the pools above.
+    #[cold]
+    fn take_in_tree(&self, steps: Leg<'a>) -> Result<Option<Word>, Lost> {
+        let mut legs = ArrayVec::<Leg<'_>, { 5 + 5 * MAX_TREE_DEPTH }>::new();
+        let own = OWN_LEGS.into_iter().map(|resource| leg(self.record, self.demand, resource));
+        let above = self.record.pools().flat_map(|pool| {
+            // Steps of a pool are counted when everything has come through, so here they are a quantity like others.
+            POOL_LEGS.into_iter().map(|resource| leg(pool, self.demand, resource))
+        });
+        legs.extend(own.chain(above).chain(self.budget_leg()).filter(|leg| leg.amount > 0));
+        let (rates, rate_count) = self.charged_rates();
+        let rates = rates.as_ref().and_then(|rates| rates.get(..rate_count)).unwrap_or(&[]);
+        // As in `take`: an own word is exchanged in any case.
+        self.bundle(&legs, rates, Some(steps)).take()
+    }
+
     #[inline]
-    fn own_leg(&self, resource: Resource) -> Leg<'a> {
-        Leg {
-            tally: self.record.hot.tally(resource),
-            amount: self.demand.amount(resource),
-            observed: self.record.plan().tally(resource).action == Action::Observe,
-        }
+    fn budget_leg(&self) -> Option<Leg<'a>> {
+        let budget = self.record.tenant.plan.budget.as_ref()?;
+        let window = self.record.tenant.window(self.asked.window?)?;
+        let observed = budget.action == Action::Observe;
+        Some(Leg { tally: &window.tally, amount: self.demand.cost, observed })
+    }
+
+    /// The rates that are charged, and how many.
+    #[inline]
+    fn charged_rates(&self) -> (Option<[RateLeg<'a>; 2]>, usize) {
+        compact(self.rate_legs().filter(|legs| {
+            // A rate that only observes is charged for what it would have admitted.
+            self.record.core().rate_action != Action::Observe || provider::look(legs, self.asked.now_ns).is_ok()
+        }))
     }
 
     #[inline]
@@ -527,25 +656,26 @@ impl<'a> Look<'a> {
             let (used, retry) = (word.used(limit.limit), when_freed(committed, asked, limit.limit));
             EnforcementViolation::of(scope, limit.kind, used, asked, limit.limit, retry)
         };
-        let own = |resource| {
-            let (limit, asked) = (self.record.plan().tally(resource), self.demand.amount(resource));
-            refused(ScopeKind::Execution, limit, asked, self.record.committed_of(resource))
+        let of = |scope, record: &Record, resource| {
+            let (limit, asked) = (record.plan().tally(resource), self.demand.amount(resource));
+            refused(scope, limit, asked, record.committed_of(resource))
         };
-        let mut taken = OWN_LEGS.into_iter().filter(|resource| self.demand.amount(*resource) > 0);
-        let budget = self.record.tenant.plan.budget.as_ref().filter(|_| self.demand.cost > 0);
-        match (taken.nth(number), budget) {
-            (Some(resource), _) => own(resource),
-            (None, Some(budget)) if number == self.own_legs() => {
+        let asks = |resource: &Resource| self.demand.amount(*resource) > 0;
+        let own = OWN_LEGS.into_iter().filter(asks).map(|resource| (ScopeKind::Execution, self.record, resource));
+        let above = self.record.pools().flat_map(|pool| {
+            POOL_LEGS.into_iter().filter(asks).map(move |resource| (ScopeKind::Parent, pool, resource))
+        });
+        let legs: ArrayVec<_, { 5 + 5 * MAX_TREE_DEPTH }> = own.chain(above).collect();
+        let budget = self.record.tenant.plan.budget.as_ref().filter(|_| self.budget_leg().is_some());
+        match (legs.get(number), budget) {
+            (Some((scope, record, resource)), _) => of(*scope, record, *resource),
+            (None, Some(budget)) if number == legs.len() && self.demand.cost > 0 => {
                 let window = self.asked.window.and_then(|key| self.record.tenant.window(key));
                 let committed = window.map_or(0, |window| window.committed.read());
                 refused(ScopeKind::Tenant, budget, self.demand.cost, committed)
             }
-            (None, _) => own(Resource::Steps),
+            (None, _) => of(ScopeKind::Execution, self.record, Resource::Steps),
         }
-    }
-
-    fn own_legs(&self) -> usize {
-        OWN_LEGS.into_iter().filter(|resource| self.demand.amount(*resource) > 0).count()
     }
 
     /// Rates count from when the enforcer was built: who asks before has to wait for that as well (Q1).
@@ -565,6 +695,26 @@ impl<'a> Look<'a> {
         let refusals = if number == 0 && requests.is_some() { [Some(too_fast), None] } else { [None, Some(too_fast)] };
         self.early_too(provider::violation([&requests, &tokens], refusals))
     }
+}
+
+/// What of a pool is taken: as its own quantities, and its steps behind them.
+const POOL_LEGS: [Resource; 5] =
+    [Resource::Tokens, Resource::Memory, Resource::Cost, Resource::DiscoveredSteps, Resource::Steps];
+
+/// What `demand` takes of `record`'s `resource`.
+#[inline]
+fn leg<'a>(record: &'a Record, demand: &Demand, resource: Resource) -> Leg<'a> {
+    Leg {
+        tally: record.hot.tally(resource),
+        amount: demand.amount(resource),
+        observed: record.plan().tally(resource).action == Action::Observe,
+    }
+}
+
+/// Whether what it spends is taken from its tenant's budget now; a slice was taken from it as a whole.
+#[inline]
+fn asks_budget(record: &Record) -> bool {
+    record.extra().is_none() || record.slice_parent().is_none()
 }
 
 /// The order in which an execution's own quantities are taken; steps follow behind everything else.

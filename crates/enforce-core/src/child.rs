@@ -115,7 +115,7 @@ impl ChildBuilder<'_> {
         let core = above.core();
         // The parent is attached, so its tenant is not retired.
         above.tenant.attachments.attach();
-        let record = Record::new(&self.id, Arc::clone(&above.tenant), Arc::new(plan), now).with_parent(parent);
+        let record = Record::new(&self.id, Arc::clone(&above.tenant), Arc::new(plan), Some(parent), now);
         let child = Execution::from_record(record);
         let registered = above.hold_still(|| {
             above.children().take(above.plan())?;

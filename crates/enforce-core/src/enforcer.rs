@@ -434,7 +434,7 @@ impl ExecutionBuilder<'_> {
         let plan = self.plan().map_err(RegisterError::Config)?;
         let tenant = core.attach(&self.tenant, now).ok_or(RegisterError::Full { table: "tenants" })?;
         // From here on the record holds the attachment and gives it back, whatever comes.
-        let record = Record::new(&self.id, Arc::clone(&tenant), plan, now);
+        let record = Record::new(&self.id, Arc::clone(&tenant), plan, None, now);
         let execution = Execution::from_record(record);
         tenant
             .join(&execution, |live| core.executions.register(Some(live), execution.clone()))

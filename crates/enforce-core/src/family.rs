@@ -6,8 +6,8 @@ use crate::execution::Execution;
 use crate::hold::Kept;
 use crate::kernel::tally::{MAX_AMOUNT, Tally};
 use crate::plan::Plan;
-use crate::record::Record;
-use crate::resource::{Demand, Resource};
+use crate::record::{Committed, Record};
+use crate::resource::Demand;
 use crate::sync::Mutex;
 
 /// How deep a tree may be: a root has depth 0.
@@ -76,6 +76,16 @@ impl Children {
         self.list.lock().is_empty()
     }
 
+    /// Forgets everyone below; they live on in their handles.
+    pub(crate) fn disband(&self) {
+        let children = std::mem::take(&mut *self.list.lock());
+        for child in &children {
+            if let Some(extra) = child.record().extra() {
+                extra.children.disband();
+            }
+        }
+    }
+
     /// Counts one child more, under both limits or neither.
     pub(crate) fn take(&self, plan: &Plan) -> Result<(), EnforcementViolation> {
         let refused = |tally: &Tally, limit: Option<u64>, retry| {
@@ -105,11 +115,11 @@ impl Children {
     }
 
     /// Ends `child`'s membership: runs `end`, and what it says that the child had committed is settled into its slice.
-    pub(crate) fn leave(&self, child: &Execution, end: impl FnOnce() -> Option<[u64; 4]>) {
+    pub(crate) fn leave(&self, child: &Execution, end: impl FnOnce() -> Option<Committed>) {
         let mut list = self.list.lock();
         let Some(committed) = end() else { return };
         if let Some(Parent { execution, share: Share::Slice(slice), .. }) = child.record().parent() {
-            slice.settle(execution.record(), child.record(), committed);
+            slice.settle(execution.record(), committed);
         }
         if let Some(place) = list.iter().position(|member| member.is(child)) {
             list.swap_remove(place);
@@ -184,16 +194,15 @@ impl Execution {
 }
 
 impl Slice {
-    /// The amount of `resource` that is set aside.
-    pub(crate) fn amount(&self, resource: Resource) -> u64 {
-        self.amounts.amount(resource)
+    /// Settles what its child has used into what had been set aside for it, on every record that it was set aside on.
+    fn settle(&self, parent: &Record, committed: Committed) {
+        let Demand { steps, discovered_steps, .. } = self.amounts;
+        self.kept.fold(parent, steps, discovered_steps, &committed.into());
     }
 
-    /// Settles what `child` has used into what had been set aside for it, on every record that it was set aside on.
-    fn settle(&self, parent: &Record, child: &Record, committed: [u64; 4]) {
-        let [steps, total, input, cost] = committed;
-        let discovered = child.committed_of(Resource::DiscoveredSteps);
-        self.kept.fold(parent, self.amounts, steps, [total, input], cost, discovered);
+    /// Gives everything back: nothing was used.
+    pub(crate) fn release(&self, parent: &Record) {
+        self.settle(parent, Committed::default());
     }
 }
 

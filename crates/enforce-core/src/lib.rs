@@ -30,6 +30,7 @@
 
 mod admission;
 mod approval;
+mod books;
 mod child;
 mod clock;
 mod decision;

@@ -1,6 +1,5 @@
 //! All of one execution: its words, its limits, its state, and where it stands.
 
-
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::extra::{Extra, Pause};
@@ -12,7 +11,7 @@ use crate::kernel::depth::Depth;
 use crate::kernel::meter::Meter;
 use crate::kernel::repetition::RepetitionGuard;
 use crate::kernel::state::{Change, Lifecycle, State};
-use crate::kernel::tally::{CLOSED, COUNTED, HALTED, METERED, PAUSED, Tally, Word};
+use crate::kernel::tally::{CLOSED, COUNTED, HALTED, MAX_AMOUNT, METERED, PAUSED, Tally, Word};
 use crate::kernel::versions::Versions;
 use crate::limits::ConfigError;
 use crate::money::NanoUsd;
@@ -67,6 +66,29 @@ impl Hot {
     }
 }
 
+/// What an execution has committed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Committed {
+    pub(crate) steps: u64,
+    pub(crate) total_tokens: u64,
+    pub(crate) input_tokens: u64,
+    pub(crate) cost: u64,
+    pub(crate) discovered: u64,
+}
+
+impl Committed {
+    pub(crate) fn plus(self, other: Self) -> Self {
+        let sum = |a: u64, b: u64| a.saturating_add(b).min(MAX_AMOUNT);
+        Self {
+            steps: sum(self.steps, other.steps),
+            total_tokens: sum(self.total_tokens, other.total_tokens),
+            input_tokens: sum(self.input_tokens, other.input_tokens),
+            cost: sum(self.cost, other.cost),
+            discovered: sum(self.discovered, other.discovered),
+        }
+    }
+}
+
 /// All of one execution. Hot words first, on lines of their own; what is rarely read behind them.
 #[derive(Debug)]
 pub(crate) struct Record {
@@ -88,7 +110,7 @@ pub(crate) struct Record {
 
 impl Record {
     /// A record attached to `tenant`: the attachment ends with the record.
-    pub(crate) fn new(id: &str, tenant: Arc<Tenant>, plan: Arc<Plan>, now: Timestamp) -> Self {
+    pub(crate) fn new(id: &str, tenant: Arc<Tenant>, plan: Arc<Plan>, parent: Option<Parent>, now: Timestamp) -> Self {
         let longest = plan.repetition.map_or(1, |repetition| repetition.longest);
         Self {
             hot: CachePadded::new(Hot::new(&plan, now.nanos_since(tenant.core.epoch))),
@@ -98,7 +120,8 @@ impl Record {
             repetition: RepetitionGuard::new(longest),
             id: id.into(),
             place: Cell::new(0),
-            extra: OnceLock::new(),
+            extra: parent
+                .map_or_else(OnceLock::new, |parent| OnceLock::from(Box::new(Extra::new(&plan, Some(parent))))),
             plan,
             tenant,
         }
@@ -136,11 +159,6 @@ impl Record {
 
     pub(crate) fn extra_or_new(&self) -> &Extra {
         self.extra.get_or_init(|| Box::new(Extra::new(&self.plan, None)))
-    }
-
-    /// Makes it a child; before it is registered.
-    pub(crate) fn with_parent(self, parent: Parent) -> Self {
-        Self { extra: OnceLock::from(Box::new(Extra::new(&self.plan, Some(parent)))), ..self }
     }
 
     pub(crate) fn children(&self) -> &Children {
@@ -199,10 +217,16 @@ impl Record {
         }
     }
 
-    /// Steps, total tokens, input tokens, cost; the input is read before the total, so it never exceeds it (S1).
-    pub(crate) fn committed(&self) -> [u64; 4] {
-        let input = self.hot.input_tokens.read();
-        [self.begun_steps(), self.hot.total_tokens.read(), input, self.hot.cost.read()]
+    /// What it has committed; the input is read before the total, so it never exceeds it (S1).
+    pub(crate) fn committed(&self) -> Committed {
+        let input_tokens = self.hot.input_tokens.read();
+        Committed {
+            steps: self.begun_steps(),
+            total_tokens: self.hot.total_tokens.read(),
+            input_tokens,
+            cost: self.hot.cost.read(),
+            discovered: self.hot.discovered.read(),
+        }
     }
 
     /// Own steps are taken last and never given back, so what is used is what has begun; children's are taken before
@@ -343,7 +367,7 @@ impl Record {
     }
 
     /// Ends it and everything below it; what it had committed, if this call ended it.
-    pub(crate) fn end(&self, now: Timestamp) -> Option<[u64; 4]> {
+    pub(crate) fn end(&self, now: Timestamp) -> Option<Committed> {
         let below = || {
             for child in self.extra().map(|extra| extra.children.all()).unwrap_or_default() {
                 child.finish_at(now);
@@ -406,7 +430,7 @@ impl Record {
     pub(crate) fn snapshot(&self, now: Timestamp) -> UsageSnapshot {
         // Outstanding first: an amount that is settled meanwhile may show as both, but never as neither.
         let outstanding = self.outstanding();
-        let [steps, total_tokens, input_tokens, cost] = self.committed();
+        let Committed { steps, total_tokens, input_tokens, cost, discovered } = self.committed();
         let (discovery_depth, max_discovery_depth) = self.hot.depth.read();
         let debt = |resource: Resource, committed: u64| committed.saturating_sub(self.plan().tally(resource).limit);
         UsageSnapshot {
@@ -417,7 +441,7 @@ impl Record {
             output_tokens: total_tokens.saturating_sub(input_tokens),
             total_tokens,
             wall_time_ms: now.nanos_since(self.started) / 1_000_000,
-            discovered_steps: self.hot.discovered.read(),
+            discovered_steps: discovered,
             discovery_depth,
             max_discovery_depth,
             cost_usd: NanoUsd::new(cost).unwrap_or(NanoUsd::MAX).to_f64(),
@@ -439,19 +463,20 @@ impl Drop for Record {
 impl Record {
     /// Closes what is summed into the tenant's totals and says what it had counted. Steps are read behind their flag:
     /// none is begun any more, and what is charged late sees the flag and goes up by itself (C1).
-    fn close_meters(&self) -> [u64; 4] {
+    fn close_meters(&self) -> Committed {
         let steps = self.hot.tally(Resource::Steps).mark(COUNTED);
-        // Total before input, as everywhere: the sums above never show more input than total (S1).
-        let begun = match steps.flags() & METERED {
+        let steps = match steps.flags() & METERED {
             0 => steps.used(self.plan().tally(Resource::Steps).limit),
             _ => self.hot.steps.close().unwrap_or(0),
         };
-        [
-            begun,
-            self.hot.total_tokens.close().unwrap_or(0),
-            self.hot.input_tokens.close().unwrap_or(0),
-            self.hot.cost.close().unwrap_or(0),
-        ]
+        // Total before input, as everywhere: the sums above never show more input than total (S1).
+        Committed {
+            steps,
+            total_tokens: self.hot.total_tokens.close().unwrap_or(0),
+            input_tokens: self.hot.input_tokens.close().unwrap_or(0),
+            cost: self.hot.cost.close().unwrap_or(0),
+            discovered: self.hot.discovered.close().unwrap_or(0),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::kernel::tally::{MAX_AMOUNT, Tally};
 use crate::kernel::window::{Window, Windows};
 use crate::limits::{Action, BudgetPeriod, ConfigError, EnforcementPolicy, TenantPolicy};
 use crate::plan::{NS_PER_SECOND, TallyLimit};
+use crate::record::Committed;
 use crate::registry::Core;
 use crate::snapshot::{BudgetUsage, TenantUsage};
 use crate::sync::{Arc, CachePadded, Keyed, Mutex};
@@ -196,12 +197,10 @@ impl Tenant {
 
     /// Ends `execution`'s membership: runs `end`, which says what it had committed, and carries that over (C1). `end`
     /// returns `None` if somebody has ended it before.
-    pub(crate) fn leave(&self, execution: &Execution, end: impl FnOnce() -> Option<[u64; 4]>) {
+    pub(crate) fn leave(&self, execution: &Execution, end: impl FnOnce() -> Option<Committed>) {
         let mut members = self.members.lock();
         let Some(committed) = end() else { return };
-        for (meter, amount) in self.ended.all().into_iter().zip(committed) {
-            meter.add(amount);
-        }
+        self.ended.add(committed);
         let place = execution.record().place();
         if members.get(place).is_some_and(|member| member.is(execution)) {
             members.swap_remove(place);
@@ -214,7 +213,11 @@ impl Tenant {
     /// Forgets its members; they live on in their handles.
     pub(crate) fn disband(&self) {
         let members = std::mem::take(&mut *self.members.lock());
-        drop(members);
+        for member in &members {
+            if let Some(extra) = member.record().extra() {
+                extra.children.disband();
+            }
+        }
     }
 
     /// Whether a fresh entry would decide the same, if nobody is attached: no limited budget used in this period.
@@ -234,19 +237,13 @@ impl Tenant {
     /// Whether nothing was ever recorded for it.
     pub(crate) fn is_blank(&self) -> bool {
         let untouched = |(_, windows): (_, &Windows)| windows.is_untouched();
-        self.ended.read() == [0; 4] && self.budget().is_none_or(untouched)
+        self.ended.read() == Committed::default() && self.budget().is_none_or(untouched)
     }
 
     pub(crate) fn usage(&self, now: Timestamp) -> TenantUsage {
         let members = self.members.lock();
-        let sums =
-            members.iter().map(|member| member.record().committed()).fold(self.ended.read(), |mut sums, committed| {
-                for (sum, amount) in sums.iter_mut().zip(committed) {
-                    *sum = sum.saturating_add(amount).min(MAX_AMOUNT);
-                }
-                sums
-            });
-        let [steps, total_tokens, input_tokens, cost] = sums;
+        let Committed { steps, total_tokens, input_tokens, cost, .. } =
+            members.iter().map(|member| member.record().committed()).fold(self.ended.read(), Committed::plus);
         drop(members);
         let budget = self.budget().map(|(limit, windows)| {
             let window = windows.peek(self.plan.period_at(now));
@@ -269,14 +266,24 @@ impl Tenant {
 }
 
 impl Ended {
-    /// Steps, total tokens, input tokens, cost: every writer of the pair adds to the total first (S1).
-    fn all(&self) -> [&Meter; 4] {
-        [&self.steps, &self.total_tokens, &self.input_tokens, &self.cost]
+    /// Adds what an execution has committed: the total before the input (S1).
+    pub(crate) fn add(&self, committed: Committed) {
+        let Committed { steps, total_tokens, input_tokens, cost, discovered: _ } = committed;
+        self.steps.add(steps);
+        self.total_tokens.add(total_tokens);
+        self.input_tokens.add(input_tokens);
+        self.cost.add(cost);
     }
 
-    /// In the order of [`Ended::all`]; the input is read before the total, so it never exceeds it (S1).
-    fn read(&self) -> [u64; 4] {
-        let input = self.input_tokens.read();
-        [self.steps.read(), self.total_tokens.read(), input, self.cost.read()]
+    /// The input is read before the total, so it never exceeds it (S1).
+    fn read(&self) -> Committed {
+        let input_tokens = self.input_tokens.read();
+        Committed {
+            steps: self.steps.read(),
+            total_tokens: self.total_tokens.read(),
+            input_tokens,
+            cost: self.cost.read(),
+            discovered: 0,
+        }
     }
 }

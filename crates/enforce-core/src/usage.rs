@@ -45,7 +45,7 @@ impl ExecutionUsage {
         ));
         let tenant = core.fresh_tenant(tenant_id.as_str(), core.epoch);
         let (plan, now) = (Arc::clone(&core.plan), core.epoch);
-        Self(Execution::from_record(Record::new(execution_id.as_str(), tenant, plan, now)))
+        Self(Execution::from_record(Record::new(execution_id.as_str(), tenant, plan, None, now)))
     }
 
     /// The handle of the execution.

@@ -2,7 +2,7 @@
 
 use super::activity::Activity;
 use super::gcra::{Paced, Rate, Tat, TooFast};
-use super::tally::{Refusal, Tally};
+use super::tally::{Refusal, Tally, Word};
 
 /// One amount to be taken from one tally.
 #[derive(Debug, Clone, Copy)]
@@ -56,19 +56,16 @@ pub(crate) const MAX_RATES: usize = 4;
 
 impl Leg<'_> {
     #[inline]
-    fn take(&self) -> Result<(), Refusal> {
-        if self.observed {
-            self.tally.take_observed(self.amount).map(|_| ())
-        } else {
-            self.tally.take(self.amount).map(|_| ())
-        }
+    fn take(&self) -> Result<Word, Refusal> {
+        if self.observed { self.tally.take_observed(self.amount) } else { self.tally.take(self.amount) }
     }
 }
 
 impl Bundle<'_> {
-    /// Takes everything, or nothing and says what stood in the way.
+    /// Takes everything, and returns the word of `last` right behind its take; or nothing, and says what stood in the
+    /// way.
     #[inline]
-    pub(crate) fn take(&self) -> Result<(), Lost> {
+    pub(crate) fn take(&self) -> Result<Option<Word>, Lost> {
         if self.rates.len() > MAX_RATES {
             // What could not be undone is not taken.
             return Err(Lost::Rate(MAX_RATES, TooFast::Never));
@@ -89,12 +86,13 @@ impl Bundle<'_> {
                 }
             }
         }
-        if let Some(last) = &self.last
-            && let Err(refusal) = last.take()
-        {
-            self.undo(self.legs.len(), &paced);
-            return Err(Lost::Leg(self.legs.len(), refusal));
-        }
+        let after = match self.last.as_ref().map(Leg::take).transpose() {
+            Ok(after) => after,
+            Err(refusal) => {
+                self.undo(self.legs.len(), &paced);
+                return Err(Lost::Leg(self.legs.len(), refusal));
+            }
+        };
         if let Some(activity) = self.activity
             && !activity.touch(self.now_ns)
         {
@@ -104,7 +102,7 @@ impl Bundle<'_> {
             self.undo(self.legs.len(), &paced);
             return Err(Lost::Reaped);
         }
-        Ok(())
+        Ok(after)
     }
 
     #[cold]

@@ -37,6 +37,8 @@ fn every_key_of_every_section_is_read() {
         max_concurrent_executions = 5
         max_cost_usd = "6.50"
         max_active_time_ms = 16
+        max_children = 17
+        max_children_total = 18
         [long_running]
         max_discovered_steps = 7
         max_discovery_depth = 8
@@ -72,6 +74,8 @@ fn every_key_of_every_section_is_read() {
         max_concurrent_executions: Some(5),
         max_cost_usd: usd("6.5"),
         max_active_time_ms: Some(16),
+        max_children: Some(17),
+        max_children_total: Some(18),
     };
     let long_running = LongRunningExecutionPolicy {
         max_discovered_steps: Some(7),

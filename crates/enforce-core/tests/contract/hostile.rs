@@ -255,6 +255,8 @@ fn n1_observing_every_limit_counts_absurd_amounts_and_blocks_none_that_can_be_co
         max_concurrent_executions: Some(0),
         max_cost_usd: Some(nano(0)),
         max_active_time_ms: Some(u64::MAX),
+        max_children: None,
+        max_children_total: None,
     };
     let long_running = LongRunningExecutionPolicy {
         max_discovered_steps: Some(0),

@@ -20,6 +20,8 @@ fn violated(fine: usize) -> Option<(ViolationType, ScopeKind)> {
         max_memory_mb: bad(4).then_some(0),
         max_cost_usd: bad(5).then_some(nano(0)),
         max_active_time_ms: None,
+        max_children: None,
+        max_children_total: None,
         max_concurrent_executions: None,
     };
     let long_running = LongRunningExecutionPolicy {

@@ -113,6 +113,8 @@ impl Policy {
             max_concurrent_executions: self.concurrency.0,
             max_cost_usd: usd(self.cost.0),
             max_active_time_ms: None,
+            max_children: None,
+            max_children_total: None,
         }
     }
 

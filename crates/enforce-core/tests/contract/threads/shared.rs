@@ -15,6 +15,8 @@ const LIMITS: ResourceLimits = ResourceLimits {
     max_memory_mb: Some(1),
     max_cost_usd: None,
     max_active_time_ms: None,
+    max_children: None,
+    max_children_total: None,
     ..ResourceLimits::unlimited()
 };
 const COST: u64 = 40_000;

@@ -1,0 +1,310 @@
+//! Writing down what was used: in the execution's own words, in those of every scope whose budget it shares, and, where
+//! a count has been carried further up before, there.
+
+use crate::admission::cost_threshold_violation;
+use crate::clock::Timestamp;
+use crate::decision::{Cause, EnforcementViolation, ScopeKind};
+use crate::family::{Parent, Share};
+use crate::hold::{Kept, Settlement};
+use crate::kernel::tally::{MAX_AMOUNT, METERED};
+use crate::limits::Action;
+use crate::record::{Committed, Record};
+use crate::resource::{Actual, Resource};
+use crate::tenant::WindowKey;
+
+/// What is to be written down.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Used {
+    pub(crate) steps: u64,
+    pub(crate) discovered: u64,
+    pub(crate) total: u64,
+    pub(crate) input: u64,
+    pub(crate) cost: u64,
+}
+
+impl Used {
+    #[inline]
+    pub(crate) const fn of(actual: &Actual) -> Self {
+        Self {
+            steps: actual.steps,
+            discovered: actual.discovered_steps,
+            total: actual.total_tokens(),
+            input: actual.input_tokens,
+            cost: actual.cost,
+        }
+    }
+
+    const fn is_nothing(&self) -> bool {
+        self.steps | self.discovered | self.total | self.input | self.cost == 0
+    }
+}
+
+impl From<Committed> for Used {
+    fn from(committed: Committed) -> Self {
+        let Committed { steps, total_tokens, input_tokens, cost, discovered } = committed;
+        Self { steps, discovered, total: total_tokens, input: input_tokens, cost }
+    }
+}
+
+/// Gives back what a hold had set aside, on `record` and on every pool that it shares.
+///
+/// Apart and by amounts, so that a hold without any is never in memory.
+pub(crate) fn give_back(record: &Record, tokens: u64, memory: u64, cost: u64, window: Option<WindowKey>) {
+    let give = |record: &Record| {
+        for (resource, amount) in [(Resource::Tokens, tokens), (Resource::Memory, memory), (Resource::Cost, cost)] {
+            if amount > 0 {
+                record.hot.tally(resource).give(amount);
+            }
+        }
+    };
+    give(record);
+    record.pools().for_each(give);
+    if cost > 0
+        && let Some(window) = window.and_then(|key| record.tenant.window(key))
+    {
+        window.tally.give(cost);
+    }
+}
+
+/// The places in which one record is written, and what had been set aside there.
+pub(crate) struct Books<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) steps: u64,
+    pub(crate) discovered: u64,
+    pub(crate) tokens: u64,
+    pub(crate) memory: u64,
+    pub(crate) cost: u64,
+    pub(crate) window: Option<WindowKey>,
+    pub(crate) bare: bool,
+    /// When, where somebody has looked at the clock.
+    pub(crate) now: Option<Timestamp>,
+    /// What a count that has been carried up before has to be followed by.
+    pub(crate) late: Used,
+    /// A sum that had to be cut at the bound.
+    pub(crate) cut: Option<Cause>,
+}
+
+impl<'a> Books<'a> {
+    #[inline]
+    pub(crate) fn of(record: &'a Record, now: Option<Timestamp>) -> Self {
+        Self {
+            record,
+            steps: 0,
+            discovered: 0,
+            tokens: 0,
+            memory: 0,
+            cost: 0,
+            window: None,
+            bare: false,
+            now,
+            late: Used::default(),
+            cut: None,
+        }
+    }
+
+    pub(crate) fn settle(mut self, used: &Used) -> Settlement {
+        let record = self.record;
+        if let Some(now) = self.now.filter(|_| record.plan().idle.is_some()) {
+            // Before anything is given back: whoever sees the hold gone sees the touch (I1).
+            record.hot.activity.touch(now.nanos_since(record.core().epoch));
+        }
+        let cost = self.write(used);
+        if self.bare {
+            record.hot.bare_holds.give(1);
+        }
+        // Before it acts itself: who halts it is not late.
+        let state = record.state();
+        let settlement = Settlement {
+            late: !self.late.is_nothing() || state.is_finished() || state.is_halted(),
+            overrun_tokens: used.total.saturating_sub(self.tokens),
+            overrun_nano_usd: used.cost.saturating_sub(self.cost),
+            exhausted: None,
+        };
+        let own = if self.exhausts(cost) { self.exhausted(cost) } else { None };
+        match record.extra() {
+            None => Settlement { exhausted: own, ..settlement },
+            Some(_) => Settlement { exhausted: own.or(self.climb(used)), ..settlement },
+        }
+    }
+
+    /// Writes the same on every pool that the record shares; the first of them that is exhausted by it.
+    #[cold]
+    fn climb(&self, used: &Used) -> Option<EnforcementViolation> {
+        let mut first = None;
+        for pool in self.record.pools() {
+            let mut books =
+                Books { record: pool, window: None, bare: false, late: Used::default(), cut: None, ..*self };
+            let cost = books.write(used);
+            if books.exhausts(cost) {
+                first = first.or(books.exhausted(cost));
+            }
+        }
+        first.map(|violation| EnforcementViolation { scope: ScopeKind::Parent, ..violation })
+    }
+
+    /// The committed cost after it.
+    #[inline]
+    fn write(&mut self, used: &Used) -> Option<u64> {
+        self.begun(used);
+        // What was used is taken from the tally before it is committed, so that committed never runs ahead of used.
+        self.tally(Resource::Cost, self.cost, used.cost);
+        self.budget(self.window, self.cost, used.cost);
+        self.tally(Resource::Tokens, self.tokens, used.total);
+        let cost = self.cost(used.cost);
+        self.tokens(used.total, used.input);
+        if self.memory > 0 {
+            self.record.hot.tally(Resource::Memory).give(self.memory);
+        }
+        if !self.late.is_nothing() {
+            carry_up(self.record, &self.late, self.now);
+        }
+        cost
+    }
+
+    #[inline]
+    fn begun(&mut self, used: &Used) {
+        if self.steps | used.steps != 0 {
+            let recorded = self.record.hot.tally(Resource::Steps).settle(self.steps, used.steps);
+            let metered = recorded.after.flags() & METERED != 0;
+            let late = if metered { self.record.hot.steps.add(used.steps).late } else { recorded.late };
+            if late {
+                self.late.steps = used.steps;
+            }
+            // The word of a tally reaches further than what is counted.
+            let limit = self.record.plan().tally(Resource::Steps).limit;
+            self.note(Resource::Steps, recorded.cut || recorded.after.is_past_bound(limit));
+        }
+        if self.discovered | used.discovered != 0 {
+            self.tally(Resource::DiscoveredSteps, self.discovered, used.discovered);
+            let added = self.record.hot.discovered.add(used.discovered);
+            if added.late {
+                self.late.discovered = used.discovered;
+            }
+            self.note(Resource::DiscoveredSteps, added.cut);
+        }
+    }
+
+    #[inline]
+    fn tally(&mut self, resource: Resource, reserved: u64, actual: u64) {
+        // Nothing to write where everything that was set aside was used.
+        if reserved != actual {
+            let recorded = self.record.hot.tally(resource).settle(reserved, actual);
+            self.note(resource, recorded.cut);
+        }
+    }
+
+    #[inline]
+    fn budget(&mut self, window: Option<WindowKey>, reserved: u64, actual: u64) {
+        let Some(window) = window.and_then(|key| self.record.tenant.window(key)) else { return };
+        if reserved != actual {
+            let recorded = window.tally.settle(reserved, actual);
+            self.note_of(ScopeKind::Tenant, Resource::Cost, recorded.cut);
+        }
+        if actual > 0 {
+            self.note_of(ScopeKind::Tenant, Resource::Cost, window.committed.add(actual).cut);
+        }
+    }
+
+    /// The committed cost after it.
+    #[inline]
+    fn cost(&mut self, actual: u64) -> Option<u64> {
+        if actual == 0 {
+            return None;
+        }
+        let added = self.record.hot.cost.add(actual);
+        if added.late {
+            self.late.cost = actual;
+        }
+        self.note(Resource::Cost, added.cut);
+        Some(added.total)
+    }
+
+    #[inline]
+    fn tokens(&mut self, total: u64, input: u64) {
+        // Total before input: whoever reads the input first never finds it larger (S1).
+        if total > 0 {
+            let added = self.record.hot.total_tokens.add(total);
+            if added.late {
+                self.late.total = total;
+            }
+            self.note(Resource::Tokens, added.cut);
+        }
+        if input > 0 && self.record.hot.input_tokens.add(input).late {
+            self.late.input = input;
+        }
+    }
+
+    #[inline]
+    fn note(&mut self, resource: Resource, cut: bool) {
+        self.note_of(ScopeKind::Execution, resource, cut);
+    }
+
+    #[inline]
+    fn note_of(&mut self, scope: ScopeKind, resource: Resource, cut: bool) {
+        if cut {
+            let violation_type = self.record.plan().tally(resource).kind;
+            self.cut.get_or_insert(Cause { violation_type, scope });
+        }
+    }
+
+    /// Whether this record has exhausted something at once.
+    #[inline]
+    fn exhausts(&self, cost: Option<u64>) -> bool {
+        let threshold = self.record.plan().cost_threshold.as_ref();
+        self.cut.is_some() || threshold.is_some_and(|threshold| cost.is_some_and(|cost| cost >= threshold.limit))
+    }
+
+    /// Carries out what this record has exhausted at once.
+    #[cold]
+    fn exhausted(&self, cost: Option<u64>) -> Option<EnforcementViolation> {
+        if let Some(cause) = self.cut {
+            return Some(self.overflowed(cause));
+        }
+        let threshold = self.record.plan().cost_threshold.as_ref()?;
+        self.reached(cost?, threshold.limit, threshold.action)
+    }
+
+    fn overflowed(&self, cause: Cause) -> EnforcementViolation {
+        let _first = self.record.halt(cause).first;
+        EnforcementViolation {
+            scope: cause.scope,
+            ..EnforcementViolation::new(cause.violation_type, MAX_AMOUNT, MAX_AMOUNT)
+        }
+    }
+
+    fn reached(&self, committed: u64, threshold: u64, action: Action) -> Option<EnforcementViolation> {
+        let violation = cost_threshold_violation(committed, threshold);
+        let change = match action {
+            Action::Pause => {
+                let now = self.now.unwrap_or_else(|| self.record.core().clock.now());
+                self.record.pause(&violation, None, now)
+            }
+            Action::Halt => self.record.halt(violation.as_cause()),
+            Action::Refuse | Action::Observe => return None,
+        };
+        change.first.then_some(violation)
+    }
+}
+
+/// Follows a count of `record` that was carried up when it ended: into its tenant's totals, or into the budget of which
+/// it had a slice. A pool has been written by itself.
+#[cold]
+pub(crate) fn carry_up(record: &Record, late: &Used, now: Option<Timestamp>) {
+    match record.parent() {
+        None => record.tenant.ended.add(Committed {
+            steps: late.steps,
+            total_tokens: late.total,
+            input_tokens: late.input,
+            cost: late.cost,
+            discovered: late.discovered,
+        }),
+        Some(Parent { share: Share::Pool, .. }) => {}
+        Some(Parent { execution, share: Share::Slice(_), .. }) => {
+            let above = execution.record();
+            let now = now.unwrap_or_else(|| above.core().clock.now());
+            let window = if above.slice_parent().is_none() { above.tenant.enter_window(now) } else { None };
+            let kept = Kept::nothing(window);
+            kept.fold(above, 0, 0, late);
+        }
+    }
+}
