@@ -14,6 +14,7 @@ use crate::kernel::bundle::{Bundle, Leg, Lost, RateLeg};
 use crate::kernel::gcra::TooFast;
 use crate::kernel::repetition::Repetition;
 use crate::kernel::tally::{MAX_AMOUNT, METERED, Refusal, Word};
+use crate::kernel::window::Window;
 use crate::limits::Action;
 use crate::plan::{TallyLimit, TimeLimit};
 use crate::provider;
@@ -36,7 +37,7 @@ impl Asked {
     #[inline]
     pub(crate) fn to_record(record: &Record, now: Option<Timestamp>) -> (Option<WindowKey>, Option<Timestamp>) {
         // What is only recorded misses no deadline, so the wall is not looked at.
-        let needed = record.plan().idle.is_some() || record.tenant.plan.needs_time();
+        let needed = record.plan().idle.is_some() || record.tenant.plan().needs_time();
         let now = now.or_else(|| needed.then(|| record.core().clock.now()));
         (Self::given(record, now.unwrap_or(record.core().epoch)).window, now)
     }
@@ -58,7 +59,7 @@ impl Asked {
 fn needs_time(record: &Record, demand: &Demand) -> bool {
     record.plan().needs_time()
         || (demand.provider.is_some() && record.core().providers.rates().is_set())
-        || record.tenant.plan.needs_time()
+        || record.tenant.plan().needs_time()
 }
 
 #[inline]
@@ -358,7 +359,7 @@ impl<'a> Look<'a> {
         if record.extra().is_some() {
             self.above(found)?;
         }
-        if let Some(budget) = &record.tenant.plan.budget
+        if let Some(budget) = &record.tenant.plan().budget
             && asks_budget(record)
         {
             self.budget(found, budget)?;
@@ -528,30 +529,24 @@ impl<'a> Look<'a> {
         let Some((_, windows)) = self.record.tenant.budget() else { return Ok(()) };
         let window = match self.asked.window {
             Some(key) => self.record.tenant.window(key),
-            None => windows.peek(self.record.tenant.plan.period_at(self.asked.now)),
+            None => windows.peek(self.record.tenant.plan().period_at(self.asked.now)),
         };
         let asked = self.demand.cost;
         // A period that has not begun is a full one.
-        let (word, committed) = match window {
-            Some(window) => (window.tally.word(), window.committed.read()),
-            None => (Word::full(budget.limit), 0),
-        };
-        match word.fits(asked) {
-            Ok(()) => {
-                if word.remaining() - asked as i64 <= budget.warn_room {
-                    let current = word.used(budget.limit).saturating_add(asked);
-                    found.warn(ScopeKind::Tenant, budget.kind, current, budget.limit);
-                }
-                Ok(())
-            }
-            Err(_) => {
-                let retry = when_freed(committed, asked, budget.limit);
-                let used = word.used(budget.limit);
-                let violation =
-                    EnforcementViolation::of(ScopeKind::Tenant, budget.kind, used, asked, budget.limit, retry);
-                found.refuse(violation, countable(budget.action, used, asked), committed >= budget.limit)
-            }
+        let word = window.map_or_else(|| Word::full(budget.limit), |window| window.tally.word());
+        if word.fits(asked).is_ok() && word.remaining() - asked as i64 > budget.warn_room {
+            return Ok(());
         }
+        let committed = window.map_or(0, |window| window.committed.read());
+        let (limit, word) = window.map_or((budget.limit, word), Window::read);
+        let used = word.used(limit);
+        if word.fits(asked).is_ok() {
+            found.warn(ScopeKind::Tenant, budget.kind, used.saturating_add(asked), limit);
+            return Ok(());
+        }
+        let retry = when_freed(committed, asked, limit);
+        let violation = EnforcementViolation::of(ScopeKind::Tenant, budget.kind, used, asked, limit, retry);
+        found.refuse(violation, countable(budget.action, used, asked), committed >= limit)
     }
 
     #[inline]
@@ -612,7 +607,7 @@ impl<'a> Look<'a> {
 
     #[inline]
     fn budget_leg(&self) -> Option<Leg<'a>> {
-        let budget = self.record.tenant.plan.budget.as_ref()?;
+        let budget = self.record.tenant.plan().budget.as_ref()?;
         let window = self.record.tenant.window(self.asked.window?)?;
         let observed = budget.action == Action::Observe;
         Some(Leg { tally: &window.tally, amount: self.demand.cost, observed })
@@ -666,7 +661,7 @@ impl<'a> Look<'a> {
             POOL_LEGS.into_iter().filter(asks).map(move |resource| (ScopeKind::Parent, pool, resource))
         });
         let legs: ArrayVec<_, { 5 + 5 * MAX_TREE_DEPTH }> = own.chain(above).collect();
-        let budget = self.record.tenant.plan.budget.as_ref().filter(|_| self.budget_leg().is_some());
+        let budget = self.record.tenant.plan().budget.as_ref().filter(|_| self.budget_leg().is_some());
         match (legs.get(number), budget) {
             (Some((scope, record, resource)), _) => of(*scope, record, *resource),
             (None, Some(budget)) if number == legs.len() && self.demand.cost > 0 => {
@@ -713,7 +708,7 @@ fn leg<'a>(record: &'a Record, demand: &Demand, resource: Resource) -> Leg<'a> {
 
 /// Whether what it spends is taken from its tenant's budget now; a slice was taken from it as a whole.
 #[inline]
-fn asks_budget(record: &Record) -> bool {
+pub(crate) fn asks_budget(record: &Record) -> bool {
     record.extra().is_none() || record.slice_parent().is_none()
 }
 

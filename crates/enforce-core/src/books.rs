@@ -1,7 +1,7 @@
 //! Writing down what was used: in the execution's own words, in those of every scope whose budget it shares, and, where
 //! a count has been carried further up before, there.
 
-use crate::admission::cost_threshold_violation;
+use crate::admission::{asks_budget, cost_threshold_violation};
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, ScopeKind};
 use crate::family::{Parent, Share};
@@ -108,7 +108,7 @@ impl<'a> Books<'a> {
             // Before anything is given back: whoever sees the hold gone sees the touch (I1).
             record.hot.activity.touch(now.nanos_since(record.core().epoch));
         }
-        let cost = self.write(used);
+        let cost = self.write(used, true);
         if self.bare {
             record.hot.bare_holds.give(1);
         }
@@ -134,7 +134,7 @@ impl<'a> Books<'a> {
         for pool in self.record.pools() {
             let mut books =
                 Books { record: pool, window: None, bare: false, late: Used::default(), cut: None, ..*self };
-            let cost = books.write(used);
+            let cost = books.write(used, false);
             if books.exhausts(cost) {
                 first = first.or(books.exhausted(cost));
             }
@@ -142,13 +142,15 @@ impl<'a> Books<'a> {
         first.map(|violation| EnforcementViolation { scope: ScopeKind::Parent, ..violation })
     }
 
-    /// The committed cost after it.
+    /// Writes what was used; what its tenant pays for, too, if it `pays`. The committed cost after it.
     #[inline]
-    fn write(&mut self, used: &Used) -> Option<u64> {
+    fn write(&mut self, used: &Used, pays: bool) -> Option<u64> {
         self.begun(used);
         // What was used is taken from the tally before it is committed, so that committed never runs ahead of used.
         self.tally(Resource::Cost, self.cost, used.cost);
-        self.budget(self.window, self.cost, used.cost);
+        if pays {
+            self.budget(self.cost, used.cost);
+        }
         self.tally(Resource::Tokens, self.tokens, used.total);
         let cost = self.cost(used.cost);
         self.tokens(used.total, used.input);
@@ -194,8 +196,13 @@ impl<'a> Books<'a> {
     }
 
     #[inline]
-    fn budget(&mut self, window: Option<WindowKey>, reserved: u64, actual: u64) {
-        let Some(window) = window.and_then(|key| self.record.tenant.window(key)) else { return };
+    fn budget(&mut self, reserved: u64, actual: u64) {
+        // Of a budget that is new nothing was reserved.
+        let (key, reserved) = match self.window {
+            Some(key) => (Some(key), reserved),
+            None => (self.window_since(), 0),
+        };
+        let Some(window) = key.and_then(|key| self.record.tenant.window(key)) else { return };
         if reserved != actual {
             let recorded = window.tally.settle(reserved, actual);
             self.note_of(ScopeKind::Tenant, Resource::Cost, recorded.cut);
@@ -203,6 +210,17 @@ impl<'a> Books<'a> {
         if actual > 0 {
             self.note_of(ScopeKind::Tenant, Resource::Cost, window.committed.add(actual).cut);
         }
+    }
+
+    /// The window of a budget that the tenant did not have when the hold was taken: what the hold used is recorded
+    /// there, as debt if need be (L1).
+    #[inline]
+    fn window_since(&self) -> Option<WindowKey> {
+        self.record.tenant.budget()?;
+        if !asks_budget(self.record) {
+            return None;
+        }
+        self.record.tenant.enter_window(self.now.unwrap_or_else(|| self.record.core().clock.now()))
     }
 
     /// The committed cost after it.

@@ -104,7 +104,12 @@ impl ChildBuilder<'_> {
         }
         let plan = Plan::compile(self.source(above.plan())).map_err(RegisterError::Config)?;
         // From here on steps are counted apart: a slice or a child is about to take from the tally.
-        above.hold_still(|| Ok(above.meter_steps())).map_err(RegisterError::Refused)?;
+        above
+            .hold_still(|| {
+                above.meter_steps();
+                Ok(())
+            })
+            .map_err(RegisterError::Refused)?;
         let slice = self.slice.map(|amounts| admission::set_aside(above, &amounts, now)).transpose();
         let kept = slice.map_err(RegisterError::Refused)?;
         let share = match (self.slice, kept) {

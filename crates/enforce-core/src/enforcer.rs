@@ -103,7 +103,8 @@ impl EnforcerBuilder {
     /// ```
     pub fn build(self) -> Result<Enforcer, ConfigError> {
         let plan = Plan::compile(self.source())?;
-        let tenant = TenantPlan::compile(&self.tenant, self.limits.max_concurrent_executions, &self.policy)?;
+        let live = self.tenant.max_concurrent_executions.or(self.limits.max_concurrent_executions);
+        let tenant = TenantPlan::compile(&self.tenant, live, &self.policy)?;
         let rates = RatePlan::compile(&self.provider)?;
         Ok(self.compiled(plan, tenant, rates))
     }
@@ -255,6 +256,44 @@ impl Enforcer {
     #[must_use]
     pub fn tenant_usage(&self, tenant: &str) -> Option<TenantUsage> {
         self.core().tenant(tenant).map(|tenant| tenant.usage(self.core().clock.now()))
+    }
+
+    /// Gives one tenant limits of its own in place of every tenant's, from now on, whether it is known yet or not. What
+    /// it has used stays; a raise is seen by the next attempt, and a limit below what is used leaves debt, which blocks
+    /// (L1). A budget that it did not have counts from the next reservation on, and what holds taken before it use is
+    /// recorded when they are settled. A budget whose period changes begins a new period.
+    ///
+    /// # Errors
+    /// Limits that make no sense, or an id that is empty or too long; as many tenants with limits of their own as may be
+    /// known. The old limits stay.
+    ///
+    /// ```
+    /// use enforce_core::{Enforcer, RegisterError, TenantPolicy};
+    ///
+    /// let enforcer = Enforcer::builder().build()?;
+    /// enforcer.set_tenant("tenant_a", TenantPolicy { max_concurrent_executions: Some(0), ..Default::default() })?;
+    /// assert!(matches!(enforcer.execution("exec_1", "tenant_a").register(), Err(RegisterError::Refused(_))));
+    /// assert!(enforcer.execution("exec_2", "tenant_b").register().is_ok());
+    /// assert!(enforcer.set_tenant("", TenantPolicy::default()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_tenant(&self, tenant: &str, policy: TenantPolicy) -> Result<(), ConfigError> {
+        validate("tenant id", tenant)
+            .map_err(|error| ConfigError::new("tenant", error.to_string(), "write an id of 1 to 128 bytes"))?;
+        let plan = TenantPlan::compile(&policy, policy.max_concurrent_executions, self.policy())?;
+        if !self.core().set_tenant(tenant, Some(plan), self.core().clock.now()) {
+            return Err(ConfigError::new(
+                "tenant",
+                "as many tenants have limits of their own as may",
+                "raise max_tenants",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Gives one tenant every tenant's limits again, as [`Enforcer::set_tenant`] does.
+    pub fn reset_tenant(&self, tenant: &str) {
+        let _set = self.core().set_tenant(tenant, None, self.core().clock.now());
     }
 
     /// How many of its slots a tenant's executions occupy: registered, neither halted nor ended. 0 for a tenant that is

@@ -24,7 +24,8 @@ const ACTIONS: &[Key<LimitActions>] = keys!(LimitActions:
     steps, tokens, cost, wall_time, idle, same_step_loop, memory, discovered_steps, discovery_depth, concurrency, rate,
     cost_threshold);
 
-const TENANT: &[Key<TenantPolicy>] = keys!(TenantPolicy: budget_usd, budget_period, budget_action);
+const TENANT: &[Key<TenantPolicy>] = keys!(TenantPolicy: budget_usd, budget_period, budget_action,
+    max_concurrent_executions);
 
 const PROVIDER: &[Key<ProviderPolicy>] = keys!(ProviderPolicy:
     requests_per_minute, request_burst, tokens_per_minute, token_burst);

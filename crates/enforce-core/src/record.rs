@@ -115,7 +115,7 @@ impl Record {
         Self {
             hot: CachePadded::new(Hot::new(&plan, now.nanos_since(tenant.core.epoch))),
             started: now,
-            bare: plan.bare && tenant.plan.budget.is_none(),
+            bare: plan.bare && tenant.plan().budget.is_none(),
             lifecycle: Lifecycle::new(true),
             repetition: RepetitionGuard::new(longest),
             id: id.into(),

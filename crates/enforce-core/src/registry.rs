@@ -1,6 +1,6 @@
 //! Who is known: executions, tenants and providers, and what they share.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use crate::clock::{Clock, Timestamp};
 use crate::execution::Execution;
@@ -44,6 +44,9 @@ pub(crate) struct Core {
     pub(crate) epoch: Timestamp,
     pub(crate) plan: Arc<Plan>,
     tenant_plan: Arc<TenantPlan>,
+    /// Of the tenants that have limits of their own.
+    own_plans: Mutex<HashMap<Box<str>, Arc<TenantPlan>>>,
+    max_tenants: u64,
     pub(crate) rate_action: Action,
     /// Tenants that nobody is attached to, in the order in which they were left; `None` once everyone is forgotten.
     left: Mutex<Option<VecDeque<Arc<Tenant>>>>,
@@ -68,6 +71,8 @@ impl Core {
             clock,
             plan,
             tenant_plan: Arc::new(tenant_plan),
+            own_plans: Mutex::new(HashMap::new()),
+            max_tenants: caps.tenants,
             rate_action,
             left: Mutex::new(Some(VecDeque::new())),
             pauses: Cell::new(0),
@@ -101,7 +106,10 @@ impl Core {
             }
             let tenant = self.fresh_tenant(id, now);
             match self.tenants.register(None, TenantEntry(Arc::clone(&tenant))) {
-                Ok(()) => return Some(tenant),
+                Ok(()) => {
+                    self.catch_up(&tenant, now);
+                    return Some(tenant);
+                }
                 Err(Rejected::Duplicate) => {}
                 Err(Rejected::Full | Rejected::NoSlot) => {
                     if !self.evict_one(now) {
@@ -114,9 +122,43 @@ impl Core {
 
     /// A tenant in no table, with one attachment.
     pub(crate) fn fresh_tenant(self: &Arc<Self>, id: &str, now: Timestamp) -> Arc<Tenant> {
-        let tenant = Arc::new(Tenant::new(id, Arc::clone(&self.tenant_plan), Arc::clone(self), now));
+        let plan = self.own_plans.lock().get(id).unwrap_or(&self.tenant_plan).clone();
+        let tenant = Arc::new(Tenant::new(id, plan, Arc::clone(self), now));
         tenant.attachments.attach();
         tenant
+    }
+
+    /// Gives a tenant that has just been entered the limits that were set for it between its making and its entry.
+    fn catch_up(&self, tenant: &Tenant, now: Timestamp) {
+        let own_plans = self.own_plans.lock();
+        let plan = own_plans.get(tenant.id().as_str()).unwrap_or(&self.tenant_plan);
+        if !tenant.was_made_with(plan) {
+            tenant.relimit(plan, now);
+        }
+    }
+
+    /// Gives the tenant `id` limits of its own, or, with `None`, those of every tenant again; false if as many tenants
+    /// have limits of their own as may be known.
+    pub(crate) fn set_tenant(&self, id: &str, plan: Option<TenantPlan>, now: Timestamp) -> bool {
+        // The lock orders changes among each other and against `catch_up`: who enters later finds the limits, and who
+        // has entered is given them.
+        let mut own_plans = self.own_plans.lock();
+        let plan = match plan {
+            None => {
+                own_plans.remove(id);
+                Arc::clone(&self.tenant_plan)
+            }
+            Some(_) if own_plans.len() as u64 >= self.max_tenants && !own_plans.contains_key(id) => return false,
+            Some(plan) => {
+                let plan = Arc::new(plan);
+                own_plans.insert(id.into(), Arc::clone(&plan));
+                plan
+            }
+        };
+        if let Some(tenant) = self.tenant(id) {
+            tenant.relimit(&plan, now);
+        }
+        true
     }
 
     /// One attachment less. A tenant that never did anything goes at once; another may go when room is needed.

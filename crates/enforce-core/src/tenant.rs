@@ -7,17 +7,19 @@ use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::execution::Execution;
 use crate::id::TenantId;
 use crate::kernel::attachments::Attachments;
+use crate::kernel::bound::Bound;
 use crate::kernel::cell::Cell;
 use crate::kernel::meter::Meter;
 use crate::kernel::table::Rejected;
 use crate::kernel::tally::{MAX_AMOUNT, Tally};
+use crate::kernel::versions::Versions;
 use crate::kernel::window::{Window, Windows};
 use crate::limits::{Action, BudgetPeriod, ConfigError, EnforcementPolicy, TenantPolicy};
 use crate::plan::{NS_PER_SECOND, TallyLimit};
 use crate::record::Committed;
 use crate::registry::Core;
 use crate::snapshot::{BudgetUsage, TenantUsage};
-use crate::sync::{Arc, CachePadded, Keyed, Mutex};
+use crate::sync::{Arc, CachePadded, Keyed, Mutex, OnceLock};
 
 const NS_PER_DAY: u64 = 86_400 * NS_PER_SECOND;
 
@@ -104,15 +106,19 @@ impl WindowKey {
 #[derive(Debug)]
 pub(crate) struct Tenant {
     id: TenantId,
-    pub(crate) plan: Arc<TenantPlan>,
+    /// As it was made.
+    plan: Arc<TenantPlan>,
+    /// Its limits, if they were changed since.
+    changed: OnceLock<Box<Versions<Arc<TenantPlan>>>>,
     /// Whose tenant it is; the core lets go of its tenants when its last handle goes, and so of itself.
     pub(crate) core: Arc<Core>,
     pub(crate) attachments: CachePadded<Attachments>,
     pub(crate) live: CachePadded<Tally>,
+    live_limit: Bound,
     /// Live executions. The lock orders registrations, ends and sums among each other (C1).
     members: Mutex<Vec<Execution>>,
     pub(crate) ended: Ended,
-    budget: Option<Box<CachePadded<Windows>>>,
+    budget: OnceLock<Box<CachePadded<Windows>>>,
     /// 1 while it stands in the queue of those that may be evicted.
     pub(crate) queued: Cell,
 }
@@ -129,11 +135,13 @@ impl Keyed for TenantEntry {
 
 impl Tenant {
     pub(crate) fn new(id: &str, plan: Arc<TenantPlan>, core: Arc<Core>, now: Timestamp) -> Self {
-        let windows = |budget: &TallyLimit| Box::new(CachePadded::new(Windows::new(plan.period_at(now), budget.limit)));
+        let budget = plan.budget.as_ref().map(|budget| windows(&plan, budget, now));
+        let live_limit = plan.live_limit.unwrap_or(MAX_AMOUNT);
         Self {
             id: id.into(),
             attachments: CachePadded::new(Attachments::new()),
-            live: CachePadded::new(Tally::new(plan.live_limit.unwrap_or(MAX_AMOUNT))),
+            live: CachePadded::new(Tally::new(live_limit)),
+            live_limit: Bound::new(live_limit),
             members: Mutex::new(Vec::new()),
             ended: Ended {
                 steps: Meter::new(),
@@ -141,10 +149,41 @@ impl Tenant {
                 input_tokens: Meter::new(),
                 cost: Meter::new(),
             },
-            budget: plan.budget.as_ref().map(windows),
+            budget: budget.map_or_else(OnceLock::new, OnceLock::from),
+            changed: OnceLock::new(),
             queued: Cell::new(0),
             core,
             plan,
+        }
+    }
+
+    /// Its limits now.
+    #[inline]
+    pub(crate) fn plan(&self) -> &TenantPlan {
+        match self.changed.get() {
+            None => &self.plan,
+            Some(versions) => versions.get().unwrap_or(&self.plan),
+        }
+    }
+
+    pub(crate) fn was_made_with(&self, plan: &Arc<TenantPlan>) -> bool {
+        Arc::ptr_eq(&self.plan, plan)
+    }
+
+    /// Replaces its limits by `plan`; what is used stays (L1). A budget that it did not have counts from the next
+    /// reservation on; what holds taken before it use is recorded when they are settled.
+    pub(crate) fn relimit(&self, plan: &Arc<TenantPlan>, now: Timestamp) {
+        // The lock of its members serialises changes, and no execution joins meanwhile.
+        let members = self.members.lock();
+        self.live_limit.change(&self.live, plan.live_limit.unwrap_or(MAX_AMOUNT));
+        if let Some(budget) = &plan.budget {
+            self.budget.get_or_init(|| windows(plan, budget, now)).relimit(budget.limit);
+        }
+        let versions = self.changed.get_or_init(|| Box::new(Versions::new(Arc::clone(&self.plan))));
+        versions.change(Arc::clone(plan), || ());
+        for member in members.iter() {
+            // The short way of an execution that nothing but steps limits is not the whole way any more.
+            member.record().extra_or_new();
         }
     }
 
@@ -155,28 +194,29 @@ impl Tenant {
     /// The budget and its windows, if it has one.
     #[inline]
     pub(crate) fn budget(&self) -> Option<(&TallyLimit, &Windows)> {
-        Some((self.plan.budget.as_ref()?, self.budget.as_deref()?))
+        Some((self.plan().budget.as_ref()?, self.budget.get()?))
     }
 
     /// The window of its budget for the period of `now`, begun if need be; `None` without a budget.
     #[inline]
     pub(crate) fn enter_window(&self, now: Timestamp) -> Option<WindowKey> {
         let (_, windows) = self.budget()?;
-        Some(WindowKey::of(windows.enter(self.plan.period_at(now))))
+        Some(WindowKey::of(windows.enter(self.plan().period_at(now))))
     }
 
     #[inline]
     pub(crate) fn window(&self, key: WindowKey) -> Option<&Window> {
-        self.budget.as_deref()?.get(key.number())
+        self.budget.get()?.get(key.number())
     }
 
     pub(crate) fn live_count(&self) -> u64 {
-        self.live.word().used(self.plan.live_limit.unwrap_or(MAX_AMOUNT))
+        let (limit, word) = self.live_limit.read(&self.live);
+        word.used(limit)
     }
 
     /// Why it has no slot to give.
     pub(crate) fn no_slot(&self) -> EnforcementViolation {
-        let limit = self.plan.live_limit.unwrap_or(MAX_AMOUNT);
+        let limit = self.plan().live_limit.unwrap_or(MAX_AMOUNT);
         let retry = if limit == 0 { Retry::Never } else { Retry::WhenFreed };
         // When it refused, all were taken: a slot that was given back since is no longer part of why.
         EnforcementViolation::of(ScopeKind::Tenant, ViolationType::ConcurrencyLimit, limit, 1, limit, retry)
@@ -190,6 +230,10 @@ impl Tenant {
     ) -> Result<(), Rejected> {
         let mut members = self.members.lock();
         enter(&self.live)?;
+        if self.plan().budget.is_some() && execution.record().bare {
+            // It was made before the budget was: the short way is not for it.
+            execution.record().extra_or_new();
+        }
         execution.record().set_place(members.len());
         members.push(execution.clone());
         Ok(())
@@ -224,14 +268,14 @@ impl Tenant {
     pub(crate) fn equals_fresh(&self, now: Timestamp) -> bool {
         self.budget().is_none_or(|(_, windows)| {
             windows
-                .peek(self.plan.period_at(now))
-                .is_none_or(|window| window.committed.read() == 0 && window.tally.word().used(windows.limit()) == 0)
+                .peek(self.plan().period_at(now))
+                .is_none_or(|window| window.committed.read() == 0 && window.used() == 0)
         })
     }
 
     /// Whether it never equals a fresh entry again: what was used of a budget without periods stays used.
     pub(crate) fn stays(&self) -> bool {
-        self.plan.period == BudgetPeriod::Total && !self.equals_fresh(Timestamp::ZERO)
+        self.plan().period == BudgetPeriod::Total && !self.equals_fresh(Timestamp::ZERO)
     }
 
     /// Whether nothing was ever recorded for it.
@@ -246,10 +290,10 @@ impl Tenant {
             members.iter().map(|member| member.record().committed()).fold(self.ended.read(), Committed::plus);
         drop(members);
         let budget = self.budget().map(|(limit, windows)| {
-            let window = windows.peek(self.plan.period_at(now));
+            let window = windows.peek(self.plan().period_at(now));
             // Committed before used: what is open throughout is never missed.
             let committed = window.map_or(0, |window| window.committed.read());
-            let used = window.map_or(0, |window| window.tally.word().used(limit.limit));
+            let used = window.map_or(0, Window::used);
             BudgetUsage::new(limit.limit, committed, used.saturating_sub(committed))
         });
         TenantUsage {
@@ -263,6 +307,10 @@ impl Tenant {
             budget,
         }
     }
+}
+
+fn windows(plan: &TenantPlan, budget: &TallyLimit, now: Timestamp) -> Box<CachePadded<Windows>> {
+    Box::new(CachePadded::new(Windows::new(plan.period_at(now), budget.limit)))
 }
 
 impl Ended {

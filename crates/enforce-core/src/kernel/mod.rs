@@ -7,6 +7,7 @@
 pub(crate) mod activity;
 pub(crate) mod arena;
 pub(crate) mod attachments;
+pub(crate) mod bound;
 pub(crate) mod bundle;
 pub(crate) mod cell;
 pub(crate) mod depth;

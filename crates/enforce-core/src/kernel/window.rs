@@ -1,22 +1,36 @@
 //! One budget per period: what was taken in a period settles into it, however late.
 
 use super::arena::Arena;
+use super::bound::Bound;
 use super::cell::Cell;
 use super::meter::Meter;
-use super::tally::Tally;
+use super::tally::{Tally, Word};
 use crate::sync::Mutex;
 
 /// The budget of one period.
 #[derive(Debug)]
 pub(crate) struct Window {
     period: u64,
+    /// The limit that the tally's remainder counts from.
+    limit: Bound,
     pub(crate) tally: Tally,
     pub(crate) committed: Meter,
 }
 
 impl Window {
     fn new(period: u64, limit: u64) -> Self {
-        Self { period, tally: Tally::new(limit), committed: Meter::new() }
+        Self { period, limit: Bound::new(limit), tally: Tally::new(limit), committed: Meter::new() }
+    }
+
+    /// The limit and the word that counts from it, of one version (L1).
+    pub(crate) fn read(&self) -> (u64, Word) {
+        self.limit.read(&self.tally)
+    }
+
+    /// What is used: committed and held.
+    pub(crate) fn used(&self) -> u64 {
+        let (limit, word) = self.read();
+        word.used(limit)
     }
 }
 
@@ -29,19 +43,24 @@ impl Window {
 pub(crate) struct Windows {
     list: Arena<Window>,
     current: Cell,
-    roll: Mutex<()>,
-    limit: u64,
+    /// The limit of windows to come, under the lock that serialises their beginnings and changes.
+    roll: Mutex<u64>,
 }
 
 impl Windows {
     pub(crate) fn new(period: u64, limit: u64) -> Self {
         let list = Arena::new();
         let _first: bool = list.put(0, Window::new(period, limit));
-        Self { list, current: Cell::new(0), roll: Mutex::new(()), limit }
+        Self { list, current: Cell::new(0), roll: Mutex::new(limit) }
     }
 
-    pub(crate) fn limit(&self) -> u64 {
-        self.limit
+    /// Moves the limit of the current window, and of those to come, to `limit`; what is used stays (L1).
+    pub(crate) fn relimit(&self, limit: u64) {
+        let mut current = self.roll.lock();
+        if let Some(window) = self.get(self.current()) {
+            window.limit.change(&window.tally, limit);
+        }
+        *current = limit;
     }
 
     /// The window of that number.
@@ -73,22 +92,19 @@ impl Windows {
 
     /// Whether nothing was ever taken from it or recorded in it.
     pub(crate) fn is_untouched(&self) -> bool {
-        self.current() == 0
-            && self
-                .get(0)
-                .is_none_or(|window| window.committed.read() == 0 && window.tally.word().used(self.limit) == 0)
+        self.current() == 0 && self.get(0).is_none_or(|window| window.committed.read() == 0 && window.used() == 0)
     }
 
     #[cold]
     fn roll(&self, period: u64) -> u32 {
-        let _turn = self.roll.lock();
+        let limit = self.roll.lock();
         let number = self.current();
         if self.get(number).is_some_and(|window| window.period >= period) {
             return number;
         }
         // A number past the end of the list is out of reach: 2^31 periods of a day are millions of years.
         let next = number.saturating_add(1);
-        if !self.list.put(next, Window::new(period, self.limit)) {
+        if !self.list.put(next, Window::new(period, *limit)) {
             return number;
         }
         // Release (in `apply`): whoever loads the number finds the window; partner: `current`.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, ConfigError};
+use super::{Action, ConfigError, MAX_AMOUNT, at_most};
 use crate::money::NanoUsd;
 
 /// Over which time a budget is spent.
@@ -38,20 +38,35 @@ pub struct TenantPolicy {
     pub budget_period: BudgetPeriod,
     /// What happens to an execution that asks once the budget is spent. Default [`Action::Refuse`].
     pub budget_action: Action,
+    /// Live executions that have no parent. Default: the `max_concurrent_executions` of the enforcer's resource limits;
+    /// for a tenant with limits of its own, none.
+    pub max_concurrent_executions: Option<u64>,
 }
 
 impl Default for TenantPolicy {
     fn default() -> Self {
-        Self { budget_usd: None, budget_period: BudgetPeriod::default(), budget_action: Action::Refuse }
+        Self {
+            budget_usd: None,
+            budget_period: BudgetPeriod::default(),
+            budget_action: Action::Refuse,
+            max_concurrent_executions: None,
+        }
     }
 }
 
 impl TenantPolicy {
-    /// Whether this policy makes sense. Its types allow nothing else yet; ask all the same, as of the other policies.
+    /// Whether this policy makes sense.
     ///
     /// # Errors
-    /// None yet.
+    /// An amount above 2⁵⁶ − 1.
+    ///
+    /// ```
+    /// use enforce_core::TenantPolicy;
+    ///
+    /// let policy = TenantPolicy { max_concurrent_executions: Some(u64::MAX), ..Default::default() };
+    /// assert_eq!(policy.validate().unwrap_err().key, "max_concurrent_executions");
+    /// ```
     pub fn validate(&self) -> Result<(), ConfigError> {
-        Ok(())
+        at_most(MAX_AMOUNT, "max_concurrent_executions", self.max_concurrent_executions)
     }
 }

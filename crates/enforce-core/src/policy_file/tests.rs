@@ -59,6 +59,7 @@ fn every_key_of_every_section_is_read() {
         budget_usd = "13"
         budget_period = "day"
         budget_action = "pause"
+        max_concurrent_executions = 19
         [provider]
         requests_per_minute = 60
         request_burst = 14
@@ -93,7 +94,12 @@ fn every_key_of_every_section_is_read() {
         timeout_grace_ms: 12,
         actions: LimitActions { steps: Action::Observe, rate: Action::Observe, ..Default::default() },
     };
-    let tenant = TenantPolicy { budget_usd: usd("13"), budget_period: BudgetPeriod::Day, budget_action: Action::Pause };
+    let tenant = TenantPolicy {
+        budget_usd: usd("13"),
+        budget_period: BudgetPeriod::Day,
+        budget_action: Action::Pause,
+        max_concurrent_executions: Some(19),
+    };
     let provider = ProviderPolicy {
         requests_per_minute: Some(60),
         request_burst: Some(14),
@@ -248,7 +254,7 @@ fn a_key_in_the_wrong_place_is_sent_to_its_section() {
 fn an_unknown_name_like_no_other_is_answered_with_all_there_are() {
     assert_eq!(
         refusal("[tenant]\ncolour = 5"),
-        "line 2, column 1: tenant.colour: unknown key; [tenant] has budget_usd, budget_period, budget_action"
+        "line 2, column 1: tenant.colour: unknown key; [tenant] has budget_usd, budget_period, budget_action, max_concurrent_executions"
     );
     assert_eq!(
         refusal("[spaceship]"),

@@ -159,6 +159,7 @@ fn policies_and_limits_come_back_and_unknown_keys_are_refused() {
         budget_usd: Some(NanoUsd::MAX),
         budget_period: BudgetPeriod::Day,
         budget_action: Action::Halt,
+        max_concurrent_executions: None,
     });
     round_trip(&ProviderPolicy { requests_per_minute: Some(350), request_burst: Some(0), ..Default::default() });
     let unknown = r#"{"max_stepz": 1}"#;

@@ -15,6 +15,7 @@ mod hostile;
 mod limits;
 #[cfg(test)]
 mod oracle;
+mod overrides;
 #[cfg(test)]
 mod tables;
 #[cfg(test)]

@@ -152,6 +152,7 @@ impl Policy {
     pub(crate) fn tenant(&self) -> TenantPolicy {
         TenantPolicy {
             budget_usd: usd(self.budget.0),
+            max_concurrent_executions: None,
             budget_period: if self.by_day { BudgetPeriod::Day } else { BudgetPeriod::Total },
             budget_action: self.budget.1,
         }
