@@ -15,6 +15,7 @@ mod hostile;
 mod limits;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
 mod overrides;
 #[cfg(test)]
 mod tables;

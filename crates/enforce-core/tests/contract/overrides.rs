@@ -4,13 +4,11 @@ use std::sync::Barrier;
 use std::thread;
 
 use enforce_core::{
-    Action, Actual, BudgetPeriod, Demand, Enforcer, NanoUsd, RegisterError, ResourceLimits, Retry, ScopeKind,
-    TenantPolicy, ViolationType,
+    Action, Actual, BudgetPeriod, Demand, Enforcer, RegisterError, ResourceLimits, Retry, ScopeKind, TenantPolicy,
+    ViolationType,
 };
 
-fn nano(amount: u64) -> NanoUsd {
-    NanoUsd::new(amount).unwrap()
-}
+use crate::common::nano;
 
 fn budget(amount: u64) -> TenantPolicy {
     TenantPolicy { budget_usd: Some(nano(amount)), ..TenantPolicy::default() }
