@@ -154,5 +154,4 @@ impl<V: Keyed> Map<V> {
     pub(crate) fn entries(&self) -> Vec<V> {
         self.0.lock().values().cloned().collect()
     }
-
 }

@@ -451,11 +451,10 @@ impl<'a> Look<'a> {
     /// Takes what was looked at.
     #[inline]
     fn take(&self) -> Result<(), Lost> {
-        let steps = self.own_leg(Resource::Steps);
         if self.demand.is_bare() {
-            return self.bundle(&[], &[], Some(steps)).take();
+            return self.bundle(&[], &[]).take();
         }
-        let mut legs = [steps; 5];
+        let mut legs = [self.own_leg(Resource::Steps); 5];
         let mut count = 0;
         let mut push = |leg: Leg<'a>| {
             if leg.amount > 0
@@ -473,15 +472,19 @@ impl<'a> Look<'a> {
         {
             push(Leg { tally: &window.tally, amount: self.demand.cost, observed: budget.action == Action::Observe });
         }
+        let legs = legs.get(..count).unwrap_or(&[]);
+        if self.demand.provider.is_some() { self.take_rated(legs) } else { self.bundle(legs, &[]).take() }
+    }
+
+    /// With the rates of its provider.
+    #[inline(never)]
+    fn take_rated(&self, legs: &[Leg<'_>]) -> Result<(), Lost> {
         let rates = self.rate_legs().filter(|legs| {
             // A rate that only observes is charged for what it would have admitted.
             self.record.core.rate_action != Action::Observe || provider::look(legs, self.asked.now_ns).is_ok()
         });
-        let (rates, rate_count) = compact(rates);
-        let legs = legs.get(..count).unwrap_or(&[]);
-        let rates = rates.as_ref().and_then(|rates| rates.get(..rate_count)).unwrap_or(&[]);
-        // Taken even when it is nothing: the exchange on an own word is what a halt cannot be missed by (E1).
-        self.bundle(legs, rates, (steps.amount > 0 || count == 0).then_some(steps)).take()
+        let (rates, count) = compact(rates);
+        self.bundle(legs, rates.as_ref().and_then(|rates| rates.get(..count)).unwrap_or(&[])).take()
     }
 
     #[inline]
@@ -493,10 +496,17 @@ impl<'a> Look<'a> {
         }
     }
 
-    #[inline]
-    fn bundle<'b>(&'b self, legs: &'b [Leg<'b>], rates: &'b [RateLeg<'b>], last: Option<Leg<'b>>) -> Bundle<'b> {
-        let activity = self.record.plan.idle.as_ref().map(|_| &self.record.hot.activity);
-        Bundle { legs, rates, last, activity, now_ns: self.asked.now_ns }
+    #[inline(always)]
+    fn bundle<'b>(&'b self, legs: &'b [Leg<'b>], rates: &'b [RateLeg<'b>]) -> Bundle<'b> {
+        let steps = self.own_leg(Resource::Steps);
+        Bundle {
+            legs,
+            rates,
+            // Taken even when it is nothing: the exchange on an own word is what a halt cannot be missed by (E1).
+            last: (steps.amount > 0 || legs.is_empty()).then_some(steps),
+            activity: self.record.plan.idle.as_ref().map(|_| &self.record.hot.activity),
+            now_ns: self.asked.now_ns,
+        }
     }
 
     /// What stood in the way of a take that had looked possible: looked at again, or what was met.

@@ -67,7 +67,7 @@ impl Leg<'_> {
 
 impl Bundle<'_> {
     /// Takes everything, or nothing and says what stood in the way.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&self) -> Result<(), Lost> {
         if self.rates.len() > MAX_RATES {
             // What could not be undone is not taken.
