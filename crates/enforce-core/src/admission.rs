@@ -559,14 +559,13 @@ impl<'a> Look<'a> {
     /// Takes what was looked at.
     #[inline]
     fn take(&self) -> Result<Option<Word>, Lost> {
-        let steps = leg(self.record, self.demand, Resource::Steps);
         if self.record.extra().is_some() {
-            return self.take_in_tree(steps);
+            return self.take_in_tree();
         }
         if self.demand.is_bare() {
-            return self.bundle(&[], &[], Some(steps)).take();
+            return self.bundle(&[], &[]).take();
         }
-        let mut legs = [steps; 5];
+        let mut legs = [leg(self.record, self.demand, Resource::Steps); 5];
         let mut count = 0;
         let mut push = |leg: Leg<'a>| {
             if leg.amount > 0
@@ -582,16 +581,23 @@ impl<'a> Look<'a> {
         if let Some(leg) = self.budget_leg() {
             push(leg);
         }
-        let (rates, rate_count) = self.charged_rates();
         let legs = legs.get(..count).unwrap_or(&[]);
-        let rates = rates.as_ref().and_then(|rates| rates.get(..rate_count)).unwrap_or(&[]);
-        // Taken even when it is nothing: the exchange on an own word is what a halt cannot be missed by (E1).
-        self.bundle(legs, rates, (steps.amount > 0 || count == 0).then_some(steps)).take()
+        if self.demand.provider.is_some() { self.take_rated(legs) } else { self.bundle(legs, &[]).take() }
+    }
+
+    /// With the rates of its provider.
+    #[inline(never)]
+    fn take_rated(&self, legs: &[Leg<'_>]) -> Result<Option<Word>, Lost> {
+        let (rates, count) = compact(self.rate_legs().filter(|legs| {
+            // A rate that only observes is charged for what it would have admitted.
+            self.record.core().rate_action != Action::Observe || provider::look(legs, self.asked.now_ns).is_ok()
+        }));
+        self.bundle(legs, rates.as_ref().and_then(|rates| rates.get(..count)).unwrap_or(&[])).take()
     }
 
     /// As [`Look::take`], with a leg for everything that is taken from the pools above.
     #[cold]
-    fn take_in_tree(&self, steps: Leg<'a>) -> Result<Option<Word>, Lost> {
+    fn take_in_tree(&self) -> Result<Option<Word>, Lost> {
         let mut legs = ArrayVec::<Leg<'_>, { 5 + 5 * MAX_TREE_DEPTH }>::new();
         let own = OWN_LEGS.into_iter().map(|resource| leg(self.record, self.demand, resource));
         let above = self.record.pools().flat_map(|pool| {
@@ -599,10 +605,7 @@ impl<'a> Look<'a> {
             POOL_LEGS.into_iter().map(|resource| leg(pool, self.demand, resource))
         });
         legs.extend(own.chain(above).chain(self.budget_leg()).filter(|leg| leg.amount > 0));
-        let (rates, rate_count) = self.charged_rates();
-        let rates = rates.as_ref().and_then(|rates| rates.get(..rate_count)).unwrap_or(&[]);
-        // As in `take`: an own word is exchanged in any case.
-        self.bundle(&legs, rates, Some(steps)).take()
+        if self.demand.provider.is_some() { self.take_rated(&legs) } else { self.bundle(&legs, &[]).take() }
     }
 
     #[inline]
@@ -613,19 +616,17 @@ impl<'a> Look<'a> {
         Some(Leg { tally: &window.tally, amount: self.demand.cost, observed })
     }
 
-    /// The rates that are charged, and how many.
-    #[inline]
-    fn charged_rates(&self) -> (Option<[RateLeg<'a>; 2]>, usize) {
-        compact(self.rate_legs().filter(|legs| {
-            // A rate that only observes is charged for what it would have admitted.
-            self.record.core().rate_action != Action::Observe || provider::look(legs, self.asked.now_ns).is_ok()
-        }))
-    }
-
-    #[inline]
-    fn bundle<'b>(&'b self, legs: &'b [Leg<'b>], rates: &'b [RateLeg<'b>], last: Option<Leg<'b>>) -> Bundle<'b> {
-        let activity = self.record.plan().idle.as_ref().map(|_| &self.record.hot.activity);
-        Bundle { legs, rates, last, activity, now_ns: self.asked.now_ns }
+    #[inline(always)]
+    fn bundle<'b>(&'b self, legs: &'b [Leg<'b>], rates: &'b [RateLeg<'b>]) -> Bundle<'b> {
+        let steps = leg(self.record, self.demand, Resource::Steps);
+        Bundle {
+            legs,
+            rates,
+            // Taken even when it is nothing: the exchange on an own word is what a halt cannot be missed by (E1).
+            last: (steps.amount > 0 || legs.is_empty() || self.record.extra().is_some()).then_some(steps),
+            activity: self.record.plan().idle.as_ref().map(|_| &self.record.hot.activity),
+            now_ns: self.asked.now_ns,
+        }
     }
 
     /// What stood in the way of a take that had looked possible: looked at again, or what was met.

@@ -19,10 +19,10 @@ use crate::plan::Plan;
 use crate::registry::Core;
 use crate::resource::Resource;
 use crate::snapshot::{Outstanding, Status, UsageSnapshot};
-use crate::sync::{Arc, CachePadded, OnceLock};
+use crate::sync::{Arc, OnceLock};
 use crate::tenant::Tenant;
 
-/// What every step of an execution touches: one block, padded as a whole, because one step updates most of it.
+/// What every step of an execution touches: one block, because one step updates most of it.
 #[derive(Debug)]
 pub(crate) struct Hot {
     tallies: [Tally; Resource::ALL.len()],
@@ -89,31 +89,47 @@ impl Committed {
     }
 }
 
-/// All of one execution. Hot words first, on lines of their own; what is rarely read behind them.
+/// All of one execution, in the order in which it lies in memory.
+///
+/// The hot words stand in the middle, so that what lies around them keeps them off other executions' cache lines: an
+/// allocation of twice the size, aligned to lines, would pad them no better, and allocators are slow at those. What
+/// steps read and nobody writes shares their lines.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Record {
-    pub(crate) hot: CachePadded<Hot>,
+    id: ExecutionId,
+    pub(crate) started: Timestamp,
     /// As registered.
     plan: Arc<Plan>,
-    pub(crate) tenant: Arc<Tenant>,
-    pub(crate) started: Timestamp,
     /// Steps are all that is limited, here and of its tenant's.
     pub(crate) bare: bool,
-    lifecycle: Lifecycle,
-    pub(crate) repetition: RepetitionGuard,
-    id: ExecutionId,
-    /// Where it stands among its tenant's members; changes under the tenant's lock.
-    place: Cell,
+    pub(crate) hot: Hot,
+    pub(crate) tenant: Arc<Tenant>,
     /// What only some have.
     extra: OnceLock<Box<Extra>>,
+    lifecycle: Lifecycle,
+    /// Where it stands among its tenant's members; changes under the tenant's lock.
+    place: Cell,
+    pub(crate) repetition: RepetitionGuard,
 }
+
+/// Bytes that an [`Arc`] counts in, before what it holds.
+const ARC: usize = 16;
+/// A line less the 16 bytes to which allocators align.
+const APART: usize = 48;
+const _: () = {
+    let begin = std::mem::offset_of!(Record, hot);
+    let end = begin + std::mem::size_of::<Hot>();
+    assert!(ARC + begin >= APART && std::mem::size_of::<Record>() - end >= APART, "hot words could share a line");
+    assert!(ARC + std::mem::size_of::<Record>() <= 256 - 8, "does not fit where an allocator puts 256 bytes");
+};
 
 impl Record {
     /// A record attached to `tenant`: the attachment ends with the record.
     pub(crate) fn new(id: &str, tenant: Arc<Tenant>, plan: Arc<Plan>, parent: Option<Parent>, now: Timestamp) -> Self {
         let longest = plan.repetition.map_or(1, |repetition| repetition.longest);
         Self {
-            hot: CachePadded::new(Hot::new(&plan, now.nanos_since(tenant.core.epoch))),
+            hot: Hot::new(&plan, now.nanos_since(tenant.core.epoch)),
             started: now,
             bare: plan.bare && tenant.plan().budget.is_none(),
             lifecycle: Lifecycle::new(true),

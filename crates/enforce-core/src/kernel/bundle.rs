@@ -64,7 +64,7 @@ impl Leg<'_> {
 impl Bundle<'_> {
     /// Takes everything, and returns the word of `last` right behind its take; or nothing, and says what stood in the
     /// way.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&self) -> Result<Option<Word>, Lost> {
         if self.rates.len() > MAX_RATES {
             // What could not be undone is not taken.
