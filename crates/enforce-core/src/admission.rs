@@ -80,6 +80,14 @@ pub(crate) struct Noticed {
     pub(crate) observed: Option<EnforcementViolation>,
 }
 
+impl Noticed {
+    /// What was noticed last comes first.
+    pub(crate) fn join(&mut self, later: Self) {
+        self.warning = later.warning.or(self.warning);
+        self.observed = later.observed.or(self.observed);
+    }
+}
+
 /// The first limit that stands against a demand, and what it does about it.
 #[derive(Debug, Clone, Copy)]
 struct Blocked {
@@ -179,6 +187,22 @@ pub(crate) fn reserve(
     }
 }
 
+/// [`reserve`] for a hold that is open: its money comes out of the period in which the hold was taken.
+pub(crate) fn extend(
+    record: &Record,
+    more: &Demand,
+    now: Option<Timestamp>,
+    window: Option<WindowKey>,
+) -> Result<Receipt, EnforcementViolation> {
+    let mut asked = Asked::of(record, more, now);
+    asked.window = window.or(asked.window);
+    let mut found = Found::default();
+    match reserve_asked(record, more, &asked, &mut found) {
+        Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(more, window, bare), found.noticed)),
+        Err(Stop) => Err(found.violation(record)),
+    }
+}
+
 /// What an admission says beside the amounts that were asked.
 #[derive(Debug, Clone, Copy)]
 struct Granted {
@@ -188,15 +212,19 @@ struct Granted {
 
 #[inline(never)]
 fn reserve_whole(record: &Record, demand: &Demand, now: Option<Timestamp>, found: &mut Found) -> Result<Granted, Stop> {
-    let asked = Asked::of(record, demand, now);
+    reserve_asked(record, demand, &Asked::of(record, demand, now), found)
+}
+
+#[inline]
+fn reserve_asked(record: &Record, demand: &Demand, asked: &Asked, found: &mut Found) -> Result<Granted, Stop> {
     // A step without a fingerprint only matters to the memory if there is a run that it breaks.
     let remembers = record.plan().repetition.is_some()
         && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));
     let admitted = if remembers {
         let fingerprint = demand.fingerprint;
-        record.repetition.within(fingerprint, |memory| attempt(record, demand, &asked, Some(memory), found))
+        record.repetition.within(fingerprint, |memory| attempt(record, demand, asked, Some(memory), found))
     } else {
-        attempt(record, demand, &asked, None, found)
+        attempt(record, demand, asked, None, found)
     };
     if let (Err(Stop), Some(blocked)) = (admitted, &mut found.blocked) {
         carry_out(record, blocked, asked.now);

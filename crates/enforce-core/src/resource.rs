@@ -1,5 +1,6 @@
 //! What can be asked for and what was used.
 
+use crate::hold::OnDrop;
 use crate::money::NanoUsd;
 use crate::provider::ProviderKey;
 
@@ -47,6 +48,7 @@ pub struct Demand {
     pub(crate) rate_tokens: Option<u64>,
     pub(crate) provider: Option<ProviderKey>,
     pub(crate) fingerprint: Option<u64>,
+    pub(crate) on_drop: OnDrop,
 }
 
 impl Demand {
@@ -63,6 +65,7 @@ impl Demand {
             rate_tokens: None,
             provider: None,
             fingerprint: None,
+            on_drop: OnDrop::GiveBack,
         }
     }
 
@@ -119,6 +122,21 @@ impl Demand {
     #[inline]
     pub const fn fingerprint(self, fingerprint: u64) -> Self {
         Self { fingerprint: Some(fingerprint), ..self }
+    }
+
+    /// What becomes of the tokens and the money if the hold is dropped unsettled. Default [`OnDrop::GiveBack`].
+    ///
+    /// ```
+    /// use enforce_core::{Demand, Enforcer, OnDrop};
+    ///
+    /// let run = Enforcer::builder().build()?.execution("exec_1", "tenant_a").register()?;
+    /// drop(run.reserve(Demand::step().tokens(1_200, 2_896).on_drop(OnDrop::ChargeInput))?);
+    /// assert_eq!(run.finish().total_tokens, 1_200);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub const fn on_drop(self, on_drop: OnDrop) -> Self {
+        Self { on_drop, ..self }
     }
 
     /// Input and output tokens together, cut at `u64::MAX`.

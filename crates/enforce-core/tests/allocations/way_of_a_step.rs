@@ -49,7 +49,9 @@ fn an_admission_a_settle_a_drop_and_a_charge_allocate_nothing() {
             if number % 2 == 0 {
                 hold.settle(Actual::tokens(5, 5).cost(NanoUsd::ZERO));
             }
-            let owned = run.reserve_owned(demand.fingerprint(number + 100)).unwrap();
+            let mut owned = run.reserve_owned(demand.fingerprint(number + 100)).unwrap();
+            owned.extend(Demand::none().tokens(0, 5)).unwrap();
+            assert!(owned.extend(Demand::none().tokens(0, 1 << 40)).is_err());
             owned.settle(Actual::tokens(1, 30));
             run.charge(Actual::tokens(1, 1).steps(1));
             run.touch().unwrap();

@@ -8,6 +8,8 @@ use enforce_core::{
 use crate::common::{builder, kind, nano, noon, register, run, unlimited};
 
 mod ends;
+mod extend;
+mod on_drop;
 mod periods;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -10,7 +10,7 @@ mod rates;
 mod times;
 
 /// The policy in which every limit that may has this action.
-fn all(action: Action) -> EnforcementPolicy {
+pub(crate) fn all(action: Action) -> EnforcementPolicy {
     let actions = LimitActions {
         steps: action,
         tokens: action,
