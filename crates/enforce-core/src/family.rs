@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::execution::Execution;
-use crate::hold::Kept;
+use crate::kept::Kept;
 use crate::kernel::tally::{MAX_AMOUNT, Tally};
 use crate::plan::Plan;
 use crate::record::{Committed, Record};

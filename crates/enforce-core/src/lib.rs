@@ -41,6 +41,7 @@ mod extra;
 mod family;
 mod hold;
 mod id;
+mod kept;
 mod kernel;
 mod limits;
 mod money;
@@ -69,8 +70,9 @@ pub use enforcer::{Enforcer, EnforcerBuilder, ExecutionBuilder, RegisterError};
 pub use error::{BackoffStrategy, ExecutionError, ExecutionErrorCategory, LlmErrorCode, RetryPolicy, ToolErrorCode};
 pub use execution::{DepthGuard, Execution, FinishOnDrop};
 pub use family::TreeSnapshot;
-pub use hold::{Hold, OnDrop, OwnedHold, Settlement};
+pub use hold::{Hold, OwnedHold, Settlement};
 pub use id::{ExecutionId, InvalidId, StepId, TenantId};
+pub use kept::OnDrop;
 pub use limits::{
     Action, BudgetPeriod, ConfigError, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ProviderPolicy,
     ResourceLimits, TenantPolicy, UNLIMITED,

@@ -1,6 +1,6 @@
 //! What can be asked for and what was used.
 
-use crate::hold::OnDrop;
+use crate::kept::OnDrop;
 use crate::money::NanoUsd;
 use crate::provider::ProviderKey;
 

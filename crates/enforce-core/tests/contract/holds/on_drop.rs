@@ -15,7 +15,9 @@ fn whole(on_drop: OnDrop) -> Demand {
     Demand::step().tokens(60, 40).cost(nano(31)).memory_bytes(7).discovered_steps(2).on_drop(on_drop)
 }
 
-const POLICIES: [(OnDrop, (u64, u64, u64, u64, u64)); 3] = [
+type Committed = (u64, u64, u64, u64, u64);
+
+const POLICIES: [(OnDrop, Committed); 3] = [
     (OnDrop::GiveBack, (1, 0, 0, 0, 2)),
     (OnDrop::ChargeAll, (1, 60, 40, 31, 2)),
     // 31 · 60 / 100 = 18.6

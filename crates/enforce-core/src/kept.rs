@@ -1,0 +1,142 @@
+//! What an open hold has to give back or to settle, and what becomes of it if nobody settles it.
+
+use crate::books::{self, Books, Used};
+use crate::clock::Timestamp;
+use crate::hold::Settlement;
+use crate::record::Record;
+use crate::resource::{Actual, Demand};
+use crate::tenant::WindowKey;
+
+/// What an open hold has to give back or to settle.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Kept {
+    tokens: u64,
+    /// How many of the tokens are input.
+    input: u64,
+    memory: u64,
+    cost: u64,
+    /// The window of the tenant's budget in which the money was taken.
+    pub(crate) window: Option<WindowKey>,
+    /// Counted among the holds that show in no tally.
+    bare: bool,
+    pub(crate) on_drop: OnDrop,
+}
+
+/// What becomes of the tokens and the money of a hold that is dropped unsettled. Memory always goes back, and what has
+/// begun always stays begun.
+///
+/// What is charged is committed as a settle would commit it: exactly, on the whole chain, and a cost threshold that it
+/// reaches acts. A caller who knows better settles: `settle(Actual::none())` gives everything back under each of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum OnDrop {
+    /// They go back. The default.
+    #[default]
+    GiveBack,
+    /// They are charged: for work that is paid for once it is asked for, whoever listens to the answer.
+    ChargeAll,
+    /// The input is charged and the output goes back: for a request that was sent and may not have been answered. Of the
+    /// money goes with the input what is its share of the tokens, rounded half up; all of it where no tokens are named.
+    ChargeInput,
+}
+
+impl Kept {
+    /// Nothing set aside.
+    #[inline]
+    pub(crate) const fn nothing(window: Option<WindowKey>) -> Self {
+        Self { tokens: 0, input: 0, memory: 0, cost: 0, window, bare: false, on_drop: OnDrop::GiveBack }
+    }
+
+    /// The quantities that `demand` asks.
+    #[inline]
+    pub(crate) const fn of(demand: &Demand, window: Option<WindowKey>, bare: bool) -> Self {
+        Self {
+            tokens: demand.total_tokens(),
+            input: demand.input_tokens,
+            memory: demand.memory_bytes,
+            cost: demand.cost,
+            window,
+            bare,
+            on_drop: demand.on_drop,
+        }
+    }
+
+    /// Ends it unsettled, as its policy says; what has begun stays.
+    #[inline]
+    pub(crate) fn release(self, record: &Record) {
+        if self.on_drop != OnDrop::GiveBack {
+            let Self { tokens, input, memory, cost, window, bare, on_drop } = self;
+            return charge_dropped(record, [tokens, input, memory, cost], window, bare, on_drop);
+        }
+        if self.tokens | self.memory | self.cost != 0 {
+            books::give_back(record, self.tokens, self.memory, self.cost, self.window);
+        }
+        if self.bare {
+            record.hot.bare_holds.give(1);
+        }
+    }
+
+    /// Records what was used in place of what was set aside.
+    #[inline]
+    pub(crate) fn settle(self, record: &Record, actual: &Actual, now: Option<Timestamp>) -> Settlement {
+        let Self { tokens, input: _, memory, cost, window, bare, on_drop: _ } = self;
+        // By amounts, as in `give_back`.
+        Books { tokens, memory, cost, window, bare, ..Books::of(record, now) }.settle(&Used::of(actual))
+    }
+
+    /// [`Kept::settle`] by someone who was not told what happened, which is no activity.
+    pub(crate) fn settle_used(self, record: &Record, used: &Used) -> Settlement {
+        let Self { tokens, input: _, memory, cost, window, bare, on_drop: _ } = self;
+        Books { tokens, memory, cost, window, bare, ..Books::of(record, None) }.settle(used)
+    }
+
+    /// Records what a child has used in place of the slice that was set aside for it on `parent`.
+    pub(crate) fn fold(self, parent: &Record, steps: u64, discovered: u64, used: &Used) {
+        let Self { tokens, memory, cost, window, .. } = self;
+        Books { steps, discovered, tokens, memory, cost, window, ..Books::of(parent, None) }.settle(used);
+    }
+
+    /// What its policy charges.
+    pub(crate) fn charged(&self) -> Used {
+        let (total, input) = (self.tokens, self.input);
+        match self.on_drop {
+            OnDrop::GiveBack => Used::default(),
+            OnDrop::ChargeAll => Used { total, input, cost: self.cost, ..Used::default() },
+            OnDrop::ChargeInput => {
+                Used { total: input, input, cost: share(self.cost, input, total), ..Used::default() }
+            }
+        }
+    }
+
+    /// Takes what was set aside in addition; the period and the policy stay its own.
+    pub(crate) fn join(&mut self, more: Self, record: &Record) {
+        if self.bare && more.bare {
+            // One hold, counted once.
+            record.hot.bare_holds.give(1);
+        }
+        // What is set aside fits a limit, so no sum of two comes near the end of the word.
+        self.tokens = self.tokens.saturating_add(more.tokens);
+        self.input = self.input.saturating_add(more.input);
+        self.memory = self.memory.saturating_add(more.memory);
+        self.cost = self.cost.saturating_add(more.cost);
+        self.bare |= more.bare;
+    }
+}
+
+/// Settles a dropped hold for what its policy charges.
+///
+/// By amounts, as [`books::give_back`], so that a hold that gives back is never in memory.
+#[cold]
+fn charge_dropped(record: &Record, amounts: [u64; 4], window: Option<WindowKey>, bare: bool, on_drop: OnDrop) {
+    let [tokens, input, memory, cost] = amounts;
+    let kept = Kept { tokens, input, memory, cost, window, bare, on_drop };
+    let _nobody_is_told: Settlement = kept.settle_used(record, &kept.charged());
+}
+
+/// `part` of `whole` tokens' share of `cost`, rounded half up; all of it of no tokens.
+fn share(cost: u64, part: u64, whole: u64) -> u64 {
+    let (part, whole) = (u128::from(part), u128::from(whole));
+    let doubled = u128::from(cost).saturating_mul(part).saturating_mul(2).saturating_add(whole);
+    // A part is at most the whole, so the share is at most the cost.
+    doubled.checked_div(whole.saturating_mul(2)).map_or(cost, |share| u64::try_from(share).unwrap_or(cost))
+}
