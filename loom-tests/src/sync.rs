@@ -125,6 +125,17 @@ pub(crate) trait Keyed: Clone {
     fn key(&self) -> &[u8];
 }
 
+/// What became of an insertion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inserted {
+    /// The value is in the map.
+    Done,
+    /// Its key is taken by another.
+    Taken,
+    /// It was not admitted.
+    Refused,
+}
+
 /// One modelled lock around an ordered map: a shard, as far as the kernel can tell. Guards never leave it.
 #[derive(Debug)]
 pub(crate) struct Map<V: Keyed>(Mutex<BTreeMap<Vec<u8>, V>>);
@@ -138,13 +149,16 @@ impl<V: Keyed> Map<V> {
         self.0.lock().get(key).cloned()
     }
 
-    pub(crate) fn insert_if_absent(&self, value: V) -> Result<(), V> {
+    pub(crate) fn insert_if(&self, value: V, admit: impl FnOnce() -> bool) -> Inserted {
         let mut entries = self.0.lock();
         if entries.contains_key(value.key()) {
-            return Err(value);
+            return Inserted::Taken;
+        }
+        if !admit() {
+            return Inserted::Refused;
         }
         let _none: Option<V> = entries.insert(value.key().to_vec(), value);
-        Ok(())
+        Inserted::Done
     }
 
     pub(crate) fn remove_if(&self, key: &[u8], doomed: impl FnOnce(&V) -> bool) -> Option<V> {

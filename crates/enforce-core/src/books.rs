@@ -18,8 +18,8 @@ use crate::tenant::WindowKey;
 pub(crate) struct Used {
     pub(crate) steps: u64,
     pub(crate) discovered: u64,
-    pub(crate) total: u64,
     pub(crate) input: u64,
+    pub(crate) output: u64,
     pub(crate) cost: u64,
 }
 
@@ -29,21 +29,26 @@ impl Used {
         Self {
             steps: actual.steps,
             discovered: actual.discovered_steps,
-            total: actual.total_tokens(),
             input: actual.input_tokens,
+            output: actual.output_tokens,
             cost: actual.cost,
         }
     }
 
+    #[inline]
+    const fn total(&self) -> u64 {
+        self.input.saturating_add(self.output)
+    }
+
     const fn is_nothing(&self) -> bool {
-        self.steps | self.discovered | self.total | self.input | self.cost == 0
+        self.steps | self.discovered | self.input | self.output | self.cost == 0
     }
 }
 
 impl From<Committed> for Used {
     fn from(committed: Committed) -> Self {
-        let Committed { steps, total_tokens, input_tokens, cost, discovered } = committed;
-        Self { steps, discovered, total: total_tokens, input: input_tokens, cost }
+        let Committed { steps, input_tokens, output_tokens, cost, discovered } = committed;
+        Self { steps, discovered, input: input_tokens, output: output_tokens, cost }
     }
 }
 
@@ -117,7 +122,7 @@ impl<'a> Books<'a> {
         let state = record.state();
         let settlement = Settlement {
             late: !self.late.is_nothing() || state.is_finished() || state.is_halted(),
-            overrun_tokens: used.total.saturating_sub(self.tokens),
+            overrun_tokens: used.total().saturating_sub(self.tokens),
             overrun_nano_usd: used.cost.saturating_sub(self.cost),
             exhausted: None,
         };
@@ -152,9 +157,9 @@ impl<'a> Books<'a> {
         if pays {
             self.budget(self.cost, used.cost);
         }
-        self.tally(Resource::Tokens, self.tokens, used.total);
+        self.tally(Resource::Tokens, self.tokens, used.total());
         let cost = self.cost(used.cost);
-        self.tokens(used.total, used.input);
+        self.tokens(used.input, used.output);
         if self.memory > 0 {
             self.record.hot.tally(Resource::Memory).give(self.memory);
         }
@@ -239,17 +244,21 @@ impl<'a> Books<'a> {
     }
 
     #[inline]
-    fn tokens(&mut self, total: u64, input: u64) {
-        // Total before input: whoever reads the input first never finds it larger (S1).
-        if total > 0 {
-            let added = self.record.hot.total_tokens.add(total);
+    fn tokens(&mut self, input: u64, output: u64) {
+        let hot = &self.record.hot;
+        if input > 0 {
+            let added = hot.input_tokens.add(input);
             if added.late {
-                self.late.total = total;
+                self.late.input = input;
             }
-            self.note(Resource::Tokens, added.cut);
+            self.note(Resource::Tokens, added.cut || added.total.saturating_add(hot.output_tokens.read()) > MAX_AMOUNT);
         }
-        if input > 0 && self.record.hot.input_tokens.add(input).late {
-            self.late.input = input;
+        if output > 0 {
+            let added = hot.output_tokens.add(output);
+            if added.late {
+                self.late.output = output;
+            }
+            self.note(Resource::Tokens, added.cut || added.total.saturating_add(hot.input_tokens.read()) > MAX_AMOUNT);
         }
     }
 
@@ -312,8 +321,8 @@ pub(crate) fn carry_up(record: &Record, late: &Used, now: Option<Timestamp>) {
     match record.parent() {
         None => record.tenant.ended.add(Committed {
             steps: late.steps,
-            total_tokens: late.total,
             input_tokens: late.input,
+            output_tokens: late.output,
             cost: late.cost,
             discovered: late.discovered,
         }),

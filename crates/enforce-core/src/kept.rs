@@ -101,10 +101,10 @@ impl Kept {
         let (total, input) = (self.tokens, self.input);
         match self.on_drop {
             OnDrop::GiveBack => Used::default(),
-            OnDrop::ChargeAll => Used { total, input, cost: self.cost, ..Used::default() },
-            OnDrop::ChargeInput => {
-                Used { total: input, input, cost: share(self.cost, input, total), ..Used::default() }
+            OnDrop::ChargeAll => {
+                Used { input, output: total.saturating_sub(input), cost: self.cost, ..Used::default() }
             }
+            OnDrop::ChargeInput => Used { input, cost: share(self.cost, input, total), ..Used::default() },
         }
     }
 

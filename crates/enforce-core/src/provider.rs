@@ -8,7 +8,7 @@ use crate::kernel::arena::Arena;
 use crate::kernel::bundle::RateLeg;
 use crate::kernel::gcra::{Rate, Tat, TooFast};
 use crate::plan::RatePlan;
-use crate::sync::{Arc, CachePadded, Keyed, Map, Mutex};
+use crate::sync::{Arc, CachePadded, Inserted, Keyed, Map, Mutex};
 
 /// A provider's name, resolved. Valid for the enforcer that resolved it; to another it means another provider, or none,
 /// and then no rate admits it.
@@ -89,7 +89,7 @@ impl Providers {
             return Err(ProviderError::Full { cap: self.cap });
         }
         // The cell is in place before its name can be found.
-        if self.names.insert_if_absent(Name { name: Arc::from(name), key }).is_ok() {
+        if self.names.insert_if(Name { name: Arc::from(name), key }, || true) == Inserted::Done {
             *known = known.saturating_add(1);
         }
         Ok(key)

@@ -28,8 +28,8 @@ pub(crate) struct Hot {
     tallies: [Tally; Resource::ALL.len()],
     /// Steps that will stay, kept only once others take from the tally, too: see [`METERED`].
     pub(crate) steps: Meter,
-    pub(crate) total_tokens: Meter,
     pub(crate) input_tokens: Meter,
+    pub(crate) output_tokens: Meter,
     pub(crate) cost: Meter,
     pub(crate) discovered: Meter,
     pub(crate) activity: Activity,
@@ -43,8 +43,8 @@ impl Hot {
         Self {
             tallies: Resource::ALL.map(|resource| Tally::new(plan.tally(resource).limit)),
             steps: Meter::new(),
-            total_tokens: Meter::new(),
             input_tokens: Meter::new(),
+            output_tokens: Meter::new(),
             cost: Meter::new(),
             discovered: Meter::new(),
             activity: Activity::new(now_ns),
@@ -70,19 +70,29 @@ impl Hot {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Committed {
     pub(crate) steps: u64,
-    pub(crate) total_tokens: u64,
     pub(crate) input_tokens: u64,
+    pub(crate) output_tokens: u64,
     pub(crate) cost: u64,
     pub(crate) discovered: u64,
 }
 
 impl Committed {
+    /// Input and output together, cut at the bound.
+    pub(crate) fn total_tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens).min(MAX_AMOUNT)
+    }
+
+    /// The output: the total less the input, also where the total was cut.
+    pub(crate) fn output_of_total(&self) -> u64 {
+        self.total_tokens().saturating_sub(self.input_tokens)
+    }
+
     pub(crate) fn plus(self, other: Self) -> Self {
         let sum = |a: u64, b: u64| a.saturating_add(b).min(MAX_AMOUNT);
         Self {
             steps: sum(self.steps, other.steps),
-            total_tokens: sum(self.total_tokens, other.total_tokens),
             input_tokens: sum(self.input_tokens, other.input_tokens),
+            output_tokens: sum(self.output_tokens, other.output_tokens),
             cost: sum(self.cost, other.cost),
             discovered: sum(self.discovered, other.discovered),
         }
@@ -226,20 +236,21 @@ impl Record {
     pub(crate) fn committed_of(&self, resource: Resource) -> u64 {
         match resource {
             Resource::Steps => self.begun_steps(),
-            Resource::Tokens => self.hot.total_tokens.read(),
+            Resource::Tokens => {
+                self.hot.input_tokens.read().saturating_add(self.hot.output_tokens.read()).min(MAX_AMOUNT)
+            }
             Resource::Cost => self.hot.cost.read(),
             Resource::DiscoveredSteps => self.hot.discovered.read(),
             Resource::Memory => 0,
         }
     }
 
-    /// What it has committed; the input is read before the total, so it never exceeds it (S1).
+    /// What it has committed. Each count only grows, and the total is derived from the two that are read (S1).
     pub(crate) fn committed(&self) -> Committed {
-        let input_tokens = self.hot.input_tokens.read();
         Committed {
             steps: self.begun_steps(),
-            total_tokens: self.hot.total_tokens.read(),
-            input_tokens,
+            input_tokens: self.hot.input_tokens.read(),
+            output_tokens: self.hot.output_tokens.read(),
             cost: self.hot.cost.read(),
             discovered: self.hot.discovered.read(),
         }
@@ -263,16 +274,24 @@ impl Record {
         }
     }
 
-    /// What open holds have set aside. Committed is read before used, so a hold that stays open is never missed.
-    pub(crate) fn outstanding(&self) -> Outstanding {
-        let of = |resource| {
+    /// What open holds have set aside of `resource`, as it was at one moment: committed only grows, so if it is the same
+    /// before and after, it was so when *used* was read (S1).
+    fn outstanding_of(&self, resource: Resource) -> u64 {
+        loop {
             let committed = self.committed_of(resource);
-            self.used(resource).saturating_sub(committed)
-        };
+            let used = self.used(resource);
+            if self.committed_of(resource) == committed {
+                return used.saturating_sub(committed);
+            }
+        }
+    }
+
+    /// What open holds have set aside.
+    pub(crate) fn outstanding(&self) -> Outstanding {
         Outstanding {
-            tokens: of(Resource::Tokens),
-            cost_nano_usd: of(Resource::Cost),
-            memory_bytes: of(Resource::Memory),
+            tokens: self.outstanding_of(Resource::Tokens),
+            cost_nano_usd: self.outstanding_of(Resource::Cost),
+            memory_bytes: self.outstanding_of(Resource::Memory),
         }
     }
 
@@ -446,7 +465,9 @@ impl Record {
     pub(crate) fn snapshot(&self, now: Timestamp) -> UsageSnapshot {
         // Outstanding first: an amount that is settled meanwhile may show as both, but never as neither.
         let outstanding = self.outstanding();
-        let Committed { steps, total_tokens, input_tokens, cost, discovered } = self.committed();
+        let committed = self.committed();
+        let (total_tokens, output_tokens) = (committed.total_tokens(), committed.output_of_total());
+        let Committed { steps, input_tokens, cost, discovered, .. } = committed;
         let (discovery_depth, max_discovery_depth) = self.hot.depth.read();
         let debt = |resource: Resource, committed: u64| committed.saturating_sub(self.plan().tally(resource).limit);
         UsageSnapshot {
@@ -454,7 +475,7 @@ impl Record {
             tenant_id: self.tenant.id().as_str().into(),
             steps,
             input_tokens,
-            output_tokens: total_tokens.saturating_sub(input_tokens),
+            output_tokens,
             total_tokens,
             wall_time_ms: now.nanos_since(self.started) / 1_000_000,
             discovered_steps: discovered,
@@ -485,11 +506,10 @@ impl Record {
             0 => steps.used(self.plan().tally(Resource::Steps).limit),
             _ => self.hot.steps.close().unwrap_or(0),
         };
-        // Total before input, as everywhere: the sums above never show more input than total (S1).
         Committed {
             steps,
-            total_tokens: self.hot.total_tokens.close().unwrap_or(0),
             input_tokens: self.hot.input_tokens.close().unwrap_or(0),
+            output_tokens: self.hot.output_tokens.close().unwrap_or(0),
             cost: self.hot.cost.close().unwrap_or(0),
             discovered: self.hot.discovered.close().unwrap_or(0),
         }

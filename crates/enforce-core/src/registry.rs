@@ -225,10 +225,15 @@ impl Core {
 
     /// Lets every tenant go that decides like a fresh one; their last figures.
     pub(crate) fn evict_all(&self, now: Timestamp) -> Vec<TenantUsage> {
-        let left = self.left.lock().as_mut().map(std::mem::take);
+        let left = {
+            let mut queue = self.left.lock();
+            let left = queue.as_mut().map(std::mem::take).unwrap_or_default();
+            // Under the lock, as in `queue`: who is left from here on stands in it again.
+            left.iter().for_each(|tenant| tenant.queued.apply(|_| (0, ())));
+            left
+        };
         let mut evicted = Vec::new();
-        for tenant in left.into_iter().flatten() {
-            tenant.queued.apply(|_| (0, ()));
+        for tenant in left {
             // As in `evict_one`.
             let Some(seen) = tenant.attachments.see() else { continue };
             if !tenant.equals_fresh(now) {

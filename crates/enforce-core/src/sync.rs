@@ -58,6 +58,17 @@ pub(crate) trait Keyed: Clone {
     fn key(&self) -> &[u8];
 }
 
+/// What became of an insertion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inserted {
+    /// The value is in the map.
+    Done,
+    /// Its key is taken by another.
+    Taken,
+    /// It was not admitted.
+    Refused,
+}
+
 /// One entry, hashed and compared by its key alone.
 struct Entry<V>(V);
 
@@ -103,13 +114,15 @@ impl<V: Keyed> Map<V> {
         self.0.get(key).map(|entry| entry.key().0.clone())
     }
 
-    /// Inserts `value` unless its key is taken; gives it back if it is.
-    pub(crate) fn insert_if_absent(&self, value: V) -> Result<(), V> {
+    /// Inserts `value` unless its key is taken or `admit` refuses. `admit` is asked only if the key is free, under the
+    /// shard's lock; it must be one exchange and no more.
+    pub(crate) fn insert_if(&self, value: V, admit: impl FnOnce() -> bool) -> Inserted {
         match self.0.entry(Entry(value)) {
-            dashmap::Entry::Occupied(taken) => Err(taken.into_key().0),
+            dashmap::Entry::Occupied(_) => Inserted::Taken,
+            dashmap::Entry::Vacant(_) if !admit() => Inserted::Refused,
             dashmap::Entry::Vacant(vacant) => {
                 vacant.insert(());
-                Ok(())
+                Inserted::Done
             }
         }
     }

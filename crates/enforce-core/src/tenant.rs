@@ -76,8 +76,8 @@ impl TenantPlan {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) steps: Meter,
-    pub(crate) total_tokens: Meter,
     pub(crate) input_tokens: Meter,
+    pub(crate) output_tokens: Meter,
     pub(crate) cost: Meter,
 }
 
@@ -145,8 +145,8 @@ impl Tenant {
             members: Mutex::new(Vec::new()),
             ended: Ended {
                 steps: Meter::new(),
-                total_tokens: Meter::new(),
                 input_tokens: Meter::new(),
+                output_tokens: Meter::new(),
                 cost: Meter::new(),
             },
             budget: budget.map_or_else(OnceLock::new, OnceLock::from),
@@ -286,22 +286,22 @@ impl Tenant {
 
     pub(crate) fn usage(&self, now: Timestamp) -> TenantUsage {
         let members = self.members.lock();
-        let Committed { steps, total_tokens, input_tokens, cost, .. } =
+        let committed =
             members.iter().map(|member| member.record().committed()).fold(self.ended.read(), Committed::plus);
+        let (total_tokens, output_tokens) = (committed.total_tokens(), committed.output_of_total());
+        let Committed { steps, input_tokens, cost, .. } = committed;
         drop(members);
         let budget = self.budget().map(|(limit, windows)| {
             let window = windows.peek(self.plan().period_at(now));
-            // Committed before used: what is open throughout is never missed.
-            let committed = window.map_or(0, |window| window.committed.read());
-            let used = window.map_or(0, Window::used);
-            BudgetUsage::new(limit.limit, committed, used.saturating_sub(committed))
+            let (committed, outstanding) = window.map_or((0, 0), Window::split);
+            BudgetUsage::new(limit.limit, committed, outstanding)
         });
         TenantUsage {
             tenant_id: self.id.as_str().into(),
             live_executions: self.live_count(),
             steps,
             input_tokens,
-            output_tokens: total_tokens.saturating_sub(input_tokens),
+            output_tokens,
             total_tokens,
             cost_nano_usd: cost,
             budget,
@@ -314,22 +314,20 @@ fn windows(plan: &TenantPlan, budget: &TallyLimit, now: Timestamp) -> Box<CacheP
 }
 
 impl Ended {
-    /// Adds what an execution has committed: the total before the input (S1).
+    /// Adds what an execution has committed.
     pub(crate) fn add(&self, committed: Committed) {
-        let Committed { steps, total_tokens, input_tokens, cost, discovered: _ } = committed;
+        let Committed { steps, input_tokens, output_tokens, cost, discovered: _ } = committed;
         self.steps.add(steps);
-        self.total_tokens.add(total_tokens);
         self.input_tokens.add(input_tokens);
+        self.output_tokens.add(output_tokens);
         self.cost.add(cost);
     }
 
-    /// The input is read before the total, so it never exceeds it (S1).
     fn read(&self) -> Committed {
-        let input_tokens = self.input_tokens.read();
         Committed {
             steps: self.steps.read(),
-            total_tokens: self.total_tokens.read(),
-            input_tokens,
+            input_tokens: self.input_tokens.read(),
+            output_tokens: self.output_tokens.read(),
             cost: self.cost.read(),
             discovered: 0,
         }

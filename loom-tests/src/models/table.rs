@@ -5,7 +5,7 @@ use crate::kernel::state::Lifecycle;
 use crate::kernel::table::{Rejected, Table};
 use crate::kernel::tally::Tally;
 use crate::race::{self, Ground};
-use crate::sync::{Keyed, Map};
+use crate::sync::{Inserted, Keyed, Map};
 
 const G1_SLOT: &str = "G1: a slot is taken and given back exactly once";
 const G1_HALT: &str = "G1: who is told of a halt finds the slot free";
@@ -181,7 +181,7 @@ fn g1_at_most_one_registration_lives_per_id_twin() {
             Map::new(),
             |map, entry| {
                 let free = map.get(&[7]).is_none();
-                while free && map.insert_if_absent(entry.clone()).is_err() {
+                while free && map.insert_if(entry.clone(), || true) != Inserted::Done {
                     map.remove_if(&[7], |_| true);
                 }
                 free

@@ -1,7 +1,7 @@
 //! From id to entry: at most one live registration per id, and never more entries than the table may hold.
 
 use super::tally::Tally;
-use crate::sync::{Keyed, Map};
+use crate::sync::{Inserted, Keyed, Map};
 
 /// Why an entry was not admitted. Nothing is left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +42,11 @@ impl<V: Keyed> Table<V> {
         if slot.is_some_and(|slot| slot.take(1).is_err()) {
             return Err(Rejected::NoSlot);
         }
-        let entered = match self.room.take(1) {
-            Err(_) => Err(Rejected::Full),
-            Ok(_) => self.entries.insert_if_absent(entry).map_err(|_| {
-                self.room.give(1);
-                Rejected::Duplicate
-            }),
+        // Room is taken where the key is seen to be free: who comes with a key that is taken takes none from others.
+        let entered = match self.entries.insert_if(entry, || self.room.take(1).is_ok()) {
+            Inserted::Done => Ok(()),
+            Inserted::Taken => Err(Rejected::Duplicate),
+            Inserted::Refused => Err(Rejected::Full),
         };
         if let (Err(_), Some(slot)) = (entered, slot) {
             slot.give(1);

@@ -27,6 +27,18 @@ impl Window {
         self.limit.read(&self.tally)
     }
 
+    /// What is committed and what is held, as it was at one moment: committed only grows, so if it is the same before and
+    /// after, it was so when *used* was read (S1).
+    pub(crate) fn split(&self) -> (u64, u64) {
+        loop {
+            let committed = self.committed.read();
+            let used = self.used();
+            if self.committed.read() == committed {
+                return (committed, used.saturating_sub(committed));
+            }
+        }
+    }
+
     /// What is used: committed and held.
     pub(crate) fn used(&self) -> u64 {
         let (limit, word) = self.read();

@@ -18,6 +18,8 @@ mod oracle;
 #[cfg(test)]
 mod overrides;
 #[cfg(test)]
+mod snapshots;
+#[cfg(test)]
 mod tables;
 #[cfg(test)]
 mod threads;
