@@ -16,11 +16,14 @@ use crate::sync::{Arc, Keyed};
 /// The handle of one registered execution: cheap to clone, `Send + Sync + 'static`; all clones are the same execution.
 ///
 /// Dropping a handle ends nothing: [`Execution::finish`] does. Every verb that asks for the time has an `_at` form for
-/// callers who mint one [`Timestamp`] a batch; no verb reads the clock more than once, and none where no limit needs
-/// it.
+/// callers who mint one [`Timestamp`] a batch. No verb reads the clock more than once; asking, settling and charging
+/// read it only where a limit needs it, a touch, a snapshot and an end always.
 ///
-/// **Progress.** Asking and settling are lock-free; a demand with a fingerprint takes a small lock of its execution. A
-/// halt, a pause and an end take a cold lock that no other verb touches.
+/// **Progress.** Asking and settling are lock-free but for two small locks: a step with a fingerprint, or without one
+/// behind one that has it, takes its execution's; the first to ask in a new period of a budget, and who has to undo a
+/// rate, take those of the budget and the rate. A halt, a pause, a change of limits and an end take a cold lock of the
+/// execution. Registering and ending a root take its tenant's, which [`crate::Enforcer::tenant_usage`] holds while it
+/// walks; a child takes its parent's.
 #[derive(Clone)]
 pub struct Execution(Arc<Record>);
 

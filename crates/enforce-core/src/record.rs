@@ -222,6 +222,7 @@ impl Record {
     }
 
     pub(crate) fn set_place(&self, place: usize) {
+        // Under the lock of its tenant's members, like every reader; the ordering is the lock's.
         self.place.apply(|_| (place as u64, ()));
     }
 

@@ -47,6 +47,7 @@ impl Activity {
 
     #[inline]
     pub(crate) fn see(&self) -> Seen {
+        // Acquire (in `load`): who sees a touch sees what came before it; partner: `touch`, `reap` (I1).
         Seen(self.0.load())
     }
 

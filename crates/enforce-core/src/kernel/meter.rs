@@ -39,6 +39,7 @@ impl Meter {
     /// The count now.
     #[inline]
     pub(crate) fn read(&self) -> u64 {
+        // Acquire (in `load`): a count is not read ahead of what was read before it; partner: `add` (S1).
         self.0.load() >> 1
     }
 

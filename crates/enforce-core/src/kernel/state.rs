@@ -139,6 +139,7 @@ impl Lifecycle {
 
     #[inline]
     pub(crate) fn state(&self) -> State {
+        // Acquire (in `load`): who met a flag finds the cause that was written before it; partner: `changed` (E2).
         State(self.word.load())
     }
 

@@ -156,6 +156,7 @@ impl Tally {
 
     #[inline]
     pub(crate) fn word(&self) -> Word {
+        // Acquire (in `load`): who sees a flag sees the state behind it; partner: `mark` (E2). A look decides nothing.
         Word(self.0.load())
     }
 
@@ -176,6 +177,7 @@ impl Tally {
     /// Takes `amount` whatever remains, but not past a flag nor past the bound: for limits that only observe.
     #[inline]
     pub(crate) fn take_observed(&self, amount: u64) -> Result<Word, Refusal> {
+        // As in `take`: flag and amount are one exchange, so a halt is not passed here either (E1).
         self.0.update(|word| {
             let word = Word(word);
             if word.0 & BARRED != 0 {
