@@ -257,7 +257,8 @@ impl Record {
         }
     }
 
-    /// Own steps are taken last and never given back, so what is used is what has begun; children's are taken before
+    /// Own steps are taken last and given back only where a reaper came first, so what is used is what has begun;
+    /// children's are taken before
     /// something else and counted when they have come through.
     fn begun_steps(&self) -> u64 {
         let (limit, word) = self.read(Resource::Steps);
