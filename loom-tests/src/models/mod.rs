@@ -12,6 +12,8 @@ mod hold;
 mod lifecycle;
 mod meter;
 mod pacer;
+mod pause;
+mod pausing;
 mod rate;
 mod repetition;
 mod scope;
