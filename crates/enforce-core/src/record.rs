@@ -319,11 +319,18 @@ impl Record {
     }
 
     fn resume_above(&self, now: Timestamp) {
-        let below = || {
+        let below = |state: State| {
             self.resumed(false, now);
-            self.each_child(|child| child.resume_above(now));
+            self.resume_below(state, now);
         };
         drop_change(self.lifecycle.resume_above(self.tallies(), below));
+    }
+
+    /// What is below stays paused while another pause stands here (E3): that pause found it marked already.
+    fn resume_below(&self, state: State, now: Timestamp) {
+        if !state.is_paused() {
+            self.each_child(|child| child.resume_above(now));
+        }
     }
 
     fn resumed(&self, own: bool, now: Timestamp) {
@@ -352,9 +359,9 @@ impl Record {
             }
             Ok(())
         };
-        let below = || {
+        let below = |state: State| {
             self.resumed(true, now);
-            self.each_child(|child| child.resume_above(now));
+            self.resume_below(state, now);
         };
         self.lifecycle.resume(number, self.tallies(), approve, below)
     }

@@ -3,18 +3,22 @@
 
 #![expect(clippy::redundant_closure, reason = "a closure's type bears the name of the test that it stands in")]
 
+mod above;
 mod activity;
 mod attachments;
 mod bundle;
 mod counter;
 mod depth;
+mod family;
 mod hold;
 mod lifecycle;
 mod meter;
+mod node;
 mod pacer;
 mod pause;
 mod pausing;
 mod rate;
+mod relimit;
 mod repetition;
 mod scope;
 mod table;

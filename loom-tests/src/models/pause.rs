@@ -29,8 +29,7 @@ fn agree<S: Pausing>(scope: &S, promise: &str) {
 
 /// Pause 1 is approved while pause 2 comes.
 fn mixed<S: Pausing>(scope: S) -> impl std::fmt::Debug {
-    let (resumed, paused, scope) =
-        race::two(scope, |scope: &S| scope.resume(1, || true), |scope: &S| scope.pause(2));
+    let (resumed, paused, scope) = race::two(scope, |scope: &S| scope.resume(1, || true), |scope: &S| scope.pause(2));
     assert_eq!(resumed, Some(true), "{E3_MIX}: nothing else ends pause 1");
     assert_eq!(scope.stand().paused, paused, "{E3_MIX}: {:?}", scope.stand());
     agree(&*scope, E3_MIX);

@@ -102,7 +102,7 @@ impl Pausing for Live {
 
     fn resume(&self, number: u64, approve: impl FnOnce() -> bool) -> Option<bool> {
         let approve = || approve().then_some(()).ok_or(());
-        self.life.resume(number, self.words.tallies.iter(), approve, || ()).ok().map(|change| change.first)
+        self.life.resume(number, self.words.tallies.iter(), approve, |_| ()).ok().map(|change| change.first)
     }
 
     fn reject(&self, number: u64) -> bool {

@@ -175,20 +175,20 @@ impl Lifecycle {
     }
 
     /// Ends the pause of that number and no other; runs `approve` before anything is admitted again, and stays paused if
-    /// it fails (E3).
+    /// it fails (E3). `below` resumes what is below only if the state that it is given is not paused from above.
     pub(crate) fn resume<'a, E>(
         &self,
         pause: u64,
         tallies: impl Iterator<Item = &'a Tally>,
         approve: impl FnOnce() -> Result<(), E>,
-        below: impl FnOnce(),
+        below: impl FnOnce(State),
     ) -> Result<Change, E> {
         let _turn = self.changes.lock();
         if self.state().resumed(pause).is_none() {
             return Ok(Change { first: false, state: self.state() });
         }
         approve()?;
-        Ok(self.changed(|state| state.resumed(pause), tallies, None, below))
+        Ok(self.changed(|state| state.resumed(pause), tallies, None, || below(self.state())))
     }
 
     /// Halts it if it is in the pause of that number (E3).
@@ -203,9 +203,14 @@ impl Lifecycle {
         self.change(halted, tallies, slot, below)
     }
 
-    /// Ends a pause that came from above.
-    pub(crate) fn resume_above<'a>(&self, tallies: impl Iterator<Item = &'a Tally>, below: impl FnOnce()) -> Change {
-        self.change(State::resumed_above, tallies, None, below)
+    /// Ends a pause that came from above. `below` resumes what is below only if the state that it is given is not paused by
+    /// itself.
+    pub(crate) fn resume_above<'a>(
+        &self,
+        tallies: impl Iterator<Item = &'a Tally>,
+        below: impl FnOnce(State),
+    ) -> Change {
+        self.change(State::resumed_above, tallies, None, || below(self.state()))
     }
 
     /// Ends it; gives the slot back unless a halt did.
