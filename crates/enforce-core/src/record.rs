@@ -255,11 +255,19 @@ impl Record {
     /// Counts its steps apart from here on: others are about to take from its tally. The caller holds the lock of its
     /// changes.
     pub(crate) fn meter_steps(&self) {
-        // What was taken before this exchange has begun and is counted here; who takes after it sees the flag in the
-        // exchange that takes, and counts by itself.
-        let before = self.hot.tally(Resource::Steps).mark(METERED);
-        if before.flags() & METERED == 0 {
-            self.hot.steps.add(before.used(self.plan().tally(Resource::Steps).limit));
+        let limit = self.plan().tally(Resource::Steps).limit;
+        let (mut seen, mut counted) = (self.hot.tally(Resource::Steps).word(), 0);
+        while seen.flags() & METERED == 0 {
+            // What the word says has begun and is counted before the flag is set on that very word, so whoever sees the
+            // flag sees the count (S1); who takes after it sees the flag in the exchange that takes, and counts by
+            // itself (C1).
+            let used = seen.used(limit);
+            self.hot.steps.add(used.saturating_sub(counted));
+            counted = counted.max(used);
+            match self.hot.tally(Resource::Steps).mark_seen(seen, METERED) {
+                Ok(()) => return,
+                Err(word) => seen = word,
+            }
         }
     }
 
@@ -391,13 +399,16 @@ impl Record {
 
     /// Ends it and everything below it; what it had committed, if this call ended it.
     pub(crate) fn end(&self, now: Timestamp) -> Option<Committed> {
+        let mut committed = None;
         let below = || {
             for child in self.extra().map(|extra| extra.children.all()).unwrap_or_default() {
                 child.finish_at(now);
             }
+            // Under the lock of its changes: limit and used are of one version (L1).
+            committed = Some(self.close_meters());
         };
         let change = self.lifecycle.finish(self.tallies(), Some(self.slots()), below);
-        change.first.then(|| self.close_meters())
+        committed.filter(|_| change.first)
     }
 
     /// Runs `act` while its state stands still, unless the state bars it.
