@@ -150,7 +150,7 @@ impl Lifecycle {
         slot: Option<&Tally>,
         below: impl FnOnce(),
     ) -> Change {
-        self.change(|state| state.halted(cause), tallies, slot, below)
+        self.change(|state| state.halted(cause), tallies, slot, |_| below())
     }
 
     /// Pauses for `cause` under `number`, unless it is paused, halted or has ended already. Keeps the slot.
@@ -161,7 +161,7 @@ impl Lifecycle {
         tallies: impl Iterator<Item = &'a Tally>,
         below: impl FnOnce(),
     ) -> Change {
-        self.change(|state| state.paused(cause, number), tallies, None, below)
+        self.change(|state| state.paused(cause, number), tallies, None, |_| below())
     }
 
     /// Pauses because a scope above is paused.
@@ -171,7 +171,7 @@ impl Lifecycle {
         tallies: impl Iterator<Item = &'a Tally>,
         below: impl FnOnce(),
     ) -> Change {
-        self.change(|state| state.paused_above(cause), tallies, None, below)
+        self.change(|state| state.paused_above(cause), tallies, None, |_| below())
     }
 
     /// Ends the pause of that number and no other; runs `approve` before anything is admitted again, and stays paused if
@@ -188,7 +188,7 @@ impl Lifecycle {
             return Ok(Change { first: false, state: self.state() });
         }
         approve()?;
-        Ok(self.changed(|state| state.resumed(pause), tallies, None, || below(self.state())))
+        Ok(self.changed(|state| state.resumed(pause), tallies, None, below))
     }
 
     /// Halts it if it is in the pause of that number (E3).
@@ -200,7 +200,7 @@ impl Lifecycle {
         below: impl FnOnce(),
     ) -> Change {
         let halted = |state: State| state.resumed(pause).and_then(|_| state.halted(state.cause()));
-        self.change(halted, tallies, slot, below)
+        self.change(halted, tallies, slot, |_| below())
     }
 
     /// Ends a pause that came from above. `below` resumes what is below only if the state that it is given is not paused by
@@ -210,7 +210,7 @@ impl Lifecycle {
         tallies: impl Iterator<Item = &'a Tally>,
         below: impl FnOnce(State),
     ) -> Change {
-        self.change(State::resumed_above, tallies, None, || below(self.state()))
+        self.change(State::resumed_above, tallies, None, below)
     }
 
     /// Ends it; gives the slot back unless a halt did.
@@ -220,7 +220,7 @@ impl Lifecycle {
         slot: Option<&Tally>,
         below: impl FnOnce(),
     ) -> Change {
-        self.change(State::finished, tallies, slot, below)
+        self.change(State::finished, tallies, slot, |_| below())
     }
 
     /// Runs `act` while nothing about the state changes: what it adds below is there for the next change to mark.
@@ -234,7 +234,7 @@ impl Lifecycle {
         next: impl Fn(State) -> Option<State>,
         tallies: impl Iterator<Item = &'a Tally>,
         slot: Option<&Tally>,
-        below: impl FnOnce(),
+        below: impl FnOnce(State),
     ) -> Change {
         let _turn = self.changes.lock();
         self.changed(next, tallies, slot, below)
@@ -246,7 +246,7 @@ impl Lifecycle {
         next: impl Fn(State) -> Option<State>,
         tallies: impl Iterator<Item = &'a Tally>,
         slot: Option<&Tally>,
-        below: impl FnOnce(),
+        below: impl FnOnce(State),
     ) -> Change {
         // The cause is in place before the first flag: who meets a flag reads why (E2).
         let changed = self.word.update(|word| match next(State(word)) {
@@ -266,7 +266,7 @@ impl Lifecycle {
                 tally.unmark(cleared);
             }
         }
-        below();
+        below(after);
         // Exactly one change clears the bit, and it gives the slot back before anyone is told (G1).
         if let (true, Some(slot)) = (before.0 & SLOT_BIT != 0 && after.0 & SLOT_BIT == 0, slot) {
             slot.give(1);
