@@ -268,11 +268,19 @@ impl Record {
     /// Counts its steps apart from here on: others are about to take from its tally. The caller holds the lock of its
     /// changes.
     pub(crate) fn meter_steps(&self) {
-        // What was taken before this exchange has begun and is counted here; who takes after it sees the flag in the
-        // exchange that takes, and counts by itself.
-        let before = self.hot.tally(Resource::Steps).mark(METERED);
-        if before.flags() & METERED == 0 {
-            self.hot.steps.add(before.used(self.plan().tally(Resource::Steps).limit));
+        let limit = self.plan().tally(Resource::Steps).limit;
+        let (mut seen, mut counted) = (self.hot.tally(Resource::Steps).word(), 0);
+        while seen.flags() & METERED == 0 {
+            // What the word says has begun and is counted before the flag is set on that very word, so whoever sees the
+            // flag sees the count (S1); who takes after it sees the flag in the exchange that takes, and counts by
+            // itself (C1).
+            let used = seen.used(limit);
+            self.hot.steps.add(used.saturating_sub(counted));
+            counted = counted.max(used);
+            match self.hot.tally(Resource::Steps).mark_seen(seen, METERED) {
+                Ok(()) => return,
+                Err(word) => seen = word,
+            }
         }
     }
 
@@ -340,11 +348,18 @@ impl Record {
     }
 
     fn resume_above(&self, now: Timestamp) {
-        let below = || {
+        let below = |state: State| {
             self.resumed(false, now);
-            self.each_child(|child| child.resume_above(now));
+            self.resume_below(state, now);
         };
         drop_change(self.lifecycle.resume_above(self.tallies(), below));
+    }
+
+    /// What is below stays paused while another pause stands here (E3): that pause found it marked already.
+    fn resume_below(&self, state: State, now: Timestamp) {
+        if !state.is_paused() {
+            self.each_child(|child| child.resume_above(now));
+        }
     }
 
     fn resumed(&self, own: bool, now: Timestamp) {
@@ -373,9 +388,9 @@ impl Record {
             }
             Ok(())
         };
-        let below = || {
+        let below = |state: State| {
             self.resumed(true, now);
-            self.each_child(|child| child.resume_above(now));
+            self.resume_below(state, now);
         };
         self.lifecycle.resume(number, self.tallies(), approve, below)
     }
@@ -405,13 +420,16 @@ impl Record {
 
     /// Ends it and everything below it; what it had committed, if this call ended it.
     pub(crate) fn end(&self, now: Timestamp) -> Option<Committed> {
+        let mut committed = None;
         let below = || {
             for child in self.extra().map(|extra| extra.children.all()).unwrap_or_default() {
                 child.finish_at(now);
             }
+            // Under the lock of its changes: limit and used are of one version (L1).
+            committed = Some(self.close_meters());
         };
         let change = self.lifecycle.finish(self.tallies(), Some(self.slots()), below);
-        change.first.then(|| self.close_meters())
+        committed.filter(|_| change.first)
     }
 
     /// Runs `act` while its state stands still, unless the state bars it.

@@ -19,7 +19,7 @@ fn change_and_try<S: Scope>(change: Change) -> impl FnOnce(&S) -> ([u64; 2], boo
 }
 
 /// Two changes, and somebody who takes from both tallies.
-fn returned<S: Scope>(first: Change, second: Change) -> impl std::fmt::Debug {
+pub(super) fn returned<S: Scope>(first: Change, second: Change) -> impl std::fmt::Debug {
     let (a, b, taken, scope) = race::three(S::new(), change_and_try(first), change_and_try(second), |scope: &S| {
         // The tally that is marked last is tried first: that is where a change that has only begun lets one through.
         [1, 0].map(|tally| u64::from(scope.take(tally)))

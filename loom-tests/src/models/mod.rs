@@ -3,16 +3,24 @@
 
 #![expect(clippy::redundant_closure, reason = "a closure's type bears the name of the test that it stands in")]
 
+mod above;
 mod activity;
 mod attachments;
 mod bundle;
 mod counter;
 mod depth;
+mod family;
 mod hold;
 mod lifecycle;
+mod limited;
 mod meter;
+mod metered;
+mod node;
 mod pacer;
+mod pause;
+mod pausing;
 mod rate;
+mod relimit;
 mod repetition;
 mod scope;
 mod table;

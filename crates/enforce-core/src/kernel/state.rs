@@ -151,7 +151,7 @@ impl Lifecycle {
         slot: Option<&Tally>,
         below: impl FnOnce(),
     ) -> Change {
-        self.change(|state| state.halted(cause), tallies, slot, below)
+        self.change(|state| state.halted(cause), tallies, slot, |_| below())
     }
 
     /// Pauses for `cause` under `number`, unless it is paused, halted or has ended already. Keeps the slot.
@@ -162,7 +162,7 @@ impl Lifecycle {
         tallies: impl Iterator<Item = &'a Tally>,
         below: impl FnOnce(),
     ) -> Change {
-        self.change(|state| state.paused(cause, number), tallies, None, below)
+        self.change(|state| state.paused(cause, number), tallies, None, |_| below())
     }
 
     /// Pauses because a scope above is paused.
@@ -172,17 +172,17 @@ impl Lifecycle {
         tallies: impl Iterator<Item = &'a Tally>,
         below: impl FnOnce(),
     ) -> Change {
-        self.change(|state| state.paused_above(cause), tallies, None, below)
+        self.change(|state| state.paused_above(cause), tallies, None, |_| below())
     }
 
     /// Ends the pause of that number and no other; runs `approve` before anything is admitted again, and stays paused if
-    /// it fails (E3).
+    /// it fails (E3). `below` resumes what is below only if the state that it is given is not paused from above.
     pub(crate) fn resume<'a, E>(
         &self,
         pause: u64,
         tallies: impl Iterator<Item = &'a Tally>,
         approve: impl FnOnce() -> Result<(), E>,
-        below: impl FnOnce(),
+        below: impl FnOnce(State),
     ) -> Result<Change, E> {
         let _turn = self.changes.lock();
         if self.state().resumed(pause).is_none() {
@@ -201,11 +201,16 @@ impl Lifecycle {
         below: impl FnOnce(),
     ) -> Change {
         let halted = |state: State| state.resumed(pause).and_then(|_| state.halted(state.cause()));
-        self.change(halted, tallies, slot, below)
+        self.change(halted, tallies, slot, |_| below())
     }
 
-    /// Ends a pause that came from above.
-    pub(crate) fn resume_above<'a>(&self, tallies: impl Iterator<Item = &'a Tally>, below: impl FnOnce()) -> Change {
+    /// Ends a pause that came from above. `below` resumes what is below only if the state that it is given is not paused by
+    /// itself.
+    pub(crate) fn resume_above<'a>(
+        &self,
+        tallies: impl Iterator<Item = &'a Tally>,
+        below: impl FnOnce(State),
+    ) -> Change {
         self.change(State::resumed_above, tallies, None, below)
     }
 
@@ -216,7 +221,7 @@ impl Lifecycle {
         slot: Option<&Tally>,
         below: impl FnOnce(),
     ) -> Change {
-        self.change(State::finished, tallies, slot, below)
+        self.change(State::finished, tallies, slot, |_| below())
     }
 
     /// Runs `act` while nothing about the state changes: what it adds below is there for the next change to mark.
@@ -230,7 +235,7 @@ impl Lifecycle {
         next: impl Fn(State) -> Option<State>,
         tallies: impl Iterator<Item = &'a Tally>,
         slot: Option<&Tally>,
-        below: impl FnOnce(),
+        below: impl FnOnce(State),
     ) -> Change {
         let _turn = self.changes.lock();
         self.changed(next, tallies, slot, below)
@@ -242,7 +247,7 @@ impl Lifecycle {
         next: impl Fn(State) -> Option<State>,
         tallies: impl Iterator<Item = &'a Tally>,
         slot: Option<&Tally>,
-        below: impl FnOnce(),
+        below: impl FnOnce(State),
     ) -> Change {
         // The cause is in place before the first flag: who meets a flag reads why (E2).
         let changed = self.word.update(|word| match next(State(word)) {
@@ -262,7 +267,7 @@ impl Lifecycle {
                 tally.unmark(cleared);
             }
         }
-        below();
+        below(after);
         // Exactly one change clears the bit, and it gives the slot back before anyone is told (G1).
         if let (true, Some(slot)) = (before.0 & SLOT_BIT != 0 && after.0 & SLOT_BIT == 0, slot) {
             slot.give(1);

@@ -223,4 +223,11 @@ impl Tally {
         // Takes before this exchange are counted in the returned word; takes after it are refused (E1).
         self.0.apply(|word| (word | (flags & FLAGS), Word(word)))
     }
+
+    /// Sets `flags` if the word is still the one that was `seen`; else the word that is there.
+    pub(crate) fn mark_seen(&self, seen: Word, flags: u64) -> Result<(), Word> {
+        // What its caller wrote about that very word before is seen by whoever sees the flag (S1); who changes the word
+        // after this exchange sees the flag in its own (C1).
+        self.0.update(|word| if word == seen.0 { Ok((word | (flags & FLAGS), ())) } else { Err(Word(word)) })
+    }
 }

@@ -14,6 +14,8 @@ mod hostile;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod lines;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod overrides;
