@@ -311,7 +311,7 @@ impl Record {
         has_children || self.hot.bare_holds.word().used(0) > 0 || !self.outstanding().is_zero()
     }
 
-    fn tallies(&self) -> impl Iterator<Item = &Tally> {
+    fn tallies(&self) -> impl Iterator<Item = &Tally> + Clone {
         self.hot.tallies.iter()
     }
 
@@ -338,6 +338,7 @@ impl Record {
         self.lifecycle.pause(cause.code(), number, self.tallies(), below)
     }
 
+    /// Pauses it for what has paused the scope above it, or says what goes on pausing that.
     fn pause_above(&self, cause: Cause, now: Timestamp) {
         let cause = Cause { scope: ScopeKind::Parent, ..cause };
         let below = || {
@@ -348,24 +349,19 @@ impl Record {
     }
 
     fn resume_above(&self, now: Timestamp) {
-        let below = |state: State| {
-            self.resumed(false, now);
-            self.resume_below(state, now);
-        };
-        drop_change(self.lifecycle.resume_above(self.tallies(), below));
+        drop_change(self.lifecycle.resume_above(self.tallies(), |state| self.resumed(state, false, now)));
     }
 
-    /// What is below stays paused while another pause stands here (E3): that pause found it marked already.
-    fn resume_below(&self, state: State, now: Timestamp) {
-        if !state.is_paused() {
-            self.each_child(|child| child.resume_above(now));
-        }
-    }
-
-    fn resumed(&self, own: bool, now: Timestamp) {
-        self.extra_or_new().end(own, self.state().is_paused(), now);
+    /// What a pause's end puts right before anything is admitted again, here and below.
+    fn resumed(&self, state: State, own: bool, now: Timestamp) {
+        self.extra_or_new().end(own, state.is_paused(), now);
         // To be paused is not to be idle.
         self.hot.activity.touch(now.nanos_since(self.core().epoch));
+        match Cause::from_code(state.cause()).filter(|_| state.is_paused()) {
+            // Paused by itself and from above, it goes on being paused, and so does all below, for what is left (E3).
+            Some(cause) => self.each_child(|child| child.pause_above(cause, now)),
+            None => self.each_child(|child| child.resume_above(now)),
+        }
     }
 
     /// Runs `act` on every child that has not ended. Under the lock of its changes nobody joins meanwhile.
@@ -388,10 +384,7 @@ impl Record {
             }
             Ok(())
         };
-        let below = |state: State| {
-            self.resumed(true, now);
-            self.resume_below(state, now);
-        };
+        let below = |state| self.resumed(state, true, now);
         self.lifecycle.resume(number, self.tallies(), approve, below)
     }
 
@@ -405,9 +398,11 @@ impl Record {
 
     /// The pause that awaits an approval.
     pub(crate) fn open_pause(&self) -> Option<Pause> {
-        let pause = self.extra()?.pause()?;
-        let state = self.state();
-        (state.awaits_approval() && state.pause() == pause.number).then_some(pause)
+        // Whoever was refused because of the pause finds it: it is written down before its lock is let go.
+        self.lifecycle.hold_still(|state| {
+            let pause = self.extra()?.pause()?;
+            (state.awaits_approval() && state.pause() == pause.number).then_some(pause)
+        })
     }
 
     /// Changes its limits while its state stands still.

@@ -72,8 +72,9 @@ impl State {
         Some(Self(numbered | PAUSED_BIT).with_cause(CAUSE_SHIFT, cause))
     }
 
+    /// Again where it is paused from above already: what pauses it may have changed.
     fn paused_above(self, cause: u8) -> Option<Self> {
-        if self.0 & (PAUSED_ABOVE_BIT | HALTED_BIT | FINISHED_BIT) != 0 {
+        if self.0 & (HALTED_BIT | FINISHED_BIT) != 0 {
             return None;
         }
         Some(Self(self.0 | PAUSED_ABOVE_BIT).with_cause(CAUSE_ABOVE_SHIFT, cause))
@@ -147,7 +148,7 @@ impl Lifecycle {
     pub(crate) fn halt<'a>(
         &self,
         cause: u8,
-        tallies: impl Iterator<Item = &'a Tally>,
+        tallies: impl Iterator<Item = &'a Tally> + Clone,
         slot: Option<&Tally>,
         below: impl FnOnce(),
     ) -> Change {
@@ -159,17 +160,17 @@ impl Lifecycle {
         &self,
         cause: u8,
         number: u64,
-        tallies: impl Iterator<Item = &'a Tally>,
+        tallies: impl Iterator<Item = &'a Tally> + Clone,
         below: impl FnOnce(),
     ) -> Change {
         self.change(|state| state.paused(cause, number), tallies, None, |_| below())
     }
 
-    /// Pauses because a scope above is paused.
+    /// Pauses because a scope above is paused, or puts down what goes on pausing it.
     pub(crate) fn pause_above<'a>(
         &self,
         cause: u8,
-        tallies: impl Iterator<Item = &'a Tally>,
+        tallies: impl Iterator<Item = &'a Tally> + Clone,
         below: impl FnOnce(),
     ) -> Change {
         self.change(|state| state.paused_above(cause), tallies, None, |_| below())
@@ -180,7 +181,7 @@ impl Lifecycle {
     pub(crate) fn resume<'a, E>(
         &self,
         pause: u64,
-        tallies: impl Iterator<Item = &'a Tally>,
+        tallies: impl Iterator<Item = &'a Tally> + Clone,
         approve: impl FnOnce() -> Result<(), E>,
         below: impl FnOnce(State),
     ) -> Result<Change, E> {
@@ -189,14 +190,14 @@ impl Lifecycle {
             return Ok(Change { first: false, state: self.state() });
         }
         approve()?;
-        Ok(self.changed(|state| state.resumed(pause), tallies, None, below))
+        Ok(self.changed(|state| state.resumed(pause), tallies, None, || below(self.state())))
     }
 
     /// Halts it if it is in the pause of that number (E3).
     pub(crate) fn reject<'a>(
         &self,
         pause: u64,
-        tallies: impl Iterator<Item = &'a Tally>,
+        tallies: impl Iterator<Item = &'a Tally> + Clone,
         slot: Option<&Tally>,
         below: impl FnOnce(),
     ) -> Change {
@@ -208,7 +209,7 @@ impl Lifecycle {
     /// itself.
     pub(crate) fn resume_above<'a>(
         &self,
-        tallies: impl Iterator<Item = &'a Tally>,
+        tallies: impl Iterator<Item = &'a Tally> + Clone,
         below: impl FnOnce(State),
     ) -> Change {
         self.change(State::resumed_above, tallies, None, below)
@@ -217,7 +218,7 @@ impl Lifecycle {
     /// Ends it; gives the slot back unless a halt did.
     pub(crate) fn finish<'a>(
         &self,
-        tallies: impl Iterator<Item = &'a Tally>,
+        tallies: impl Iterator<Item = &'a Tally> + Clone,
         slot: Option<&Tally>,
         below: impl FnOnce(),
     ) -> Change {
@@ -233,7 +234,7 @@ impl Lifecycle {
     fn change<'a>(
         &self,
         next: impl Fn(State) -> Option<State>,
-        tallies: impl Iterator<Item = &'a Tally>,
+        tallies: impl Iterator<Item = &'a Tally> + Clone,
         slot: Option<&Tally>,
         below: impl FnOnce(State),
     ) -> Change {
@@ -245,7 +246,7 @@ impl Lifecycle {
     fn changed<'a>(
         &self,
         next: impl Fn(State) -> Option<State>,
-        tallies: impl Iterator<Item = &'a Tally>,
+        tallies: impl Iterator<Item = &'a Tally> + Clone,
         slot: Option<&Tally>,
         below: impl FnOnce(State),
     ) -> Change {
@@ -259,15 +260,16 @@ impl Lifecycle {
             Ok(change) => change,
         };
         let (set, cleared) = (after.flags() & !before.flags(), before.flags() & !after.flags());
-        for tally in tallies {
+        for tally in tallies.clone() {
             if set != 0 {
                 let _seen: Word = tally.mark(set);
             }
-            if cleared != 0 {
-                tally.unmark(cleared);
-            }
         }
         below(after);
+        // Behind `below`: what a resume has to put right is right before the first take comes through.
+        if cleared != 0 {
+            tallies.for_each(|tally| tally.unmark(cleared));
+        }
         // Exactly one change clears the bit, and it gives the slot back before anyone is told (G1).
         if let (true, Some(slot)) = (before.0 & SLOT_BIT != 0 && after.0 & SLOT_BIT == 0, slot) {
             slot.give(1);
