@@ -6,7 +6,9 @@ use arrayvec::ArrayVec;
 
 use crate::books::{self, Used};
 use crate::clock::Timestamp;
-use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, Retry, ScopeKind, ViolationType};
+use crate::decision::{
+    Cause, EnforcementResult, EnforcementViolation, EnforcementWarning, Retry, ScopeKind, ViolationType,
+};
 use crate::family::MAX_TREE_DEPTH;
 use crate::hold::Receipt;
 use crate::kept::Kept;
@@ -267,11 +269,7 @@ pub(crate) fn set_aside(record: &Record, amounts: &Demand, now: Timestamp) -> Re
     }
     match looked {
         Ok(()) => Ok(Kept::of(amounts, asked.window, false)),
-        Err(Stop) => {
-            let violation = found.violation(record);
-            let scope = if violation.scope == ScopeKind::Execution { ScopeKind::Parent } else { violation.scope };
-            Err(EnforcementViolation { scope, ..violation })
-        }
+        Err(Stop) => Err(found.violation(record)),
     }
 }
 
@@ -460,9 +458,7 @@ impl<'a> Look<'a> {
         for (level, pool) in self.record.pools().enumerate() {
             let barred = pool.barred(pool.hot.tally(Resource::Steps).word().flags());
             let looked = match barred {
-                Some(violation) => {
-                    Err(found.stop(EnforcementViolation { scope: ScopeKind::Parent, ..violation }, None))
-                }
+                Some(violation) => Err(found.stop(seen_from(ScopeKind::Parent, violation), None)),
                 None => self.tallies(found, pool, ScopeKind::Parent),
             };
             if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
@@ -480,40 +476,40 @@ impl<'a> Look<'a> {
         if asked == 0 && !record.plan().limits(resource) {
             return Ok(());
         }
-        let limit = record.plan().tally(resource);
+        let warn_room = record.plan().tally(resource).warn_room;
         let word = record.hot.tally(resource).word();
         match word.fits(asked) {
-            Ok(()) => {
-                // Neither term exceeds 2^56.
-                if word.remaining() - asked as i64 <= limit.warn_room {
-                    let (limit, word) = record.read(resource);
-                    found.warn(
-                        scope,
-                        record.plan().tally(resource).kind,
-                        word.used(limit).saturating_add(asked),
-                        limit,
-                    );
-                }
-                Ok(())
-            }
-            Err(Refusal::Barred) => Err(found.stop(EnforcementViolation { scope, ..record.state_violation() }, None)),
-            Err(Refusal::Short(_)) => self.short(found, record, scope, resource),
+            // Neither term exceeds 2^56.
+            Ok(()) if word.remaining() - asked as i64 > warn_room => Ok(()),
+            Err(Refusal::Barred) => Err(found.stop(seen_from(scope, record.state_violation()), None)),
+            Ok(()) | Err(Refusal::Short(_)) => self.near(found, record, scope, resource),
         }
     }
 
+    /// At the limit or near it: limit and word are looked at once more, together.
     #[cold]
-    fn short(&self, found: &mut Found, record: &Record, scope: ScopeKind, resource: Resource) -> Looked {
-        let plan = record.plan().tally(resource);
+    fn near(&self, found: &mut Found, record: &Record, scope: ScopeKind, resource: Resource) -> Looked {
         let asked = self.demand.amount(resource);
         let committed = record.committed_of(resource);
-        let (limit, word) = record.read(resource);
-        let retry = match resource {
-            Resource::Steps | Resource::DiscoveredSteps if scope == ScopeKind::Execution => Retry::Never,
-            _ => when_freed(committed, asked, limit),
-        };
+        let (TallyLimit { kind, limit, warn_room, action }, word) = record.read(resource);
         let used = word.used(limit);
-        let violation = EnforcementViolation::of(scope, plan.kind, used, asked, limit, retry);
-        found.refuse(violation, countable(plan.action, used, asked), committed >= limit)
+        match word.fits(asked) {
+            Ok(()) => {
+                if word.remaining() - asked as i64 <= warn_room {
+                    found.warn(scope, kind, used.saturating_add(asked), limit);
+                }
+                Ok(())
+            }
+            Err(Refusal::Barred) => Err(found.stop(seen_from(scope, record.state_violation()), None)),
+            Err(Refusal::Short(_)) => {
+                // What has begun never comes back, but for what is counted apart: that may be a slice or about to go.
+                let begun = matches!(resource, Resource::Steps | Resource::DiscoveredSteps);
+                let apart = record.hot.tally(Resource::Steps).word().flags() & METERED != 0;
+                let retry = if begun && !apart { Retry::Never } else { when_freed(committed, asked, limit) };
+                let violation = EnforcementViolation::of(scope, kind, used, asked, limit, retry);
+                found.refuse(violation, countable(action, used, asked), committed >= limit)
+            }
+        }
     }
 
     #[inline]
@@ -677,13 +673,16 @@ impl<'a> Look<'a> {
     }
 
     fn lost_leg(&self, number: usize, word: Word) -> EnforcementViolation {
-        let refused = |scope, limit: &TallyLimit, asked, committed| {
+        let refused = |scope, limit: &TallyLimit, word: Word, asked, committed| {
             let (used, retry) = (word.used(limit.limit), when_freed(committed, asked, limit.limit));
             EnforcementViolation::of(scope, limit.kind, used, asked, limit.limit, retry)
         };
         let of = |scope, record: &Record, resource| {
-            let (limit, asked) = (record.plan().tally(resource), self.demand.amount(resource));
-            refused(scope, limit, asked, record.committed_of(resource))
+            let (asked, committed) = (self.demand.amount(resource), record.committed_of(resource));
+            let (limit, read) = record.read(resource);
+            // Whose limit was changed: the word that was met may count from another one.
+            let word = if record.extra().is_some_and(|extra| extra.plans().is_some()) { read } else { word };
+            refused(scope, &limit, word, asked, committed)
         };
         let asks = |resource: &Resource| self.demand.amount(*resource) > 0;
         let own = OWN_LEGS.into_iter().filter(asks).map(|resource| (ScopeKind::Execution, self.record, resource));
@@ -697,7 +696,7 @@ impl<'a> Look<'a> {
             (None, Some(budget)) if number == legs.len() && self.demand.cost > 0 => {
                 let window = self.asked.window.and_then(|key| self.record.tenant.window(key));
                 let committed = window.map_or(0, |window| window.committed.read());
-                refused(ScopeKind::Tenant, budget, self.demand.cost, committed)
+                refused(ScopeKind::Tenant, budget, word, self.demand.cost, committed)
             }
             (None, _) => of(ScopeKind::Execution, self.record, Resource::Steps),
         }
@@ -753,6 +752,12 @@ fn compact(legs: Option<[Option<RateLeg<'_>>; 2]>) -> (Option<[RateLeg<'_>; 2]>,
         Some([Some(one), None] | [None, Some(one)]) => (Some([one, one]), 1),
         _ => (None, 0),
     }
+}
+
+/// A state of `scope` as its execution is about to see it: who halts or pauses a parent goes on to what is below (E2).
+fn seen_from(scope: ScopeKind, violation: EnforcementViolation) -> EnforcementViolation {
+    let cause = violation.cause.filter(|_| scope == ScopeKind::Parent).map(|cause| Cause { scope, ..cause });
+    EnforcementViolation { cause: cause.or(violation.cause), ..violation }
 }
 
 /// The action at a limit of which `used` and `asked` together are too much: a sum past the bound could not be counted,

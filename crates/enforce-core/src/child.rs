@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::admission;
 use crate::clock::Timestamp;
-use crate::decision::EnforcementViolation;
+use crate::decision::{Cause, EnforcementViolation, ScopeKind};
 use crate::enforcer::RegisterError;
 use crate::execution::Execution;
 use crate::family::{Parent, Share, Slice};
@@ -109,37 +109,26 @@ impl ChildBuilder<'_> {
                 above.meter_steps();
                 Ok(())
             })
-            .map_err(RegisterError::Refused)?;
+            .map_err(refused)?;
         let slice = self.slice.map(|amounts| admission::set_aside(above, &amounts, now)).transpose();
-        let kept = slice.map_err(RegisterError::Refused)?;
+        let kept = slice.map_err(refused)?;
         let share = match (self.slice, kept) {
             (Some(amounts), Some(kept)) => Share::Slice(Slice { amounts, kept }),
             _ => Share::Pool,
         };
         let parent = Parent { execution: self.parent.clone(), share, depth: above.tree_depth().saturating_add(1) };
-        let core = above.core();
         // The parent is attached, so its tenant is not retired.
         above.tenant.attachments.attach();
         let record = Record::new(&self.id, Arc::clone(&above.tenant), Arc::new(plan), Some(parent), now);
         let child = Execution::from_record(record);
-        let registered = above.hold_still(|| {
-            above.children().take(above.plan())?;
-            match core.executions.register(None, child.clone()) {
-                Ok(()) => {
-                    above.children().join(&child);
-                    Ok(Ok(()))
-                }
-                Err(rejected) => {
-                    above.children().untake();
-                    Ok(Err(rejected))
-                }
-            }
-        });
+        let registered = above.hold_still(|| above.children().join(above.plan(), &child, || enter(above, &child, now)));
         let refused = match registered {
             Ok(Ok(())) => return Ok(child),
-            Ok(Err(Rejected::Duplicate)) => RegisterError::Duplicate { id: self.id.into_owned() },
-            Ok(Err(Rejected::Full | Rejected::NoSlot)) => RegisterError::Full { table: "executions" },
-            Err(violation) => RegisterError::Refused(violation),
+            Ok(Err(Unregistered::Table(Rejected::Duplicate))) => RegisterError::Duplicate { id: self.id.into_owned() },
+            Ok(Err(Unregistered::Table(_))) => RegisterError::Full { table: "executions" },
+            // Outside the lock that it takes.
+            Ok(Err(Unregistered::Reaped)) => refused(above.reaped_violation()),
+            Err(violation) => refused(violation),
         };
         give_back(&child);
         Err(refused)
@@ -166,6 +155,25 @@ impl ChildBuilder<'_> {
     }
 }
 
+/// Why a child did not get into the table.
+enum Unregistered {
+    Table(Rejected),
+    /// Its parent was found idle before.
+    Reaped,
+}
+
+/// Enters `child` into the table. That is its parent's activity: who has a live child is not idle (I1).
+fn enter(above: &Record, child: &Execution, now: Timestamp) -> Result<(), Unregistered> {
+    let core = above.core();
+    core.executions.register(None, child.clone()).map_err(Unregistered::Table)?;
+    if above.plan().idle.is_some() && !above.hot.activity.touch(now.nanos_since(core.epoch)) {
+        core.forget(child);
+        child.record().annul();
+        return Err(Unregistered::Reaped);
+    }
+    Ok(())
+}
+
 /// Gives back what was set aside for a child that was not registered.
 fn give_back(child: &Execution) {
     if let Some(Parent { execution, share: Share::Slice(slice), .. }) = child.record().parent() {
@@ -173,9 +181,9 @@ fn give_back(child: &Execution) {
     }
 }
 
-/// Why a child may not be registered, as its parent sees it.
-impl From<EnforcementViolation> for RegisterError {
-    fn from(violation: EnforcementViolation) -> Self {
-        Self::Refused(violation)
-    }
+/// Refused, by a limit or a state of its parent, as seen from below.
+fn refused(violation: EnforcementViolation) -> RegisterError {
+    let above = |scope| if scope == ScopeKind::Execution { ScopeKind::Parent } else { scope };
+    let cause = violation.cause.map(|cause| Cause { scope: above(cause.scope), ..cause });
+    RegisterError::Refused(EnforcementViolation { scope: above(violation.scope), cause, ..violation })
 }

@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::execution::Execution;
 use crate::kept::Kept;
-use crate::kernel::tally::{MAX_AMOUNT, Tally};
+use crate::kernel::tally::{Refusal, Tally};
 use crate::plan::Plan;
 use crate::record::{Committed, Record};
 use crate::resource::Demand;
@@ -48,11 +48,8 @@ pub(crate) struct Children {
 
 impl Children {
     pub(crate) fn new(plan: &Plan) -> Self {
-        Self {
-            list: Mutex::new(Vec::new()),
-            live: Tally::new(plan.max_children.unwrap_or(MAX_AMOUNT)),
-            total: Tally::new(plan.max_children_total.unwrap_or(MAX_AMOUNT)),
-        }
+        let [live, total] = plan.bounds_of_children();
+        Self { list: Mutex::new(Vec::new()), live: Tally::new(live), total: Tally::new(total) }
     }
 
     /// The slots of live children.
@@ -60,20 +57,16 @@ impl Children {
         &self.live
     }
 
-    /// Moves the limits to those of `to`.
-    pub(crate) fn relimit(&self, from: &Plan, to: &Plan) {
-        let bound = |limit: Option<u64>| limit.unwrap_or(MAX_AMOUNT);
-        self.live.relimit(bound(from.max_children), bound(to.max_children));
-        self.total.relimit(bound(from.max_children_total), bound(to.max_children_total));
+    /// Moves the limits.
+    pub(crate) fn relimit(&self, from: [u64; 2], to: [u64; 2]) {
+        for ((tally, from), to) in [&self.live, &self.total].into_iter().zip(from).zip(to) {
+            tally.relimit(from, to);
+        }
     }
 
     /// Those that have not ended, as of now.
     pub(crate) fn all(&self) -> Vec<Execution> {
         self.list.lock().clone()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.list.lock().is_empty()
     }
 
     /// Forgets everyone below; they live on in their handles.
@@ -86,32 +79,42 @@ impl Children {
         }
     }
 
+    /// Makes `child` a member while `enter` registers it, or leaves nothing behind. The caller holds the lock of the
+    /// parent's changes, so that its limits stand still.
+    pub(crate) fn join<E>(
+        &self,
+        plan: &Plan,
+        child: &Execution,
+        enter: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Result<(), E>, EnforcementViolation> {
+        // Until it is in the list nobody ends it: whoever finds it by its id waits here (G1).
+        let mut list = self.list.lock();
+        self.take(plan)?;
+        let entered = enter();
+        match entered {
+            Ok(()) => list.push(child.clone()),
+            Err(_) => {
+                self.live.give(1);
+                self.total.give(1);
+            }
+        }
+        Ok(entered)
+    }
+
     /// Counts one child more, under both limits or neither.
-    pub(crate) fn take(&self, plan: &Plan) -> Result<(), EnforcementViolation> {
-        let refused = |tally: &Tally, limit: Option<u64>, retry| {
-            let limit = limit.unwrap_or(MAX_AMOUNT);
-            let used = tally.word().used(limit);
+    fn take(&self, plan: &Plan) -> Result<(), EnforcementViolation> {
+        let [live, total] = plan.bounds_of_children();
+        let refused = |refusal, limit, retry| {
+            // As it was when it refused: what was given back since is no part of why.
+            let used = if let Refusal::Short(word) = refusal { word.used(limit) } else { limit };
             EnforcementViolation::of(ScopeKind::Parent, ViolationType::ChildLimit, used, 1, limit, retry)
         };
-        if self.total.take(1).is_err() {
-            return Err(refused(&self.total, plan.max_children_total, Retry::Never));
-        }
-        if self.live.take(1).is_err() {
+        self.total.take(1).map_err(|refusal| refused(refusal, total, Retry::Never))?;
+        self.live.take(1).map_err(|refusal| {
             self.total.give(1);
-            let retry = if plan.max_children == Some(0) { Retry::Never } else { Retry::WhenFreed };
-            return Err(refused(&self.live, plan.max_children, retry));
-        }
+            refused(refusal, live, if live == 0 { Retry::Never } else { Retry::WhenFreed })
+        })?;
         Ok(())
-    }
-
-    /// Undoes [`Children::take`].
-    pub(crate) fn untake(&self) {
-        self.live.give(1);
-        self.total.give(1);
-    }
-
-    pub(crate) fn join(&self, child: &Execution) {
-        self.list.lock().push(child.clone());
     }
 
     /// Ends `child`'s membership: runs `end`, and what it says that the child had committed is settled into its slice.
@@ -168,6 +171,15 @@ impl Record {
             Some(parent) => parent.execution.record().children().live(),
             None => &self.tenant.live,
         }
+    }
+
+    /// How many of its children are live: registered, neither halted nor ended.
+    pub(crate) fn live_children(&self) -> u64 {
+        let Some(extra) = self.extra() else { return 0 };
+        self.look(|plan| {
+            let [live, _] = plan.bounds_of_children();
+            extra.children.live.word().used(live)
+        })
     }
 
     /// What is too deep to be registered.

@@ -203,6 +203,11 @@ impl Plan {
         self.set & resource.bit() != 0
     }
 
+    /// The bounds of live children and of all.
+    pub(crate) fn bounds_of_children(&self) -> [u64; 2] {
+        [self.max_children, self.max_children_total].map(|limit| limit.unwrap_or(MAX_AMOUNT))
+    }
+
     /// Whether any decision of this plan needs the time.
     #[inline]
     pub(crate) fn needs_time(&self) -> bool {

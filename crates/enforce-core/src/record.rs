@@ -15,7 +15,7 @@ use crate::kernel::tally::{CLOSED, COUNTED, HALTED, MAX_AMOUNT, METERED, PAUSED,
 use crate::kernel::versions::Versions;
 use crate::limits::ConfigError;
 use crate::money::NanoUsd;
-use crate::plan::Plan;
+use crate::plan::{Plan, TallyLimit};
 use crate::registry::Core;
 use crate::resource::Resource;
 use crate::snapshot::{Outstanding, Status, UsageSnapshot};
@@ -197,20 +197,31 @@ impl Record {
         let plans = extra.plans_from(&self.plan);
         let (from, next) = (self.plan(), Arc::new(plan));
         let limits = Resource::ALL.map(|resource| (resource, from.tally(resource).limit, next.tally(resource).limit));
-        extra.children.relimit(from, &next);
+        let children = (from.bounds_of_children(), next.bounds_of_children());
         plans.change(next, || {
             for (resource, from, to) in limits {
                 self.hot.tally(resource).relimit(from, to);
             }
+            extra.children.relimit(children.0, children.1);
         });
-        self.repetition.resize(self.plan().repetition.map_or(1, |repetition| repetition.longest));
     }
 
     /// The limit of `resource` and the word that counts from it, of one version.
-    pub(crate) fn read(&self, resource: Resource) -> (u64, Word) {
-        let look = |plan: &Arc<Plan>| (plan.tally(resource).limit, self.hot.tally(resource).word());
-        let plans = self.extra().and_then(Extra::plans);
-        plans.and_then(|plans| plans.read(look)).unwrap_or_else(|| look(&self.plan))
+    pub(crate) fn read(&self, resource: Resource) -> (TallyLimit, Word) {
+        self.look(|plan| (*plan.tally(resource), self.hot.tally(resource).word()))
+    }
+
+    /// What `look` makes of its limits and of words that count from them, of one version.
+    pub(crate) fn look<R>(&self, look: impl Fn(&Plan) -> R) -> R {
+        let versions = || self.extra().and_then(Extra::plans);
+        if versions().is_none() {
+            let seen = look(&self.plan);
+            // There are versions before the first word is moved, so who saw a moved word finds them now (L1).
+            if versions().is_none() {
+                return seen;
+            }
+        }
+        versions().and_then(|plans| plans.read(|plan| look(plan))).unwrap_or_else(|| look(&self.plan))
     }
 
     pub(crate) fn id(&self) -> &ExecutionId {
@@ -228,7 +239,7 @@ impl Record {
 
     #[inline]
     pub(crate) fn used(&self, resource: Resource) -> u64 {
-        let (limit, word) = self.read(resource);
+        let (limit, word) = self.look(|plan| (plan.tally(resource).limit, self.hot.tally(resource).word()));
         word.used(limit)
     }
 
@@ -262,7 +273,7 @@ impl Record {
     /// something else and counted when they have come through.
     fn begun_steps(&self) -> u64 {
         let (limit, word) = self.read(Resource::Steps);
-        if word.flags() & METERED == 0 { word.used(limit) } else { self.hot.steps.read() }
+        if word.flags() & METERED == 0 { word.used(limit.limit) } else { self.hot.steps.read() }
     }
 
     /// Counts its steps apart from here on: others are about to take from its tally. The caller holds the lock of its
@@ -307,8 +318,7 @@ impl Record {
 
     /// Whether a hold is open or a child lives, as far as idleness is concerned (I1).
     pub(crate) fn has_open_holds(&self) -> bool {
-        let has_children = self.extra().is_some_and(|extra| !extra.children.is_empty());
-        has_children || self.hot.bare_holds.word().used(0) > 0 || !self.outstanding().is_zero()
+        self.live_children() > 0 || self.hot.bare_holds.word().used(0) > 0 || !self.outstanding().is_zero()
     }
 
     fn tallies(&self) -> impl Iterator<Item = &Tally> + Clone {
@@ -410,7 +420,19 @@ impl Record {
         &self,
         next: impl FnOnce(&Plan) -> Result<Plan, ConfigError>,
     ) -> Result<(), ConfigError> {
-        self.lifecycle.hold_still(|_| next(self.plan()).map(|plan| self.relimit(plan)))
+        let now = self.core().clock.now();
+        self.lifecycle.hold_still(|_| {
+            let plan = next(self.plan())?;
+            if self.plan().idle.is_none() && plan.idle.is_some() {
+                // Activity was not kept, so idleness counts from here (I1).
+                self.hot.activity.touch(now.nanos_since(self.core().epoch));
+            }
+            self.relimit(plan);
+            Ok(())
+        })?;
+        // Outside that lock, which steps may take while they hold this one; of two changes the later is seen in any case.
+        self.repetition.resize(|| self.plan().repetition.map(|repetition| repetition.longest));
+        Ok(())
     }
 
     /// Ends it and everything below it; what it had committed, if this call ended it.
@@ -425,6 +447,11 @@ impl Record {
         };
         let change = self.lifecycle.finish(self.tallies(), Some(self.slots()), below);
         committed.filter(|_| change.first)
+    }
+
+    /// Ends what was never registered: its slot is not its own to give back.
+    pub(crate) fn annul(&self) {
+        drop_change(self.lifecycle.finish(self.tallies(), None, || ()));
     }
 
     /// Runs `act` while its state stands still, unless the state bars it.

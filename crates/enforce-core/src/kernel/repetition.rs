@@ -119,9 +119,16 @@ impl RepetitionGuard {
         Ok(admitted)
     }
 
-    /// Knows cycles of up to `longest` steps from here on; if that is new to it, it begins to look for them now.
-    pub(crate) fn resize(&self, longest: usize) {
+    /// Knows cycles of as many steps as `longest` says from here on; if that is new to it, it begins to look for them
+    /// now. `None` forgets everything: what is not looked for is not remembered.
+    pub(crate) fn resize(&self, longest: impl FnOnce() -> Option<usize>) {
         let mut memory = self.memory.lock();
+        // Read under the lock: whoever resizes last has seen the latest.
+        let Some(longest) = longest() else {
+            *memory = Repetition::default();
+            self.remembers.apply(|_| (0, ()));
+            return;
+        };
         if memory.cycles.as_ref().map_or(1, |cycles| cycles.longest) != longest.min(MAX_CYCLE) {
             memory.cycles = Cycles::up_to(longest);
         }

@@ -190,7 +190,7 @@ impl Lifecycle {
             return Ok(Change { first: false, state: self.state() });
         }
         approve()?;
-        Ok(self.changed(|state| state.resumed(pause), tallies, None, || below(self.state())))
+        Ok(self.changed(|state| state.resumed(pause), tallies, None, below))
     }
 
     /// Halts it if it is in the pause of that number (E3).
