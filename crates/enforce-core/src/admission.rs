@@ -22,7 +22,7 @@ use crate::limits::Action;
 use crate::plan::{TallyLimit, TimeLimit};
 use crate::provider;
 use crate::record::Record;
-use crate::resource::{Demand, Resource};
+use crate::resource::{Amounts, Demand, Resource};
 use crate::tenant::WindowKey;
 
 /// When and where a question is asked, worked out once.
@@ -156,6 +156,8 @@ struct Look<'a> {
     demand: &'a Demand,
     asked: &'a Asked,
     memory: Option<&'a Repetition>,
+    /// Whether to come through is activity.
+    touches: bool,
 }
 
 /// Takes everything that `demand` asks, or says which limit stands against it, having carried out that limit's action.
@@ -242,10 +244,10 @@ pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) ->
     let asked = Asked { now_ns: now.nanos_since(record.core().epoch), now, window: None };
     let mut found = Found::default();
     let looked = match demand.fingerprint {
-        Some(_) if record.plan().repetition.is_some() => record
-            .repetition
-            .look(|memory| Look { record, demand, asked: &asked, memory: Some(memory) }.all(&mut found)),
-        _ => Look { record, demand, asked: &asked, memory: None }.all(&mut found),
+        Some(_) if record.plan().repetition.is_some() => record.repetition.look(|memory| {
+            Look { record, demand, asked: &asked, memory: Some(memory), touches: false }.all(&mut found)
+        }),
+        _ => Look { record, demand, asked: &asked, memory: None, touches: false }.all(&mut found),
     };
     match (looked, found.blocked, found.noticed.warning) {
         (Err(Stop), Some(blocked), _) => EnforcementResult::Blocked(blocked.violation),
@@ -254,23 +256,23 @@ pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) ->
     }
 }
 
-/// Sets `amounts` aside on `record` and on every pool that it shares, for a child that gets a slice of them.
-pub(crate) fn set_aside(record: &Record, amounts: &Demand, now: Timestamp) -> Result<Kept, EnforcementViolation> {
-    let asked = Asked::given(record, now);
+/// Sets `amounts` aside on `record` and on every pool that it shares, for a child that gets a slice of them. The window
+/// of the tenant's budget in which its money is.
+pub(crate) fn set_aside(
+    record: &Record,
+    amounts: &Amounts,
+    now: Timestamp,
+) -> Result<Option<WindowKey>, EnforcementViolation> {
+    let (asked, demand) = (Asked::given(record, now), Demand::of_amounts(amounts));
     let mut found = Found::default();
-    let look = Look { record, demand: amounts, asked: &asked, memory: None };
-    let looked = look.all(&mut found).and_then(|()| match look.take() {
-        // Nothing has begun: what the child begins is counted when its slice is settled.
-        Ok(_) => Ok(()),
-        Err(lost) => Err(look.lost(lost, &mut found)),
-    });
+    // Nothing has begun and nothing has happened: what the child begins is counted when it ends, and its registration,
+    // if it comes about, is its parent's activity.
+    let look = Look { record, demand: &demand, asked: &asked, memory: None, touches: false };
+    let looked = look.all(&mut found).and_then(|()| look.take().map_err(|lost| look.lost(lost, &mut found)));
     if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
         carry_out(record, blocked, now);
     }
-    match looked {
-        Ok(()) => Ok(Kept::of(amounts, asked.window, false)),
-        Err(Stop) => Err(found.violation(record)),
-    }
+    looked.map(|_| asked.window).map_err(|Stop| found.violation(record))
 }
 
 /// Carries out the action of the limit that refused, if it is exhausted. The caller is told that limit, if this call
@@ -305,13 +307,13 @@ fn carry_out(record: &Record, blocked: &mut Blocked, now: Timestamp) {
 #[cold]
 fn count_begun(record: &Record, steps: u64) {
     if record.hot.steps.add(steps).late {
-        books::carry_up(record, &Used { steps, ..Used::default() }, None);
+        let _acted = books::carry_up(record, &Used { steps, ..Used::default() }, None);
     }
 }
 
 fn count_discovered(record: &Record, discovered: u64) {
     if record.hot.discovered.add(discovered).late {
-        books::carry_up(record, &Used { discovered, ..Used::default() }, None);
+        let _acted = books::carry_up(record, &Used { discovered, ..Used::default() }, None);
     }
 }
 
@@ -324,7 +326,7 @@ fn attempt(
     memory: Option<&Repetition>,
     found: &mut Found,
 ) -> Result<Granted, Stop> {
-    let look = Look { record, demand, asked, memory };
+    let look = Look { record, demand, asked, memory, touches: true };
     look.all(found)?;
     let bare = record.plan().idle.is_some() && demand.leaves_no_trace();
     let after = match look.take() {
@@ -607,30 +609,54 @@ impl<'a> Look<'a> {
             push(leg);
         }
         let legs = legs.get(..count).unwrap_or(&[]);
-        if self.demand.provider.is_some() { self.take_rated(legs) } else { self.bundle(legs, &[]).take() }
+        if self.demand.provider.is_some() { self.take_rated(legs, |_| ()) } else { self.bundle(legs, &[]).take() }
     }
 
     /// With the rates of its provider.
     #[inline(never)]
-    fn take_rated(&self, legs: &[Leg<'_>]) -> Result<Option<Word>, Lost> {
+    fn take_rated(&self, legs: &[Leg<'_>], undone: impl Fn(usize)) -> Result<Option<Word>, Lost> {
         let (rates, count) = compact(self.rate_legs().filter(|legs| {
             // A rate that only observes is charged for what it would have admitted.
             self.record.core().rate_action != Action::Observe || provider::look(legs, self.asked.now_ns).is_ok()
         }));
-        self.bundle(legs, rates.as_ref().and_then(|rates| rates.get(..count)).unwrap_or(&[])).take()
+        self.bundle(legs, rates.as_ref().and_then(|rates| rates.get(..count)).unwrap_or(&[])).take_or(undone)
     }
 
     /// As [`Look::take`], with a leg for everything that is taken from the pools above.
     #[cold]
     fn take_in_tree(&self) -> Result<Option<Word>, Lost> {
+        // Steps of a pool are counted when everything has come through, so here they are a quantity like others.
         let mut legs = ArrayVec::<Leg<'_>, { 5 + 5 * MAX_TREE_DEPTH }>::new();
-        let own = OWN_LEGS.into_iter().map(|resource| leg(self.record, self.demand, resource));
+        legs.extend(self.legs().into_iter().map(|(_, record, resource)| leg(record, self.demand, resource)));
+        legs.extend(self.budget_leg().filter(|leg| leg.amount > 0));
+        let undone = |number| self.follow_undone(number);
+        if self.demand.provider.is_some() {
+            self.take_rated(&legs, undone)
+        } else {
+            self.bundle(&legs, &[]).take_or(undone)
+        }
+    }
+
+    /// Follows an amount that was taken and given back while it was counted further up.
+    #[cold]
+    fn follow_undone(&self, number: usize) {
+        let (record, resource) = match self.legs().get(number) {
+            Some((_, record, resource)) => (*record, *resource),
+            // The budget belongs to nobody's slice; what is taken last are own steps.
+            None if self.budget_leg().is_some_and(|leg| leg.amount > 0) && number == self.legs().len() => return,
+            None => (self.record, Resource::Steps),
+        };
+        books::follow(record, resource, self.demand.amount(resource), 0);
+    }
+
+    /// What is taken before the budget: whose, and of what.
+    fn legs(&self) -> ArrayVec<(ScopeKind, &'a Record, Resource), { 5 + 5 * MAX_TREE_DEPTH }> {
+        let asks = |resource: &Resource| self.demand.amount(*resource) > 0;
+        let own = OWN_LEGS.into_iter().filter(asks).map(|resource| (ScopeKind::Execution, self.record, resource));
         let above = self.record.pools().flat_map(|pool| {
-            // Steps of a pool are counted when everything has come through, so here they are a quantity like others.
-            POOL_LEGS.into_iter().map(|resource| leg(pool, self.demand, resource))
+            POOL_LEGS.into_iter().filter(asks).map(move |resource| (ScopeKind::Parent, pool, resource))
         });
-        legs.extend(own.chain(above).chain(self.budget_leg()).filter(|leg| leg.amount > 0));
-        if self.demand.provider.is_some() { self.take_rated(&legs) } else { self.bundle(&legs, &[]).take() }
+        own.chain(above).collect()
     }
 
     #[inline]
@@ -649,7 +675,7 @@ impl<'a> Look<'a> {
             rates,
             // Taken even when it is nothing: the exchange on an own word is what a halt cannot be missed by (E1).
             last: (steps.amount > 0 || legs.is_empty() || self.record.extra().is_some()).then_some(steps),
-            activity: self.record.plan().idle.as_ref().map(|_| &self.record.hot.activity),
+            activity: self.record.plan().idle.as_ref().filter(|_| self.touches).map(|_| &self.record.hot.activity),
             now_ns: self.asked.now_ns,
         }
     }
@@ -684,12 +710,7 @@ impl<'a> Look<'a> {
             let word = if record.extra().is_some_and(|extra| extra.plans().is_some()) { read } else { word };
             refused(scope, &limit, word, asked, committed)
         };
-        let asks = |resource: &Resource| self.demand.amount(*resource) > 0;
-        let own = OWN_LEGS.into_iter().filter(asks).map(|resource| (ScopeKind::Execution, self.record, resource));
-        let above = self.record.pools().flat_map(|pool| {
-            POOL_LEGS.into_iter().filter(asks).map(move |resource| (ScopeKind::Parent, pool, resource))
-        });
-        let legs: ArrayVec<_, { 5 + 5 * MAX_TREE_DEPTH }> = own.chain(above).collect();
+        let legs = self.legs();
         let budget = self.record.tenant.plan().budget.as_ref().filter(|_| self.budget_leg().is_some());
         match (legs.get(number), budget) {
             (Some((scope, record, resource)), _) => of(*scope, record, *resource),

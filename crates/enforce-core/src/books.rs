@@ -4,13 +4,13 @@
 use crate::admission::{asks_budget, cost_threshold_violation};
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, ScopeKind};
+use crate::execution::Execution;
 use crate::family::{Parent, Share};
 use crate::hold::Settlement;
-use crate::kept::Kept;
-use crate::kernel::tally::{MAX_AMOUNT, METERED};
+use crate::kernel::tally::{MAX_AMOUNT, METERED, Recorded};
 use crate::limits::Action;
 use crate::record::{Committed, Record};
-use crate::resource::{Actual, Resource};
+use crate::resource::{Actual, Amounts, Resource};
 use crate::tenant::WindowKey;
 
 /// What is to be written down.
@@ -56,15 +56,14 @@ impl From<Committed> for Used {
 ///
 /// Apart and by amounts, so that a hold without any is never in memory.
 pub(crate) fn give_back(record: &Record, tokens: u64, memory: u64, cost: u64, window: Option<WindowKey>) {
-    let give = |record: &Record| {
-        for (resource, amount) in [(Resource::Tokens, tokens), (Resource::Memory, memory), (Resource::Cost, cost)] {
-            if amount > 0 {
-                record.hot.tally(resource).give(amount);
+    for (resource, amount) in [(Resource::Tokens, tokens), (Resource::Memory, memory), (Resource::Cost, cost)] {
+        if amount > 0 {
+            settle(record, resource, amount, 0);
+            for pool in record.pools() {
+                settle(pool, resource, amount, 0);
             }
         }
-    };
-    give(record);
-    record.pools().for_each(give);
+    }
     if cost > 0
         && let Some(window) = window.and_then(|key| record.tenant.window(key))
     {
@@ -118,6 +117,7 @@ impl<'a> Books<'a> {
         if self.bare {
             record.hot.bare_holds.give(1);
         }
+        let carried = if self.late.is_nothing() { None } else { carry_up(record, &self.late, self.now) };
         // Before it acts itself: who halts it is not late.
         let state = record.state();
         let settlement = Settlement {
@@ -129,11 +129,11 @@ impl<'a> Books<'a> {
         let own = if self.exhausts(cost) { self.exhausted(cost) } else { None };
         match record.extra() {
             None => Settlement { exhausted: own, ..settlement },
-            Some(_) => Settlement { exhausted: own.or(self.climb(used)), ..settlement },
+            Some(_) => Settlement { exhausted: own.or(self.climb(used)).or(carried), ..settlement },
         }
     }
 
-    /// Writes the same on every pool that the record shares; the first of them that is exhausted by it.
+    /// Writes the same on every pool that the record shares; the first limit that is exhausted by it there or above.
     #[cold]
     fn climb(&self, used: &Used) -> Option<EnforcementViolation> {
         let mut first = None;
@@ -141,11 +141,11 @@ impl<'a> Books<'a> {
             let mut books =
                 Books { record: pool, window: None, bare: false, late: Used::default(), cut: None, ..*self };
             let cost = books.write(used, false);
-            if books.exhausts(cost) {
-                first = first.or(books.exhausted(cost));
-            }
+            let carried = if books.late.is_nothing() { None } else { carry_up(pool, &books.late, self.now) };
+            let here = if books.exhausts(cost) { books.exhausted(cost) } else { None };
+            first = first.or(here.map(from_above)).or(carried);
         }
-        first.map(|violation| EnforcementViolation { scope: ScopeKind::Parent, ..violation })
+        first
     }
 
     /// Writes what was used; what its tenant pays for, too, if it `pays`. The committed cost after it.
@@ -160,19 +160,14 @@ impl<'a> Books<'a> {
         self.tally(Resource::Tokens, self.tokens, used.total());
         let cost = self.cost(used.cost);
         self.tokens(used.input, used.output);
-        if self.memory > 0 {
-            self.record.hot.tally(Resource::Memory).give(self.memory);
-        }
-        if !self.late.is_nothing() {
-            carry_up(self.record, &self.late, self.now);
-        }
+        self.tally(Resource::Memory, self.memory, 0);
         cost
     }
 
     #[inline]
     fn begun(&mut self, used: &Used) {
         if self.steps | used.steps != 0 {
-            let recorded = self.record.hot.tally(Resource::Steps).settle(self.steps, used.steps);
+            let recorded = settle(self.record, Resource::Steps, self.steps, used.steps);
             let metered = recorded.after.flags() & METERED != 0;
             let late = if metered { self.record.hot.steps.add(used.steps).late } else { recorded.late };
             if late {
@@ -196,13 +191,16 @@ impl<'a> Books<'a> {
     fn tally(&mut self, resource: Resource, reserved: u64, actual: u64) {
         // Nothing to write where everything that was set aside was used.
         if reserved != actual {
-            let recorded = self.record.hot.tally(resource).settle(reserved, actual);
+            let recorded = settle(self.record, resource, reserved, actual);
             self.note(resource, recorded.cut);
         }
     }
 
     #[inline]
     fn budget(&mut self, reserved: u64, actual: u64) {
+        if reserved | actual == 0 {
+            return;
+        }
         // Of a budget that is new nothing was reserved.
         let (key, reserved) = match self.window {
             Some(key) => (Some(key), reserved),
@@ -282,42 +280,135 @@ impl<'a> Books<'a> {
         self.cut.is_some() || threshold.is_some_and(|threshold| cost.is_some_and(|cost| cost >= threshold.limit))
     }
 
+    /// What this record has exhausted at once, and what happens by it.
+    fn verdict(&self, cost: Option<u64>) -> Option<(EnforcementViolation, Action)> {
+        if let Some(Cause { violation_type, scope }) = self.cut {
+            let cut = EnforcementViolation::new(violation_type, MAX_AMOUNT, MAX_AMOUNT);
+            return Some((EnforcementViolation { scope, ..cut }, Action::Halt));
+        }
+        let (cost, threshold) = (cost?, self.record.plan().cost_threshold.as_ref()?);
+        Some((cost_threshold_violation(cost, threshold.limit), threshold.action))
+    }
+
     /// Carries out what this record has exhausted at once.
     #[cold]
     fn exhausted(&self, cost: Option<u64>) -> Option<EnforcementViolation> {
-        if let Some(cause) = self.cut {
-            return Some(self.overflowed(cause));
-        }
-        let threshold = self.record.plan().cost_threshold.as_ref()?;
-        self.reached(cost?, threshold.limit, threshold.action)
-    }
-
-    fn overflowed(&self, cause: Cause) -> EnforcementViolation {
-        let _first = self.record.halt(cause).first;
-        EnforcementViolation {
-            scope: cause.scope,
-            ..EnforcementViolation::new(cause.violation_type, MAX_AMOUNT, MAX_AMOUNT)
-        }
-    }
-
-    fn reached(&self, committed: u64, threshold: u64, action: Action) -> Option<EnforcementViolation> {
-        let violation = cost_threshold_violation(committed, threshold);
-        let change = match action {
-            Action::Pause => {
-                let now = self.now.unwrap_or_else(|| self.record.core().clock.now());
-                self.record.pause(&violation, None, now)
-            }
-            Action::Halt => self.record.halt(violation.as_cause()),
-            Action::Refuse | Action::Observe => return None,
-        };
-        change.first.then_some(violation)
+        let (violation, action) = self.verdict(cost)?;
+        act(self.record, violation, action, self.now)
     }
 }
 
-/// Follows a count of `record` that was carried up when it ended: into its tenant's totals, or into the budget of which
-/// it had a slice. A pool has been written by itself.
+/// Pauses or halts what has been exhausted; the limit, if this call did it.
+fn act(
+    record: &Record,
+    violation: EnforcementViolation,
+    action: Action,
+    now: Option<Timestamp>,
+) -> Option<EnforcementViolation> {
+    let change = match action {
+        Action::Pause => record.pause(&violation, None, now.unwrap_or_else(|| record.core().clock.now())),
+        Action::Halt => record.halt(violation.as_cause()),
+        Action::Refuse | Action::Observe => return None,
+    };
+    change.first.then_some(violation)
+}
+
+fn from_above(violation: EnforcementViolation) -> EnforcementViolation {
+    let own = violation.scope == ScopeKind::Execution;
+    EnforcementViolation { scope: if own { ScopeKind::Parent } else { violation.scope }, ..violation }
+}
+
+/// Gives `back` back and records `spent`, on the tally of one record, and where that tally has been counted further up.
+#[inline]
+fn settle(record: &Record, resource: Resource, back: u64, spent: u64) -> Recorded {
+    let recorded = record.hot.tally(resource).settle(back, spent);
+    if recorded.late {
+        follow(record, resource, back, spent);
+    }
+    recorded
+}
+
+/// Follows a change of a tally of `record` that was counted as used by its slice when it ended: what its open holds give
+/// back and spend since then is given back and spent there (T1, R1). A sum that is cut is noticed where it is committed.
 #[cold]
-pub(crate) fn carry_up(record: &Record, late: &Used, now: Option<Timestamp>) {
+pub(crate) fn follow(record: &Record, resource: Resource, back: u64, spent: u64) {
+    if let Some(Parent { execution, share: Share::Slice(slice), .. }) = record.parent() {
+        let of = |amount| Amounts::of(|kind| if kind == resource { amount } else { 0 });
+        shift(execution, slice.window, &of(back), &of(spent));
+    }
+}
+
+/// Gives `back` back and takes `spent`, whatever remains, on the tallies of `execution`, of every pool that it shares, and
+/// of its tenant's budget in `window`.
+pub(crate) fn shift(execution: &Execution, window: Option<WindowKey>, back: &Amounts, spent: &Amounts) {
+    for shared in execution.shared() {
+        for resource in Resource::ALL {
+            let (back, spent) = (back.get(resource), spent.get(resource));
+            if back != spent {
+                settle(shared.record(), resource, back, spent);
+            }
+        }
+    }
+    if let Some(window) = window.and_then(|key| execution.record().tenant.window(key)) {
+        window.tally.settle(back.get(Resource::Cost), spent.get(Resource::Cost));
+    }
+}
+
+/// A limit that was exhausted where a lock is held under which nobody may be paused or halted.
+#[derive(Debug)]
+pub(crate) struct Exhausted {
+    execution: Execution,
+    violation: EnforcementViolation,
+    action: Action,
+}
+
+impl Exhausted {
+    /// Carries it out; the limit, if this call did it.
+    pub(crate) fn carry_out(&self, now: Option<Timestamp>) -> Option<EnforcementViolation> {
+        act(self.execution.record(), self.violation, self.action, now).map(from_above)
+    }
+}
+
+/// Commits `used` on `execution`, on every pool that it shares, and in its tenant's budget: what a slice of it has used.
+/// The tallies have been settled by [`shift`].
+pub(crate) fn commit(
+    execution: &Execution,
+    window: Option<WindowKey>,
+    used: &Used,
+    now: Option<Timestamp>,
+    exhausted: &mut Vec<Exhausted>,
+) {
+    // The tenant pays once.
+    let mut pays = true;
+    for shared in execution.shared() {
+        let record = shared.record();
+        let Used { steps, discovered, cost, .. } = *used;
+        // As much set aside as is used: the tallies stay.
+        let window = window.filter(|_| pays);
+        let mut books = Books { steps, discovered, tokens: used.total(), cost, window, ..Books::of(record, now) };
+        let cost = books.write(used, pays);
+        pays = false;
+        if !books.late.is_nothing() {
+            carry(record, &books.late, now, exhausted);
+        }
+        if books.exhausts(cost)
+            && let Some((violation, action)) = books.verdict(cost)
+        {
+            exhausted.push(Exhausted { execution: shared.clone(), violation, action });
+        }
+    }
+}
+
+/// Follows a count of `record` that was carried up when it ended; the first limit that this exhausted.
+#[cold]
+pub(crate) fn carry_up(record: &Record, late: &Used, now: Option<Timestamp>) -> Option<EnforcementViolation> {
+    let mut exhausted = Vec::new();
+    carry(record, late, now, &mut exhausted);
+    exhausted.iter().filter_map(|exhausted| exhausted.carry_out(now)).fold(None, |first, next| first.or(Some(next)))
+}
+
+/// Into its tenant's totals, or into the budget of which it had a slice. A pool has been written by itself.
+fn carry(record: &Record, late: &Used, now: Option<Timestamp>, exhausted: &mut Vec<Exhausted>) {
     match record.parent() {
         None => record.tenant.ended.add(Committed {
             steps: late.steps,
@@ -327,12 +418,8 @@ pub(crate) fn carry_up(record: &Record, late: &Used, now: Option<Timestamp>) {
             discovered: late.discovered,
         }),
         Some(Parent { share: Share::Pool, .. }) => {}
-        Some(Parent { execution, share: Share::Slice(_), .. }) => {
-            let above = execution.record();
-            let now = now.unwrap_or_else(|| above.core().clock.now());
-            let window = if above.slice_parent().is_none() { above.tenant.enter_window(now) } else { None };
-            let kept = Kept::nothing(window);
-            kept.fold(above, 0, 0, late);
+        Some(Parent { execution, share: Share::Slice(slice), .. }) => {
+            commit(execution, slice.window, late, now, exhausted);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::admission;
+use crate::books;
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, ScopeKind};
 use crate::enforcer::RegisterError;
@@ -10,11 +11,10 @@ use crate::execution::Execution;
 use crate::family::{Parent, Share, Slice};
 use crate::id::validate;
 use crate::kernel::table::Rejected;
-use crate::limits::{LongRunningExecutionPolicy, ResourceLimits, UNLIMITED};
-use crate::money::NanoUsd;
+use crate::limits::{LongRunningExecutionPolicy, ResourceLimits};
 use crate::plan::{Plan, Source};
 use crate::record::Record;
-use crate::resource::{Demand, Resource};
+use crate::resource::{Amounts, Demand};
 use crate::sync::Arc;
 
 /// Registers a child of an execution.
@@ -67,8 +67,9 @@ impl ChildBuilder<'_> {
     }
 
     /// Sets the amounts of `slice` aside for it, on its parent and on everything that its parent shares a budget with,
-    /// until it ends; what it has not used goes back then. Of what `slice` does not name it may use nothing. Default: it
-    /// shares its parent's budget.
+    /// until it ends; what it has not used then goes back, and what its open holds have not used when they end. Of what
+    /// `slice` does not name it may use nothing, whatever its limits are or become; a provider or a fingerprint that it
+    /// names is not looked at. Default: it shares its parent's budget.
     pub fn slice(self, slice: Demand) -> Self {
         Self { slice: Some(slice), ..self }
     }
@@ -110,11 +111,13 @@ impl ChildBuilder<'_> {
                 Ok(())
             })
             .map_err(refused)?;
-        let slice = self.slice.map(|amounts| admission::set_aside(above, &amounts, now)).transpose();
-        let kept = slice.map_err(refused)?;
-        let share = match (self.slice, kept) {
-            (Some(amounts), Some(kept)) => Share::Slice(Slice { amounts, kept }),
-            _ => Share::Pool,
+        let share = match &self.slice {
+            None => Share::Pool,
+            Some(slice) => {
+                let amounts = slice.amounts();
+                let window = admission::set_aside(above, &amounts, now).map_err(refused)?;
+                Share::Slice(Slice { amounts, window })
+            }
         };
         let parent = Parent { execution: self.parent.clone(), share, depth: above.tree_depth().saturating_add(1) };
         // The parent is attached, so its tenant is not retired.
@@ -136,22 +139,13 @@ impl ChildBuilder<'_> {
 
     /// Its own limits, and no more of anything than its slice.
     fn source(&self, above: &Plan) -> Source {
-        let mut limits = self.limits.clone();
-        let mut long_running = self.long_running.clone().unwrap_or_else(|| LongRunningExecutionPolicy {
+        let long_running = self.long_running.clone().unwrap_or_else(|| LongRunningExecutionPolicy {
             cost_alert_threshold_usd: None,
             max_discovered_steps: None,
             ..above.source.long_running.clone()
         });
-        if let Some(slice) = &self.slice {
-            let least = |own: u64, resource| own.min(slice.amount(resource));
-            limits.max_steps = least(limits.max_steps, Resource::Steps);
-            limits.max_tokens = least(limits.max_tokens, Resource::Tokens);
-            let cost = limits.max_cost_usd.map_or(UNLIMITED, NanoUsd::get);
-            limits.max_cost_usd = NanoUsd::new(least(cost, Resource::Cost)).ok();
-            let discovered = long_running.max_discovered_steps.unwrap_or(UNLIMITED);
-            long_running.max_discovered_steps = Some(least(discovered, Resource::DiscoveredSteps));
-        }
-        Source { limits, long_running, policy: Arc::clone(&above.source.policy) }
+        let (policy, slice) = (Arc::clone(&above.source.policy), self.slice.as_ref().map(Demand::amounts));
+        Source { limits: self.limits.clone(), long_running, policy, slice }
     }
 }
 
@@ -177,7 +171,7 @@ fn enter(above: &Record, child: &Execution, now: Timestamp) -> Result<(), Unregi
 /// Gives back what was set aside for a child that was not registered.
 fn give_back(child: &Execution) {
     if let Some(Parent { execution, share: Share::Slice(slice), .. }) = child.record().parent() {
-        slice.release(execution.record());
+        books::shift(execution, slice.window, &slice.amounts, &Amounts::default());
     }
 }
 

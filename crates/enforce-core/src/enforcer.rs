@@ -111,7 +111,7 @@ impl EnforcerBuilder {
 
     fn source(&self) -> Source {
         let Self { limits, long_running, policy, .. } = self.clone();
-        Source { limits, long_running, policy: Arc::new(policy) }
+        Source { limits, long_running, policy: Arc::new(policy), slice: None }
     }
 
     fn compiled(self, plan: Plan, tenant: TenantPlan, rates: RatePlan) -> Enforcer {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::admission::{self, Asked};
+use crate::books::Exhausted;
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementResult, EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::hold::{Hold, OwnedHold, Settlement};
@@ -223,23 +224,34 @@ impl Execution {
         self.0.status()
     }
 
-    /// Ends it, and everything below it, for all clones: new holds are refused, its slot is free, its id may be registered again. Usage is final
-    /// once nothing is outstanding; open holds can still be settled, into its record and its tenant's.
+    /// Ends it, and everything below it, for all clones: new holds are refused, its slot is free, its id may be registered
+    /// again. Usage is final once nothing is outstanding; open holds can still be settled, into its record and its
+    /// tenant's.
     pub fn finish(&self) -> UsageSnapshot {
         self.finish_at(self.0.core().clock.now())
     }
 
     /// [`Execution::finish`] at a time that the caller has minted.
     pub fn finish_at(&self, now: Timestamp) -> UsageSnapshot {
+        let mut exhausted = Vec::new();
+        self.end(now, &mut exhausted);
+        // What a slice has exhausted above acts before this returns, outside the locks under which it was settled.
+        for exhausted in &exhausted {
+            let _acted = exhausted.carry_out(Some(now));
+        }
+        self.0.snapshot(now)
+    }
+
+    /// Ends it and everything below it.
+    pub(crate) fn end(&self, now: Timestamp, exhausted: &mut Vec<Exhausted>) {
         let record = &*self.0;
         // Still under the lock of those beside it, where whoever comes second waits: to every caller to whom the end has
         // returned, the id and its place in the table are free (G1).
-        let end = || record.end(now).inspect(|_| record.core().forget(self));
+        let end = |exhausted: &mut Vec<Exhausted>| record.end(now, exhausted).inspect(|_| record.core().forget(self));
         match self.parent() {
-            Some(parent) => parent.record().children().leave(self, end),
-            None => record.tenant.leave(self, end),
+            Some(parent) => parent.record().children().leave(self, now, exhausted, end),
+            None => record.tenant.leave(self, || end(exhausted).map(|ended| ended.committed)),
         }
-        record.snapshot(now)
     }
 
     /// An owner that finishes it when it is dropped, also on panic.

@@ -1,14 +1,15 @@
 //! Parents and children: a tree of executions.
 
+use crate::books::{self, Exhausted};
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::execution::Execution;
-use crate::kept::Kept;
 use crate::kernel::tally::{Refusal, Tally};
 use crate::plan::Plan;
-use crate::record::{Committed, Record};
-use crate::resource::Demand;
+use crate::record::{Ended, Record};
+use crate::resource::Amounts;
 use crate::sync::Mutex;
+use crate::tenant::WindowKey;
 
 /// How deep a tree may be: a root has depth 0.
 pub(crate) const MAX_TREE_DEPTH: usize = 8;
@@ -25,8 +26,9 @@ pub(crate) enum Share {
 /// A part of a parent's budget that is set aside for a child.
 #[derive(Debug)]
 pub(crate) struct Slice {
-    pub(crate) amounts: Demand,
-    pub(crate) kept: Kept,
+    pub(crate) amounts: Amounts,
+    /// The window of the tenant's budget in which its money was set aside.
+    pub(crate) window: Option<WindowKey>,
 }
 
 /// A child's link to its parent.
@@ -117,12 +119,28 @@ impl Children {
         Ok(())
     }
 
-    /// Ends `child`'s membership: runs `end`, and what it says that the child had committed is settled into its slice.
-    pub(crate) fn leave(&self, child: &Execution, end: impl FnOnce() -> Option<Committed>) {
+    /// Ends `child`'s membership: runs `end`, and what it says that the child had is settled into its slice. What that
+    /// exhausts above is put into `exhausted`.
+    pub(crate) fn leave(
+        &self,
+        child: &Execution,
+        now: Timestamp,
+        exhausted: &mut Vec<Exhausted>,
+        end: impl FnOnce(&mut Vec<Exhausted>) -> Option<Ended>,
+    ) {
         let mut list = self.list.lock();
-        let Some(committed) = end() else { return };
-        if let Some(Parent { execution, share: Share::Slice(slice), .. }) = child.record().parent() {
-            slice.settle(execution.record(), committed);
+        let Some(Ended { held, committed }) = end(exhausted) else { return };
+        if let Some(Parent { execution, share, .. }) = child.record().parent() {
+            if let Share::Slice(slice) = share {
+                // The tallies first: committed never runs ahead of used.
+                books::shift(execution, slice.window, &slice.amounts, &held);
+                books::commit(execution, slice.window, &committed.into(), Some(now), exhausted);
+            }
+            let above = execution.record();
+            if above.plan().idle.is_some() {
+                // Not idle as long as the child lived, and so idle since no earlier than now.
+                above.hot.activity.touch(now.nanos_since(above.core().epoch));
+            }
         }
         if let Some(place) = list.iter().position(|member| member.is(child)) {
             list.swap_remove(place);
@@ -205,16 +223,13 @@ impl Execution {
     }
 }
 
-impl Slice {
-    /// Settles what its child has used into what had been set aside for it, on every record that it was set aside on.
-    fn settle(&self, parent: &Record, committed: Committed) {
-        let Demand { steps, discovered_steps, .. } = self.amounts;
-        self.kept.fold(parent, steps, discovered_steps, &committed.into());
-    }
-
-    /// Gives everything back: nothing was used.
-    pub(crate) fn release(&self, parent: &Record) {
-        self.settle(parent, Committed::default());
+impl Execution {
+    /// Itself and everything above it whose budget it shares, nearest first.
+    pub(crate) fn shared(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |execution| match execution.record().parent() {
+            Some(Parent { execution, share: Share::Pool, .. }) => Some(execution),
+            _ => None,
+        })
     }
 }
 

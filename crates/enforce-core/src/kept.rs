@@ -90,12 +90,6 @@ impl Kept {
         Books { tokens, memory, cost, window, bare, ..Books::of(record, None) }.settle(used)
     }
 
-    /// Records what a child has used in place of the slice that was set aside for it on `parent`.
-    pub(crate) fn fold(self, parent: &Record, steps: u64, discovered: u64, used: &Used) {
-        let Self { tokens, memory, cost, window, .. } = self;
-        Books { steps, discovered, tokens, memory, cost, window, ..Books::of(parent, None) }.settle(used);
-    }
-
     /// What its policy charges.
     pub(crate) fn charged(&self) -> Used {
         let (total, input) = (self.tokens, self.input);

@@ -7,7 +7,7 @@ use crate::limits::provider::rate_ratio;
 use crate::limits::{
     Action, ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProviderPolicy, ResourceLimits, UNLIMITED,
 };
-use crate::resource::Resource;
+use crate::resource::{Amounts, Resource};
 use crate::sync::Arc;
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -86,6 +86,8 @@ pub(crate) struct Source {
     pub(crate) limits: ResourceLimits,
     pub(crate) long_running: LongRunningExecutionPolicy,
     pub(crate) policy: Arc<EnforcementPolicy>,
+    /// No more than this, whatever the limits: a slice of its parent's budget.
+    pub(crate) slice: Option<Amounts>,
 }
 
 /// The compiled limits of an execution.
@@ -122,26 +124,31 @@ impl Plan {
             limits: ResourceLimits::unlimited(),
             long_running: LongRunningExecutionPolicy::disabled(),
             policy: Arc::default(),
+            slice: None,
         })
     }
 
     fn of_valid(source: Source) -> Self {
-        let Source { limits, long_running, policy } = &source;
+        let Source { limits, long_running, policy, slice } = &source;
         let actions = &policy.actions;
         let warn = policy.warning_threshold;
         let plain = |limit: u64| (limit != UNLIMITED).then_some(limit);
         let tally = |kind, limit, action| TallyLimit::new(kind, limit, action, warn);
         let memory = limits.max_memory_mb.map(|mib| mib.saturating_mul(MIB));
         let cost = limits.max_cost_usd.map(crate::money::NanoUsd::get);
-        let set = [
-            (Resource::Steps, plain(limits.max_steps)),
-            (Resource::Tokens, plain(limits.max_tokens)),
-            (Resource::Memory, memory),
-            (Resource::Cost, cost),
-            (Resource::DiscoveredSteps, long_running.max_discovered_steps),
-        ]
-        .iter()
-        .fold(0, |set, (resource, limit)| if limit.is_some() { set | resource.bit() } else { set });
+        let limit_of = |resource| {
+            let own = match resource {
+                Resource::Steps => plain(limits.max_steps),
+                Resource::Tokens => plain(limits.max_tokens),
+                Resource::Memory => memory,
+                Resource::Cost => cost,
+                Resource::DiscoveredSteps => long_running.max_discovered_steps,
+            };
+            let slice = slice.map(|slice| slice.get(resource));
+            own.into_iter().chain(slice).min()
+        };
+        let set = Resource::ALL.into_iter().filter(|resource| limit_of(*resource).is_some());
+        let set = set.fold(0, |set, resource| set | resource.bit());
         let grace = policy.timeout_grace_ms.saturating_mul(NS_PER_MS);
         let time = |ms| TimeLimit::new(ms, NS_PER_MS, grace, actions.wall_time, warn);
         let wall = plain(limits.max_wall_time_ms).map(time);
@@ -164,11 +171,15 @@ impl Plan {
         Self {
             // In the order of `Resource`.
             tallies: [
-                tally(ViolationType::StepLimit, plain(limits.max_steps), actions.steps),
-                tally(ViolationType::TokenLimit, plain(limits.max_tokens), actions.tokens),
-                tally(ViolationType::MemoryLimit, memory, actions.memory),
-                tally(ViolationType::CostLimit, cost, actions.cost),
-                tally(ViolationType::DiscoveredStepLimit, long_running.max_discovered_steps, actions.discovered_steps),
+                tally(ViolationType::StepLimit, limit_of(Resource::Steps), actions.steps),
+                tally(ViolationType::TokenLimit, limit_of(Resource::Tokens), actions.tokens),
+                tally(ViolationType::MemoryLimit, limit_of(Resource::Memory), actions.memory),
+                tally(ViolationType::CostLimit, limit_of(Resource::Cost), actions.cost),
+                tally(
+                    ViolationType::DiscoveredStepLimit,
+                    limit_of(Resource::DiscoveredSteps),
+                    actions.discovered_steps,
+                ),
             ],
             set,
             wall,

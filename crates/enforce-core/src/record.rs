@@ -1,9 +1,10 @@
 //! All of one execution: its words, its limits, its state, and where it stands.
 
+use crate::books::Exhausted;
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::extra::{Extra, Pause};
-use crate::family::{Children, Parent};
+use crate::family::{Children, Parent, Share};
 use crate::id::ExecutionId;
 use crate::kernel::activity::Activity;
 use crate::kernel::cell::Cell;
@@ -17,7 +18,7 @@ use crate::limits::ConfigError;
 use crate::money::NanoUsd;
 use crate::plan::{Plan, TallyLimit};
 use crate::registry::Core;
-use crate::resource::Resource;
+use crate::resource::{Amounts, Resource};
 use crate::snapshot::{Outstanding, Status, UsageSnapshot};
 use crate::sync::{Arc, OnceLock};
 use crate::tenant::Tenant;
@@ -435,18 +436,18 @@ impl Record {
         Ok(())
     }
 
-    /// Ends it and everything below it; what it had committed, if this call ended it.
-    pub(crate) fn end(&self, now: Timestamp) -> Option<Committed> {
-        let mut committed = None;
+    /// Ends it and everything below it; what it had, if this call ended it.
+    pub(crate) fn end(&self, now: Timestamp, exhausted: &mut Vec<Exhausted>) -> Option<Ended> {
+        let mut ended = None;
         let below = || {
             for child in self.extra().map(|extra| extra.children.all()).unwrap_or_default() {
-                child.finish_at(now);
+                child.end(now, exhausted);
             }
-            // Under the lock of its changes: limit and used are of one version (L1).
-            committed = Some(self.close_meters());
+            // Under the lock of its changes, so that limit and word are of one version.
+            ended = Some(self.close());
         };
-        let change = self.lifecycle.finish(self.tallies(), Some(self.slots()), below);
-        committed.filter(|_| change.first)
+        drop_change(self.lifecycle.finish(self.tallies(), Some(self.slots()), below));
+        ended
     }
 
     /// Ends what was never registered: its slot is not its own to give back.
@@ -539,22 +540,39 @@ impl Drop for Record {
     }
 }
 
+/// What an execution had when it ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    /// What it used of its slice: committed, and held by what was still open. Nothing of one without a slice.
+    pub(crate) held: Amounts,
+    pub(crate) committed: Committed,
+}
+
 impl Record {
-    /// Closes what is summed into the tenant's totals and says what it had counted. Steps are read behind their flag:
-    /// none is begun any more, and what is charged late sees the flag and goes up by itself (C1).
-    fn close_meters(&self) -> Committed {
-        let steps = self.hot.tally(Resource::Steps).mark(COUNTED);
-        let steps = match steps.flags() & METERED {
-            0 => steps.used(self.plan().tally(Resource::Steps).limit),
-            _ => self.hot.steps.close().unwrap_or(0),
+    /// Closes what is summed into the tenant's totals, or settled into its slice, and says what it had counted. Tallies
+    /// are read behind their flag: nothing is taken any more, and what is given back or charged late sees the flag and
+    /// goes up by itself (C1).
+    fn close(&self) -> Ended {
+        let count = |resource| {
+            let word = self.hot.tally(resource).mark(COUNTED);
+            (word, word.used(self.plan().tally(resource).limit))
         };
-        Committed {
-            steps,
+        let (word, steps) = count(Resource::Steps);
+        let has_slice = matches!(self.parent(), Some(Parent { share: Share::Slice(_), .. }));
+        let held = Amounts::of(|resource| match resource {
+            _ if !has_slice => 0,
+            Resource::Steps => steps,
+            _ => count(resource).1,
+        });
+        let begun = if word.flags() & METERED == 0 { steps } else { self.hot.steps.close().unwrap_or(0) };
+        let committed = Committed {
+            steps: begun,
             input_tokens: self.hot.input_tokens.close().unwrap_or(0),
             output_tokens: self.hot.output_tokens.close().unwrap_or(0),
             cost: self.hot.cost.close().unwrap_or(0),
             discovered: self.hot.discovered.close().unwrap_or(0),
-        }
+        };
+        Ended { held, committed }
     }
 }
 

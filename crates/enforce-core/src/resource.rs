@@ -157,6 +157,22 @@ impl Demand {
         }
     }
 
+    pub(crate) fn amounts(&self) -> Amounts {
+        Amounts::of(|resource| self.amount(resource))
+    }
+
+    /// A demand for these amounts and nothing else.
+    pub(crate) fn of_amounts(amounts: &Amounts) -> Self {
+        Self {
+            steps: amounts.get(Resource::Steps),
+            output_tokens: amounts.get(Resource::Tokens),
+            memory_bytes: amounts.get(Resource::Memory),
+            cost: amounts.get(Resource::Cost),
+            discovered_steps: amounts.get(Resource::DiscoveredSteps),
+            ..Self::none()
+        }
+    }
+
     #[inline]
     pub(crate) const fn charged_tokens(&self) -> u64 {
         match self.rate_tokens {
@@ -177,6 +193,27 @@ impl Demand {
     #[inline]
     pub(crate) const fn leaves_no_trace(&self) -> bool {
         self.input_tokens | self.output_tokens | self.memory_bytes | self.cost == 0
+    }
+}
+
+/// An amount of each counted resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Amounts([u64; Resource::ALL.len()]);
+
+impl Amounts {
+    pub(crate) fn of(amount: impl FnMut(Resource) -> u64) -> Self {
+        Self(Resource::ALL.map(amount))
+    }
+
+    pub(crate) const fn get(&self, resource: Resource) -> u64 {
+        let [steps, tokens, memory, cost, discovered] = self.0;
+        match resource {
+            Resource::Steps => steps,
+            Resource::Tokens => tokens,
+            Resource::Memory => memory,
+            Resource::Cost => cost,
+            Resource::DiscoveredSteps => discovered,
+        }
     }
 }
 

@@ -190,11 +190,16 @@ impl Raise {
         let resource = counted(cause).filter(|_| cause.scope == ScopeKind::Execution)?;
         let of = |plan: &Plan| match kind {
             ViolationType::CostThreshold => plan.cost_threshold.as_ref().map(|threshold| threshold.limit),
-            _ => Some(plan.tally(resource).limit),
+            _ => plan.limits(resource).then(|| plan.tally(resource).limit),
         };
+        let current = of(plan)?;
         let ceiling = plan.source.long_running.approval_ceiling_usd.map(NanoUsd::get);
         let ceiling = ceiling.filter(|_| kind == ViolationType::CostThreshold);
-        Some(Self { kind, current: of(plan)?, registered: of(registered)?, ceiling })
+        // A slice is no more than it is.
+        let slice = plan.source.slice.map(|slice| slice.get(resource));
+        let ceiling = ceiling.or(slice.filter(|_| kind != ViolationType::CostThreshold));
+        // A limit that it was not registered with is its own original.
+        Some(Self { kind, current, registered: of(registered).unwrap_or(current), ceiling })
     }
 
     /// The next limit and the plan that has it.

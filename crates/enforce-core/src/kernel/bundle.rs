@@ -66,13 +66,20 @@ impl Bundle<'_> {
     /// way.
     #[inline(always)]
     pub(crate) fn take(&self) -> Result<Option<Word>, Lost> {
+        self.take_or(|_| ())
+    }
+
+    /// [`Bundle::take`] that says of which legs something was given back that had been counted further up meanwhile:
+    /// whoever gave it back carries that up (C1).
+    #[inline(always)]
+    pub(crate) fn take_or(&self, undone: impl Fn(usize)) -> Result<Option<Word>, Lost> {
         if self.rates.len() > MAX_RATES {
             // What could not be undone is not taken.
             return Err(Lost::Rate(MAX_RATES, TooFast::Never));
         }
         for (number, leg) in self.legs.iter().enumerate() {
             if let Err(refusal) = leg.take() {
-                self.undo(number, &[]);
+                self.undo(number, &[], undone);
                 return Err(Lost::Leg(number, refusal));
             }
         }
@@ -81,7 +88,7 @@ impl Bundle<'_> {
             match leg.tat.take(&leg.rate, self.now_ns, leg.amount) {
                 Ok(taken) => *place = Some(taken),
                 Err(too_fast) => {
-                    self.undo(self.legs.len(), &paced);
+                    self.undo(self.legs.len(), &paced, undone);
                     return Err(Lost::Rate(number, too_fast));
                 }
             }
@@ -89,7 +96,7 @@ impl Bundle<'_> {
         let after = match self.last.as_ref().map(Leg::take).transpose() {
             Ok(after) => after,
             Err(refusal) => {
-                self.undo(self.legs.len(), &paced);
+                self.undo(self.legs.len(), &paced, undone);
                 return Err(Lost::Leg(self.legs.len(), refusal));
             }
         };
@@ -97,23 +104,28 @@ impl Bundle<'_> {
             && !activity.touch(self.now_ns)
         {
             if let Some(last) = &self.last {
-                last.tally.give(last.amount);
+                let recorded = last.tally.settle(last.amount, 0);
+                if recorded.late {
+                    undone(self.legs.len());
+                }
             }
-            self.undo(self.legs.len(), &paced);
+            self.undo(self.legs.len(), &paced, undone);
             return Err(Lost::Reaped);
         }
         Ok(after)
     }
 
     #[cold]
-    fn undo(&self, legs: usize, paced: &[Option<Paced>]) {
+    fn undo(&self, legs: usize, paced: &[Option<Paced>], undone: impl Fn(usize)) {
         for (leg, taken) in self.rates.iter().zip(paced).rev() {
             if let Some(taken) = taken {
                 leg.tat.undo(*taken);
             }
         }
-        for leg in self.legs.iter().take(legs).rev() {
-            leg.tally.give(leg.amount);
+        for (number, leg) in self.legs.iter().enumerate().take(legs).rev() {
+            if leg.tally.settle(leg.amount, 0).late {
+                undone(number);
+            }
         }
     }
 }
