@@ -128,7 +128,10 @@ impl ChildBuilder<'_> {
         let refused = match registered {
             Ok(Ok(())) => return Ok(child),
             Ok(Err(Unregistered::Table(Rejected::Duplicate))) => RegisterError::Duplicate { id: self.id.into_owned() },
-            Ok(Err(Unregistered::Table(_))) => RegisterError::Full { table: "executions" },
+            Ok(Err(Unregistered::Table(Rejected::Closed))) => RegisterError::Gone,
+            Ok(Err(Unregistered::Table(Rejected::Full | Rejected::NoSlot))) => {
+                RegisterError::Full { table: "executions" }
+            }
             // Outside the lock that it takes.
             Ok(Err(Unregistered::Reaped)) => refused(above.reaped_violation()),
             Err(violation) => refused(violation),

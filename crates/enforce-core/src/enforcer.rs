@@ -399,6 +399,8 @@ pub enum RegisterError {
     Refused(EnforcementViolation),
     /// The execution's own limits make no sense.
     Config(ConfigError),
+    /// The last handle of the enforcer is gone: what is registered lives on in its handles, but nothing more is.
+    Gone,
 }
 
 impl fmt::Display for RegisterError {
@@ -409,6 +411,7 @@ impl fmt::Display for RegisterError {
             Self::Full { table } => write!(f, "the table of {table} is full; finish some or raise max_{table}"),
             Self::Refused(violation) => violation.fmt(f),
             Self::Config(error) => error.fmt(f),
+            Self::Gone => f.write_str("the enforcer is gone, and nothing more is registered; keep a handle of it"),
         }
     }
 }
@@ -419,7 +422,7 @@ impl std::error::Error for RegisterError {
             Self::InvalidId(error) => Some(error),
             Self::Refused(violation) => Some(violation),
             Self::Config(error) => Some(error),
-            Self::Duplicate { .. } | Self::Full { .. } => None,
+            Self::Duplicate { .. } | Self::Full { .. } | Self::Gone => None,
         }
     }
 }
@@ -482,6 +485,7 @@ impl ExecutionBuilder<'_> {
                 Rejected::Duplicate => RegisterError::Duplicate { id: self.id.into_owned() },
                 Rejected::Full => RegisterError::Full { table: "executions" },
                 Rejected::NoSlot => RegisterError::Refused(tenant.no_slot()),
+                Rejected::Closed => RegisterError::Gone,
             })
     }
 

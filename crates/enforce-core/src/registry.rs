@@ -111,7 +111,7 @@ impl Core {
                     return Some(tenant);
                 }
                 Err(Rejected::Duplicate) => {}
-                Err(Rejected::Full | Rejected::NoSlot) => {
+                Err(Rejected::Full | Rejected::NoSlot | Rejected::Closed) => {
                     if !self.evict_one(now) {
                         return None;
                     }
@@ -254,6 +254,8 @@ impl Core {
 
     /// Forgets everyone, so that what refers to this core can go. Handles live on.
     pub(crate) fn disband(&self) {
+        // First: a child that came later would keep itself, its parent and this core in memory.
+        self.executions.close();
         for entry in self.tenants.entries() {
             entry.0.disband();
         }

@@ -86,21 +86,20 @@ impl Execution {
     ) -> Result<Approved, ApprovalError> {
         let record = self.record();
         let cause = record.open_pause().ok_or(ApprovalError::NotPaused)?.violation.as_cause();
-        let mut next_limit = None;
+        let mut approved = None;
         let change = record.resume(ticket.pause, now, |plan| {
-            let raised = Raise::of(plan, record.registered_plan(), cause);
-            let Some(raise) = raised else { return Ok(None) };
-            let (limit, plan) = raise.by(plan, approval.next_limit, self.committed(cause))?;
-            next_limit = Some(limit);
-            Ok(Some(plan))
+            let raised = Raise::of(plan, record.registered_plan(), cause)
+                .map(|raise| raise.by(plan, approval.next_limit, self.committed(cause)))
+                .transpose()?;
+            let (next_limit, plan) = raised.unzip();
+            let Approval { by, why, .. } = approval;
+            let done = Approved { pause: ticket.pause, cause, by, why, next_limit, at: now };
+            // Under the lock of the pause, so that they stand in the order in which they were carried out.
+            record.extra_or_new().record(done.clone());
+            approved = Some(done);
+            Ok(plan)
         })?;
-        if !change.first {
-            return Err(ApprovalError::NotPaused);
-        }
-        let Approval { by, why, .. } = approval;
-        let approved = Approved { pause: ticket.pause, cause, by, why, next_limit, at: now };
-        record.extra_or_new().record(approved.clone());
-        Ok(approved)
+        approved.filter(|_| change.first).ok_or(ApprovalError::NotPaused)
     }
 
     /// Halts it instead of letting it go on, for what had paused it.

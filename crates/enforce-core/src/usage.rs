@@ -43,6 +43,8 @@ impl ExecutionUsage {
             Action::Refuse,
             Caps::default(),
         ));
+        // Registered nowhere, and so nothing is registered below it, either.
+        core.executions.close();
         let tenant = core.fresh_tenant(tenant_id.as_str(), core.epoch);
         let (plan, now) = (Arc::clone(&core.plan), core.epoch);
         Self(Execution::from_record(Record::new(execution_id.as_str(), tenant, plan, None, now)))

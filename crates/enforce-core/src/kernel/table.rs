@@ -1,6 +1,6 @@
 //! From id to entry: at most one live registration per id, and never more entries than the table may hold.
 
-use super::tally::Tally;
+use super::tally::{CLOSED, Tally};
 use crate::sync::{Inserted, Keyed, Map};
 
 /// Why an entry was not admitted. Nothing is left behind.
@@ -12,6 +12,8 @@ pub(crate) enum Rejected {
     Full,
     /// The scope above has no slot to give.
     NoSlot,
+    /// The table takes no more entries, ever.
+    Closed,
 }
 
 /// A capped table.
@@ -46,6 +48,7 @@ impl<V: Keyed> Table<V> {
         let entered = match self.entries.insert_if(entry, || self.room.take(1).is_ok()) {
             Inserted::Done => Ok(()),
             Inserted::Taken => Err(Rejected::Duplicate),
+            Inserted::Refused if self.room.word().flags() & CLOSED != 0 => Err(Rejected::Closed),
             Inserted::Refused => Err(Rejected::Full),
         };
         if let (Err(_), Some(slot)) = (entered, slot) {
@@ -70,6 +73,12 @@ impl<V: Keyed> Table<V> {
 
     pub(crate) fn entries(&self) -> Vec<V> {
         self.entries.entries()
+    }
+
+    /// Takes no more entries: a registration has come through before this, or is rejected.
+    pub(crate) fn close(&self) {
+        // The flag shares the word of the room that every registration takes.
+        self.room.mark(CLOSED);
     }
 
     /// Forgets every entry that it holds now.
