@@ -128,10 +128,7 @@ impl ChildBuilder<'_> {
         let refused = match registered {
             Ok(Ok(())) => return Ok(child),
             Ok(Err(Unregistered::Table(Rejected::Duplicate))) => RegisterError::Duplicate { id: self.id.into_owned() },
-            Ok(Err(Unregistered::Table(Rejected::Closed))) => RegisterError::Gone,
-            Ok(Err(Unregistered::Table(Rejected::Full | Rejected::NoSlot))) => {
-                RegisterError::Full { table: "executions" }
-            }
+            Ok(Err(Unregistered::Table(_))) => RegisterError::Full { table: "executions" },
             // Outside the lock that it takes.
             Ok(Err(Unregistered::Reaped)) => refused(above.reaped_violation()),
             Err(violation) => refused(violation),
@@ -162,7 +159,11 @@ enum Unregistered {
 /// Enters `child` into the table. That is its parent's activity: who has a live child is not idle (I1).
 fn enter(above: &Record, child: &Execution, now: Timestamp) -> Result<(), Unregistered> {
     let core = above.core();
-    core.executions.register(None, child.clone()).map_err(Unregistered::Table)?;
+    match core.executions.register(None, child.clone()) {
+        // Without an enforcer nobody looks for anyone by id: its handles and its parent know it.
+        Ok(()) | Err(Rejected::Closed) => {}
+        Err(rejected) => return Err(Unregistered::Table(rejected)),
+    }
     if above.plan().idle.is_some() && !above.hot.activity.touch(now.nanos_since(core.epoch)) {
         core.forget(child);
         child.record().annul();

@@ -134,7 +134,8 @@ impl Drop for Owner {
 
 /// The engine. Cheap to clone; all clones are the same engine, from worker threads and tasks alike.
 ///
-/// When the last clone goes, it forgets every registration; handles that are still held go on deciding.
+/// When the last clone goes, it forgets every registration; handles that are still held go on deciding, and children that
+/// are registered through them are known to their parents alone.
 #[derive(Clone)]
 pub struct Enforcer(Arc<Owner>);
 
@@ -399,8 +400,6 @@ pub enum RegisterError {
     Refused(EnforcementViolation),
     /// The execution's own limits make no sense.
     Config(ConfigError),
-    /// The last handle of the enforcer is gone: what is registered lives on in its handles, but nothing more is.
-    Gone,
 }
 
 impl fmt::Display for RegisterError {
@@ -411,7 +410,6 @@ impl fmt::Display for RegisterError {
             Self::Full { table } => write!(f, "the table of {table} is full; finish some or raise max_{table}"),
             Self::Refused(violation) => violation.fmt(f),
             Self::Config(error) => error.fmt(f),
-            Self::Gone => f.write_str("the enforcer is gone, and nothing more is registered; keep a handle of it"),
         }
     }
 }
@@ -422,7 +420,7 @@ impl std::error::Error for RegisterError {
             Self::InvalidId(error) => Some(error),
             Self::Refused(violation) => Some(violation),
             Self::Config(error) => Some(error),
-            Self::Duplicate { .. } | Self::Full { .. } | Self::Gone => None,
+            Self::Duplicate { .. } | Self::Full { .. } => None,
         }
     }
 }
@@ -483,9 +481,9 @@ impl ExecutionBuilder<'_> {
             .map(|()| execution)
             .map_err(|rejected| match rejected {
                 Rejected::Duplicate => RegisterError::Duplicate { id: self.id.into_owned() },
-                Rejected::Full => RegisterError::Full { table: "executions" },
+                // Never closed as long as there is an enforcer.
+                Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },
                 Rejected::NoSlot => RegisterError::Refused(tenant.no_slot()),
-                Rejected::Closed => RegisterError::Gone,
             })
     }
 

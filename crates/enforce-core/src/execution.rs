@@ -12,7 +12,7 @@ use crate::limits::Action;
 use crate::record::Record;
 use crate::resource::{Actual, Demand, Resource};
 use crate::snapshot::{Status, UsageSnapshot};
-use crate::sync::{Arc, Keyed};
+use crate::sync::{Arc, Keyed, Weak};
 
 /// The handle of one registered execution: cheap to clone, `Send + Sync + 'static`; all clones are the same execution.
 ///
@@ -27,6 +27,24 @@ use crate::sync::{Arc, Keyed};
 /// walks; a child takes its parent's.
 #[derive(Clone)]
 pub struct Execution(Arc<Record>);
+
+/// An execution that is known, but not kept in memory.
+#[derive(Debug)]
+pub(crate) struct Known(Weak<Record>);
+
+impl Known {
+    pub(crate) fn upgrade(&self) -> Option<Execution> {
+        self.0.upgrade().map(Execution)
+    }
+
+    pub(crate) fn is(&self, other: &Execution) -> bool {
+        self.0.as_ptr() == Arc::as_ptr(&other.0)
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
 
 impl Keyed for Execution {
     fn key(&self) -> &[u8] {
@@ -46,6 +64,10 @@ impl Execution {
 
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn downgrade(&self) -> Known {
+        Known(Arc::downgrade(&self.0))
     }
 
     /// Its id.

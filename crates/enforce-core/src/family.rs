@@ -3,7 +3,7 @@
 use crate::books::{self, Exhausted};
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
-use crate::execution::Execution;
+use crate::execution::{Execution, Known};
 use crate::kernel::tally::{Refusal, Tally};
 use crate::plan::Plan;
 use crate::record::{Ended, Record};
@@ -42,8 +42,9 @@ pub(crate) struct Parent {
 /// A parent's side of the tree.
 #[derive(Debug)]
 pub(crate) struct Children {
-    /// Those that have not ended. The lock orders registrations, ends and the folding of slices among each other.
-    list: Mutex<Vec<Execution>>,
+    /// Those that have not ended. The lock orders registrations, ends and the settling of slices among each other. Known
+    /// only: a child keeps its parent in memory, and it is kept itself by the table of executions or by its handles.
+    list: Mutex<Vec<Known>>,
     live: Tally,
     total: Tally,
 }
@@ -68,17 +69,7 @@ impl Children {
 
     /// Those that have not ended, as of now.
     pub(crate) fn all(&self) -> Vec<Execution> {
-        self.list.lock().clone()
-    }
-
-    /// Forgets everyone below; they live on in their handles.
-    pub(crate) fn disband(&self) {
-        let children = std::mem::take(&mut *self.list.lock());
-        for child in &children {
-            if let Some(extra) = child.record().extra() {
-                extra.children.disband();
-            }
-        }
+        self.list.lock().iter().filter_map(Known::upgrade).collect()
     }
 
     /// Makes `child` a member while `enter` registers it, or leaves nothing behind. The caller holds the lock of the
@@ -94,7 +85,15 @@ impl Children {
         self.take(plan)?;
         let entered = enter();
         match entered {
-            Ok(()) => list.push(child.clone()),
+            Ok(()) => {
+                if list.len() == list.capacity() {
+                    // Only without an enforcer is anyone gone who has not ended. Now and then is often enough.
+                    list.retain(|member| !member.is_gone());
+                    (0..list.len()).for_each(|place| number(&list, place));
+                }
+                list.push(child.downgrade());
+                number(&list, list.len().saturating_sub(1));
+            }
             Err(_) => {
                 self.live.give(1);
                 self.total.give(1);
@@ -142,9 +141,18 @@ impl Children {
                 above.hot.activity.touch(now.nanos_since(above.core().epoch));
             }
         }
-        if let Some(place) = list.iter().position(|member| member.is(child)) {
+        let place = child.record().place();
+        if list.get(place).is_some_and(|member| member.is(child)) {
             list.swap_remove(place);
+            number(&list, place);
         }
+    }
+}
+
+/// Tells who stands at `place` that it does.
+fn number(list: &[Known], place: usize) {
+    if let Some(member) = list.get(place).and_then(Known::upgrade) {
+        member.record().set_place(place);
     }
 }
 

@@ -119,7 +119,7 @@ pub(crate) struct Record {
     /// What only some have.
     extra: OnceLock<Box<Extra>>,
     lifecycle: Lifecycle,
-    /// Where it stands among its tenant's members; changes under the tenant's lock.
+    /// Where it stands among its tenant's members or its parent's children; changes under the lock of those.
     place: Cell,
     pub(crate) repetition: RepetitionGuard,
 }

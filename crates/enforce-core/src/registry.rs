@@ -254,7 +254,7 @@ impl Core {
 
     /// Forgets everyone, so that what refers to this core can go. Handles live on.
     pub(crate) fn disband(&self) {
-        // First: a child that came later would keep itself, its parent and this core in memory.
+        // First: a child that came later would keep itself and this core in memory.
         self.executions.close();
         for entry in self.tenants.entries() {
             entry.0.disband();

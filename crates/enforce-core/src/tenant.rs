@@ -257,11 +257,7 @@ impl Tenant {
     /// Forgets its members; they live on in their handles.
     pub(crate) fn disband(&self) {
         let members = std::mem::take(&mut *self.members.lock());
-        for member in &members {
-            if let Some(extra) = member.record().extra() {
-                extra.children.disband();
-            }
-        }
+        drop(members);
     }
 
     /// Whether a fresh entry would decide the same, if nobody is attached: no limited budget used in this period.

@@ -43,7 +43,7 @@ impl ExecutionUsage {
             Action::Refuse,
             Caps::default(),
         ));
-        // Registered nowhere, and so nothing is registered below it, either.
+        // Registered nowhere, and so what is below it is, too.
         core.executions.close();
         let tenant = core.fresh_tenant(tenant_id.as_str(), core.epoch);
         let (plan, now) = (Arc::clone(&core.plan), core.epoch);
