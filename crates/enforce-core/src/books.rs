@@ -36,8 +36,28 @@ impl Used {
     }
 
     #[inline]
-    const fn total(&self) -> u64 {
+    pub(crate) const fn total(&self) -> u64 {
         self.input.saturating_add(self.output)
+    }
+
+    /// What of it is above `other`.
+    pub(crate) const fn above(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.saturating_sub(other.input),
+            output: self.output.saturating_sub(other.output),
+            cost: self.cost.saturating_sub(other.cost),
+            ..*self
+        }
+    }
+
+    pub(crate) const fn plus(&self, other: &Self) -> Self {
+        Self {
+            steps: self.steps.saturating_add(other.steps),
+            discovered: self.discovered.saturating_add(other.discovered),
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            cost: self.cost.saturating_add(other.cost),
+        }
     }
 
     const fn is_nothing(&self) -> bool {

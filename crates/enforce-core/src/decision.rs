@@ -68,10 +68,12 @@ pub enum ViolationType {
     Requested,
     /// Children of an execution: live, in all, or inside each other. Unit: executions.
     ChildLimit,
+    /// The hold was ended by its deadline.
+    HoldExpired,
 }
 
 impl ViolationType {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::StepLimit,
         Self::TokenLimit,
         Self::WallTimeLimit,
@@ -91,6 +93,7 @@ impl ViolationType {
         Self::Closed,
         Self::Requested,
         Self::ChildLimit,
+        Self::HoldExpired,
     ];
 
     /// The name in snake case, as it prints and serializes.
@@ -116,6 +119,7 @@ impl ViolationType {
             Self::Closed => "closed",
             Self::Requested => "requested",
             Self::ChildLimit => "child_limit",
+            Self::HoldExpired => "hold_expired",
         }
     }
 

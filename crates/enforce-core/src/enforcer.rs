@@ -89,6 +89,11 @@ impl EnforcerBuilder {
         Self { caps: Caps { providers: max, ..self.caps }, ..self }
     }
 
+    /// How many holds may have a deadline at a time. Default: 1,048,576.
+    pub fn max_timed_holds(self, max: u64) -> Self {
+        Self { caps: Caps { timed_holds: max, ..self.caps }, ..self }
+    }
+
     /// Validates everything and builds the engine.
     ///
     /// # Errors
@@ -331,6 +336,30 @@ impl Enforcer {
     #[must_use]
     pub fn policy(&self) -> &EnforcementPolicy {
         &self.core().plan.source.policy
+    }
+
+    /// Ends every hold whose deadline has come ([`OwnedHold::with_deadline`]), each by its own policy and exactly once,
+    /// whoever settles it meanwhile; how many it has ended. Nothing else ends them: call it as often as a forgotten hold
+    /// may be late. It costs a look at the earliest deadline where none has come.
+    pub fn expire_holds(&self) -> u64 {
+        self.expire_holds_at(self.core().clock.now())
+    }
+
+    /// [`Enforcer::expire_holds`] at a time that the caller has minted.
+    pub fn expire_holds_at(&self, now: Timestamp) -> u64 {
+        self.core().deadlines.expire(now)
+    }
+
+    /// The earliest deadline of an open hold.
+    #[must_use]
+    pub fn next_hold_deadline(&self) -> Option<Timestamp> {
+        self.core().deadlines.first()
+    }
+
+    /// How many open holds have a deadline.
+    #[must_use]
+    pub fn timed_hold_count(&self) -> u64 {
+        self.core().deadlines.len()
     }
 
     /// How many executions are registered.

@@ -21,7 +21,8 @@ pub(crate) struct Receipt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Settlement {
-    /// The execution had been halted or had ended before: recorded in its record and its tenant's all the same.
+    /// The execution had been halted or had ended before, or the hold's deadline had ended it: recorded in the
+    /// execution's record and its tenant's all the same.
     pub late: bool,
     /// What was used above what had been reserved, in tokens.
     pub overrun_tokens: u64,
@@ -205,6 +206,12 @@ impl OwnedHold {
         self.open = false;
         let kept = self.receipt.kept;
         (self, kept)
+    }
+
+    /// What it is made of; nothing is given back.
+    pub(crate) fn into_parts(self) -> (Execution, Receipt) {
+        let (closed, _) = self.close();
+        (closed.execution.clone(), closed.receipt)
     }
 
     #[inline]

@@ -84,10 +84,22 @@ impl Kept {
         Books { tokens, memory, cost, window, bare, ..Books::of(record, now) }.settle(&Used::of(actual))
     }
 
-    /// [`Kept::settle`] by someone who was not told what happened, which is no activity.
-    pub(crate) fn settle_used(self, record: &Record, used: &Used) -> Settlement {
-        let Self { tokens, input: _, memory, cost, window, bare, on_drop: _ } = self;
-        Books { tokens, memory, cost, window, bare, ..Books::of(record, None) }.settle(used)
+    /// Records what was used above what was `charged` when it was ended: of each amount the larger counts.
+    pub(crate) fn settle_rest(
+        self,
+        record: &Record,
+        actual: &Actual,
+        charged: &Used,
+        now: Option<Timestamp>,
+    ) -> Settlement {
+        let used = Used::of(actual);
+        let settled = Books { window: self.window, ..Books::of(record, now) }.settle(&used.above(charged));
+        Settlement {
+            late: true,
+            overrun_tokens: used.total().saturating_sub(self.tokens),
+            overrun_nano_usd: used.cost.saturating_sub(self.cost),
+            ..settled
+        }
     }
 
     /// What its policy charges.
@@ -123,8 +135,9 @@ impl Kept {
 #[cold]
 fn charge_dropped(record: &Record, amounts: [u64; 4], window: Option<WindowKey>, bare: bool, on_drop: OnDrop) {
     let [tokens, input, memory, cost] = amounts;
-    let kept = Kept { tokens, input, memory, cost, window, bare, on_drop };
-    let _nobody_is_told: Settlement = kept.settle_used(record, &kept.charged());
+    let charged = Kept { tokens, input, memory, cost, window, bare, on_drop }.charged();
+    // Nobody says that something happened, so it is no activity.
+    Books { tokens, memory, cost, window, bare, ..Books::of(record, None) }.settle(&charged);
 }
 
 /// `part` of `whole` tokens' share of `cost`, rounded half up; all of it of no tokens.

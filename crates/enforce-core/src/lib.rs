@@ -33,6 +33,7 @@ mod approval;
 mod books;
 mod child;
 mod clock;
+mod deadline;
 mod decision;
 mod enforcer;
 mod error;
@@ -63,6 +64,7 @@ mod usage;
 pub use approval::{Approval, ApprovalError, Approved, PauseTicket};
 pub use child::ChildBuilder;
 pub use clock::{Clock, ManualClock, TimeSource, Timestamp};
+pub use deadline::{DeadlinesFull, TimedHold};
 pub use decision::{
     Cause, EnforcementResult, EnforcementViolation, EnforcementWarning, RatesRefused, Retry, ScopeKind, ViolationType,
 };

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::clock::{Clock, Timestamp};
+use crate::deadline::Deadlines;
 use crate::execution::Execution;
 use crate::kernel::attachments::Unattached;
 use crate::kernel::cell::Cell;
@@ -21,11 +22,12 @@ pub(crate) struct Caps {
     pub(crate) executions: u64,
     pub(crate) tenants: u64,
     pub(crate) providers: u64,
+    pub(crate) timed_holds: u64,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { executions: 1 << 24, tenants: 1 << 20, providers: 1 << 12 }
+        Self { executions: 1 << 24, tenants: 1 << 20, providers: 1 << 12, timed_holds: 1 << 20 }
     }
 }
 
@@ -52,6 +54,7 @@ pub(crate) struct Core {
     left: Mutex<Option<VecDeque<Arc<Tenant>>>>,
     /// How many pauses there were.
     pauses: Cell,
+    pub(crate) deadlines: Deadlines,
 }
 
 impl Core {
@@ -76,6 +79,7 @@ impl Core {
             rate_action,
             left: Mutex::new(Some(VecDeque::new())),
             pauses: Cell::new(0),
+            deadlines: Deadlines::new(caps.timed_holds),
         }
     }
 
@@ -260,6 +264,7 @@ impl Core {
             entry.0.disband();
         }
         self.executions.clear();
+        self.deadlines.clear();
         self.tenants.clear();
         let left = self.left.lock().take();
         drop(left);

@@ -157,6 +157,11 @@ impl EnforcementViolation {
         Self::new(ViolationType::UnknownExecution, 0, 0)
     }
 
+    /// The hold was ended by its deadline.
+    pub(crate) const fn hold_expired() -> Self {
+        Self::new(ViolationType::HoldExpired, 0, 0)
+    }
+
     /// The limit and whose it is.
     #[must_use]
     pub const fn as_cause(&self) -> Cause {
@@ -222,6 +227,7 @@ impl fmt::Display for EnforcementViolation {
         let Self { violation_type: kind, current, limit, .. } = *self;
         match (kind, self.cause) {
             (ViolationType::UnknownExecution, _) => f.write_str("unknown_execution: no such registration"),
+            (ViolationType::HoldExpired, _) => f.write_str("hold_expired: ended by its deadline"),
             (ViolationType::Halted | ViolationType::Paused | ViolationType::Closed, Some(cause)) => {
                 write!(f, "{kind} by {cause}")
             }

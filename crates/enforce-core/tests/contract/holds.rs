@@ -7,6 +7,7 @@ use enforce_core::{
 
 use crate::common::{builder, kind, nano, noon, register, run, unlimited};
 
+mod deadlines;
 mod ends;
 mod extend;
 mod on_drop;

@@ -31,6 +31,8 @@ fn every_violation_has_its_category_its_status_and_its_answer_to_trying_again() 
         (ViolationType::Halted, Category::QuotaExceeded, 429, false),
         (ViolationType::Paused, Category::QuotaExceeded, 429, false),
         (ViolationType::Closed, Category::QuotaExceeded, 429, false),
+        (ViolationType::ChildLimit, Category::QuotaExceeded, 429, false),
+        (ViolationType::HoldExpired, Category::QuotaExceeded, 429, false),
     ];
     for (violation_type, category, status, retryable) in table {
         let violation = EnforcementViolation::new(violation_type, 6, 5);
