@@ -493,7 +493,8 @@ impl<'a> Look<'a> {
     fn near(&self, found: &mut Found, record: &Record, scope: ScopeKind, resource: Resource) -> Looked {
         let asked = self.demand.amount(resource);
         let committed = record.committed_of(resource);
-        let (TallyLimit { kind, limit, warn_room, action }, word) = record.read(resource);
+        let (plan, word) = record.read(resource);
+        let TallyLimit { kind, limit, warn_room, action, .. } = plan;
         let used = word.used(limit);
         match word.fits(asked) {
             Ok(()) => {
@@ -503,12 +504,16 @@ impl<'a> Look<'a> {
                 Ok(())
             }
             Err(Refusal::Barred) => Err(found.stop(seen_from(scope, record.state_violation()), None)),
+            Err(Refusal::Short(_)) if plan.tolerates(asked, used) => {
+                found.warn(scope, kind, used, limit);
+                Ok(())
+            }
             Err(Refusal::Short(_)) => {
                 // What has begun never comes back, but for what is counted apart: that may be a slice or about to go.
                 let begun = matches!(resource, Resource::Steps | Resource::DiscoveredSteps);
                 let apart = record.hot.tally(Resource::Steps).word().flags() & METERED != 0;
                 let retry = if begun && !apart { Retry::Never } else { when_freed(committed, asked, limit) };
-                let violation = EnforcementViolation::of(scope, kind, used, asked, limit, retry);
+                let violation = plan.violation(scope, used, asked, retry);
                 found.refuse(violation, countable(action, used, asked), committed >= limit)
             }
         }
@@ -566,13 +571,14 @@ impl<'a> Look<'a> {
         }
         let committed = window.map_or(0, |window| window.committed.read());
         let (limit, word) = window.map_or((budget.limit, word), Window::read);
+        // The limit that the word counts from.
+        let budget = TallyLimit { limit, ..*budget };
         let used = word.used(limit);
-        if word.fits(asked).is_ok() {
+        if word.fits(asked).is_ok() || budget.tolerates(asked, used) {
             found.warn(ScopeKind::Tenant, budget.kind, used.saturating_add(asked), limit);
             return Ok(());
         }
-        let retry = when_freed(committed, asked, limit);
-        let violation = EnforcementViolation::of(ScopeKind::Tenant, budget.kind, used, asked, limit, retry);
+        let violation = budget.violation(ScopeKind::Tenant, used, asked, when_freed(committed, asked, limit));
         found.refuse(violation, countable(budget.action, used, asked), committed >= limit)
     }
 
@@ -701,7 +707,7 @@ impl<'a> Look<'a> {
     fn lost_leg(&self, number: usize, word: Word) -> EnforcementViolation {
         let refused = |scope, limit: &TallyLimit, word: Word, asked, committed| {
             let (used, retry) = (word.used(limit.limit), when_freed(committed, asked, limit.limit));
-            EnforcementViolation::of(scope, limit.kind, used, asked, limit.limit, retry)
+            limit.violation(scope, used, asked, retry)
         };
         let of = |scope, record: &Record, resource| {
             let (asked, committed) = (self.demand.amount(resource), record.committed_of(resource));

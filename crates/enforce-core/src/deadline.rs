@@ -235,7 +235,7 @@ impl TimedHold {
             Held::Open(kept) => kept.join(more, record),
             // The deadline came after the extension and before this look: it ends what was taken, too.
             Held::Expired(kept, charged) => {
-                more.on_drop = kept.on_drop;
+                more.follow(kept);
                 *charged = charged.plus(&more.charged());
                 drop(held);
                 more.release(record);
@@ -248,7 +248,7 @@ impl TimedHold {
     /// Changes what becomes of it if it is dropped unsettled or its deadline comes. Default: what its demand says.
     pub fn on_drop(&mut self, on_drop: OnDrop) {
         if let Held::Open(kept) = &mut *self.timed.held.lock() {
-            kept.on_drop = on_drop;
+            kept.set_on_drop(on_drop);
         }
     }
 

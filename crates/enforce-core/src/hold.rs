@@ -60,7 +60,6 @@ impl Receipt {
 pub struct Hold<'a> {
     execution: &'a Execution,
     receipt: Receipt,
-    open: bool,
 }
 
 /// An open hold that is `'static + Send`: for tasks and response bodies. Otherwise as [`Hold`].
@@ -68,7 +67,6 @@ pub struct Hold<'a> {
 pub struct OwnedHold {
     execution: Execution,
     receipt: Receipt,
-    open: bool,
 }
 
 macro_rules! hold {
@@ -137,7 +135,7 @@ macro_rules! hold {
             /// Changes what becomes of it if it is dropped unsettled. Default: what its demand says.
             #[inline]
             pub fn on_drop(&mut self, on_drop: OnDrop) {
-                self.receipt.kept.on_drop = on_drop;
+                self.receipt.kept.set_on_drop(on_drop);
             }
 
             /// The first limit that was near when it was admitted, or when it was last extended near one.
@@ -162,9 +160,7 @@ macro_rules! hold {
         impl Drop for $hold {
             #[inline]
             fn drop(&mut self) {
-                if self.open {
-                    self.receipt.kept.release(self.execution.record());
-                }
+                self.receipt.kept.release(self.execution.record());
             }
         }
 
@@ -182,36 +178,35 @@ hold!(OwnedHold, "reserve_owned");
 impl<'a> Hold<'a> {
     #[inline]
     pub(crate) const fn new(execution: &'a Execution, receipt: Receipt) -> Self {
-        Self { execution, receipt, open: true }
+        Self { execution, receipt }
     }
 
     /// Ends it without giving anything back. What is left of it is a reference, so that while it is settled there is
     /// nothing in memory that a panic would have to drop.
     #[inline]
     fn close(mut self) -> (&'a Execution, Kept) {
-        self.open = false;
-        (self.execution, self.receipt.kept)
+        let kept = self.receipt.kept.close();
+        (self.execution, kept)
     }
 }
 
 impl OwnedHold {
     #[inline]
     pub(crate) const fn new(execution: Execution, receipt: Receipt) -> Self {
-        Self { execution, receipt, open: true }
+        Self { execution, receipt }
     }
 
     /// As [`Hold::close`], but it keeps its handle until it is settled.
     #[inline]
     fn close(mut self) -> (Self, Kept) {
-        self.open = false;
-        let kept = self.receipt.kept;
+        let kept = self.receipt.kept.close();
         (self, kept)
     }
 
     /// What it is made of; nothing is given back.
     pub(crate) fn into_parts(self) -> (Execution, Receipt) {
-        let (closed, _) = self.close();
-        (closed.execution.clone(), closed.receipt)
+        let (closed, kept) = self.close();
+        (closed.execution.clone(), Receipt { kept, ..closed.receipt })
     }
 
     #[inline]

@@ -8,7 +8,7 @@ use crate::resource::{Actual, Demand};
 use crate::tenant::WindowKey;
 
 /// What an open hold has to give back or to settle.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Kept {
     tokens: u64,
     /// How many of the tokens are input.
@@ -19,7 +19,8 @@ pub(crate) struct Kept {
     pub(crate) window: Option<WindowKey>,
     /// Counted among the holds that show in no tally.
     bare: bool,
-    pub(crate) on_drop: OnDrop,
+    /// `None` once it has ended.
+    on_drop: Option<OnDrop>,
 }
 
 /// What becomes of the tokens and the money of a hold that is dropped unsettled. Memory always goes back, and what has
@@ -44,7 +45,7 @@ impl Kept {
     /// Nothing set aside.
     #[inline]
     pub(crate) const fn nothing(window: Option<WindowKey>) -> Self {
-        Self { tokens: 0, input: 0, memory: 0, cost: 0, window, bare: false, on_drop: OnDrop::GiveBack }
+        Self { tokens: 0, input: 0, memory: 0, cost: 0, window, bare: false, on_drop: Some(OnDrop::GiveBack) }
     }
 
     /// The quantities that `demand` asks.
@@ -57,16 +58,36 @@ impl Kept {
             cost: demand.cost,
             window,
             bare,
-            on_drop: demand.on_drop,
+            on_drop: Some(demand.on_drop),
         }
     }
 
-    /// Ends it unsettled, as its policy says; what has begun stays.
+    /// Ends it: what it was.
+    #[inline]
+    pub(crate) const fn close(&mut self) -> Self {
+        let open = *self;
+        self.on_drop = None;
+        open
+    }
+
+    /// Changes what becomes of it if nobody settles it; what has ended stays so.
+    #[inline]
+    pub(crate) const fn set_on_drop(&mut self, on_drop: OnDrop) {
+        if self.on_drop.is_some() {
+            self.on_drop = Some(on_drop);
+        }
+    }
+
+    /// Ends it unsettled, as its policy says, unless it has ended before; what has begun stays.
     #[inline]
     pub(crate) fn release(self, record: &Record) {
-        if self.on_drop != OnDrop::GiveBack {
-            let Self { tokens, input, memory, cost, window, bare, on_drop } = self;
-            return charge_dropped(record, [tokens, input, memory, cost], window, bare, on_drop);
+        match self.on_drop {
+            Some(OnDrop::GiveBack) => {}
+            Some(on_drop) => {
+                let Self { tokens, input, memory, cost, window, bare, .. } = self;
+                return charge_dropped(record, [tokens, input, memory, cost], window, bare, on_drop);
+            }
+            None => return,
         }
         if self.tokens | self.memory | self.cost != 0 {
             books::give_back(record, self.tokens, self.memory, self.cost, self.window);
@@ -102,15 +123,20 @@ impl Kept {
         }
     }
 
+    /// Takes over the policy of `other`.
+    pub(crate) const fn follow(&mut self, other: &Self) {
+        self.on_drop = other.on_drop;
+    }
+
     /// What its policy charges.
     pub(crate) fn charged(&self) -> Used {
         let (total, input) = (self.tokens, self.input);
         match self.on_drop {
-            OnDrop::GiveBack => Used::default(),
-            OnDrop::ChargeAll => {
+            Some(OnDrop::GiveBack) | None => Used::default(),
+            Some(OnDrop::ChargeAll) => {
                 Used { input, output: total.saturating_sub(input), cost: self.cost, ..Used::default() }
             }
-            OnDrop::ChargeInput => Used { input, cost: share(self.cost, input, total), ..Used::default() },
+            Some(OnDrop::ChargeInput) => Used { input, cost: share(self.cost, input, total), ..Used::default() },
         }
     }
 
@@ -135,7 +161,7 @@ impl Kept {
 #[cold]
 fn charge_dropped(record: &Record, amounts: [u64; 4], window: Option<WindowKey>, bare: bool, on_drop: OnDrop) {
     let [tokens, input, memory, cost] = amounts;
-    let charged = Kept { tokens, input, memory, cost, window, bare, on_drop }.charged();
+    let charged = Kept { tokens, input, memory, cost, window, bare, on_drop: Some(on_drop) }.charged();
     // Nobody says that something happened, so it is no activity.
     Books { tokens, memory, cost, window, bare, ..Books::of(record, None) }.settle(&charged);
 }

@@ -67,6 +67,22 @@ fn at_most(max: u64, key: &'static str, limit: Option<u64>) -> Result<(), Config
     }
 }
 
+/// Refuses an overdraft that cannot be counted or has no limit that it could pass.
+fn overdraft(
+    key: &'static str,
+    overdraft: u64,
+    limit_key: &'static str,
+    limit: Option<u64>,
+) -> Result<(), ConfigError> {
+    at_most(MAX_AMOUNT, key, Some(overdraft))?;
+    match limit {
+        None if overdraft > 0 => {
+            Err(ConfigError::new(key, "an overdraft of no limit", format!("write {limit_key} too")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a limit that is neither an amount nor [`UNLIMITED`].
 fn amount_or_unlimited(key: &'static str, limit: u64) -> Result<(), ConfigError> {
     if limit > MAX_AMOUNT && limit != UNLIMITED {

@@ -1,6 +1,6 @@
 //! Limits, compiled: what a decision needs of a configuration, and nothing to be worked out on the way.
 
-use crate::decision::ViolationType;
+use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::kernel::gcra::Rate;
 use crate::kernel::tally::MAX_AMOUNT;
 use crate::limits::provider::rate_ratio;
@@ -23,6 +23,8 @@ pub(crate) struct TallyLimit {
     pub(crate) kind: ViolationType,
     /// [`MAX_AMOUNT`] if there is none.
     pub(crate) limit: u64,
+    /// What may be used above the limit before it blocks who asks nothing of it.
+    pub(crate) overdraft: u64,
     /// Warn when no more than this remains after the demand; [`NEVER`] never warns.
     pub(crate) warn_room: i64,
     pub(crate) action: Action,
@@ -41,7 +43,31 @@ fn warn_room(limit: u64, threshold: u32) -> i64 {
 impl TallyLimit {
     pub(crate) fn new(kind: ViolationType, limit: Option<u64>, action: Action, threshold: u32) -> Self {
         let room = limit.map_or(NEVER, |limit| warn_room(limit, threshold));
-        Self { kind, limit: limit.unwrap_or(MAX_AMOUNT).min(MAX_AMOUNT), warn_room: room, action }
+        Self { kind, limit: limit.unwrap_or(MAX_AMOUNT).min(MAX_AMOUNT), overdraft: 0, warn_room: room, action }
+    }
+
+    /// With an overdraft; a limit of 0 allows nothing, so it has none.
+    pub(crate) fn overdraft(self, overdraft: u64) -> Self {
+        Self { overdraft: if self.limit == 0 { 0 } else { overdraft }, ..self }
+    }
+
+    /// Whether a demand that asks `asked` passes although `used` is above the limit.
+    pub(crate) const fn tolerates(&self, asked: u64, used: u64) -> bool {
+        asked == 0 && used.saturating_sub(self.limit) <= self.overdraft
+    }
+
+    /// Its violation by a demand of `asked` when `used` is used.
+    pub(crate) const fn violation(
+        &self,
+        scope: ScopeKind,
+        used: u64,
+        asked: u64,
+        retry: Retry,
+    ) -> EnforcementViolation {
+        EnforcementViolation {
+            overdraft: self.overdraft,
+            ..EnforcementViolation::of(scope, self.kind, used, asked, self.limit, retry)
+        }
     }
 }
 
@@ -172,9 +198,11 @@ impl Plan {
             // In the order of `Resource`.
             tallies: [
                 tally(ViolationType::StepLimit, limit_of(Resource::Steps), actions.steps),
-                tally(ViolationType::TokenLimit, limit_of(Resource::Tokens), actions.tokens),
+                tally(ViolationType::TokenLimit, limit_of(Resource::Tokens), actions.tokens)
+                    .overdraft(limits.token_overdraft),
                 tally(ViolationType::MemoryLimit, limit_of(Resource::Memory), actions.memory),
-                tally(ViolationType::CostLimit, limit_of(Resource::Cost), actions.cost),
+                tally(ViolationType::CostLimit, limit_of(Resource::Cost), actions.cost)
+                    .overdraft(limits.cost_overdraft_usd.get()),
                 tally(
                     ViolationType::DiscoveredStepLimit,
                     limit_of(Resource::DiscoveredSteps),

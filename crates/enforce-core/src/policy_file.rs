@@ -11,7 +11,7 @@ use crate::limits::{
 
 const LIMITS: &[Key<ResourceLimits>] = keys!(ResourceLimits:
     max_steps, max_tokens, max_wall_time_ms, max_memory_mb, max_concurrent_executions, max_cost_usd,
-    max_active_time_ms, max_children, max_children_total);
+    max_active_time_ms, max_children, max_children_total, token_overdraft, cost_overdraft_usd);
 
 const LONG_RUNNING: &[Key<LongRunningExecutionPolicy>] = keys!(LongRunningExecutionPolicy:
     max_discovered_steps, max_discovery_depth, cost_alert_threshold_usd, approval_ceiling_usd, idle_timeout_seconds,
@@ -25,7 +25,7 @@ const ACTIONS: &[Key<LimitActions>] = keys!(LimitActions:
     cost_threshold);
 
 const TENANT: &[Key<TenantPolicy>] = keys!(TenantPolicy: budget_usd, budget_period, budget_action,
-    max_concurrent_executions);
+    max_concurrent_executions, budget_overdraft_usd);
 
 const PROVIDER: &[Key<ProviderPolicy>] = keys!(ProviderPolicy:
     requests_per_minute, request_burst, tokens_per_minute, token_burst);

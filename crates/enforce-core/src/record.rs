@@ -529,6 +529,8 @@ impl Record {
             outstanding,
             debt_tokens: debt(Resource::Tokens, total_tokens),
             debt_nano_usd: debt(Resource::Cost, cost),
+            overdraft_tokens: self.plan().tally(Resource::Tokens).overdraft,
+            overdraft_nano_usd: self.plan().tally(Resource::Cost).overdraft,
             status: self.status(),
         }
     }

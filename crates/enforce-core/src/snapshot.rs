@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
+use crate::plan::TallyLimit;
 
 /// What an execution has used, as serializable data: the seed's eleven fields and ours.
 ///
@@ -45,6 +46,12 @@ pub struct UsageSnapshot {
     /// Nano-dollars committed above their limit.
     #[serde(default)]
     pub debt_nano_usd: u64,
+    /// How far tokens may pass their limit before it blocks what asks for none.
+    #[serde(default)]
+    pub overdraft_tokens: u64,
+    /// How far nano-dollars may pass their limit before it blocks what asks for none.
+    #[serde(default)]
+    pub overdraft_nano_usd: u64,
     /// Whether it runs, and if not, why.
     #[serde(default)]
     pub status: Status,
@@ -142,10 +149,14 @@ pub struct BudgetUsage {
     pub outstanding: u64,
     /// How much is spent above the limit.
     pub debt: u64,
+    /// How far it may be passed before it blocks what asks nothing of it.
+    #[serde(default)]
+    pub overdraft: u64,
 }
 
 impl BudgetUsage {
-    pub(crate) fn new(limit: u64, committed: u64, outstanding: u64) -> Self {
-        Self { limit, committed, outstanding, debt: committed.saturating_sub(limit) }
+    pub(crate) fn new(limit: &TallyLimit, committed: u64, outstanding: u64) -> Self {
+        let TallyLimit { limit, overdraft, .. } = *limit;
+        Self { limit, committed, outstanding, debt: committed.saturating_sub(limit), overdraft }
     }
 }

@@ -45,6 +45,7 @@ impl TenantPlan {
                 policy.budget_action,
                 enforcement.warning_threshold,
             )
+            .overdraft(policy.budget_overdraft_usd.get())
         });
         // An observed concurrency limit takes slots all the same, but never runs out of them.
         let live_limit = max_concurrent.filter(|_| enforcement.actions.concurrency != Action::Observe);
@@ -290,7 +291,7 @@ impl Tenant {
         let budget = self.budget().map(|(limit, windows)| {
             let window = windows.peek(self.plan().period_at(now));
             let (committed, outstanding) = window.map_or((0, 0), Window::split);
-            BudgetUsage::new(limit.limit, committed, outstanding)
+            BudgetUsage::new(limit, committed, outstanding)
         });
         TenantUsage {
             tenant_id: self.id.as_str().into(),

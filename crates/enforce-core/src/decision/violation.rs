@@ -76,6 +76,8 @@ pub struct EnforcementViolation {
     pub used: u64,
     /// What is left of it.
     pub remaining: u64,
+    /// How far committed may pass the limit before it blocks a demand that asks nothing of it.
+    pub overdraft: u64,
     /// Whether waiting helps.
     pub retry: Retry,
     /// Behind `halted` and `paused`: the limit that did it. Behind `closed`: the limit that had halted it, if one had.
@@ -94,6 +96,7 @@ struct Read {
     asked: Option<u64>,
     used: Option<u64>,
     remaining: Option<u64>,
+    overdraft: Option<u64>,
     retry: Option<Retry>,
     cause: Option<Cause>,
     rates: Option<RatesRefused>,
@@ -107,6 +110,7 @@ impl From<Read> for EnforcementViolation {
             asked: read.asked.unwrap_or(seeds.asked),
             used: read.used.unwrap_or(seeds.used),
             remaining: read.remaining.unwrap_or(seeds.remaining),
+            overdraft: read.overdraft.unwrap_or(seeds.overdraft),
             retry: read.retry.unwrap_or(seeds.retry),
             cause: read.cause,
             rates: read.rates,
@@ -127,6 +131,7 @@ impl EnforcementViolation {
             asked: 0,
             used: current,
             remaining: limit.saturating_sub(current),
+            overdraft: 0,
             retry: Retry::Never,
             cause: None,
             rates: None,
@@ -254,13 +259,15 @@ impl Serialize for EnforcementViolation {
             asked: u64,
             used: u64,
             remaining: u64,
+            overdraft: u64,
             retry: Retry,
             cause: Option<Cause>,
             rates: Option<RatesRefused>,
         }
-        let Self { violation_type, scope, current, limit, asked, used, remaining, retry, cause, rates } = *self;
+        let Self { violation_type, scope, current, limit, asked, used, remaining, overdraft, retry, cause, rates } =
+            *self;
         let message = self.message();
-        Wire { violation_type, current, limit, message, scope, asked, used, remaining, retry, cause, rates }
+        Wire { violation_type, current, limit, message, scope, asked, used, remaining, overdraft, retry, cause, rates }
             .serialize(serializer)
     }
 }

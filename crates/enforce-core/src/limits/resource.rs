@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, MAX_AMOUNT, UNLIMITED, amount_or_unlimited, at_most};
+use super::{ConfigError, MAX_AMOUNT, UNLIMITED, amount_or_unlimited, at_most, overdraft};
 use crate::money::NanoUsd;
 
 /// The largest memory limit whose bytes are still an amount, in MiB.
@@ -41,6 +41,11 @@ pub struct ResourceLimits {
     pub max_children: Option<u64>,
     /// Children of the execution over its whole life. Default none.
     pub max_children_total: Option<u64>,
+    /// Tokens by which an overrun may pass `max_tokens` before that blocks demands that ask for none. What asks for
+    /// tokens is not admitted past the limit in any case; a limit of 0 has no overdraft. Default 0.
+    pub token_overdraft: u64,
+    /// The same for `max_cost_usd`, in dollars. Default $0.
+    pub cost_overdraft_usd: NanoUsd,
 }
 
 impl Default for ResourceLimits {
@@ -63,13 +68,16 @@ impl ResourceLimits {
             max_active_time_ms: None,
             max_children: None,
             max_children_total: None,
+            token_overdraft: 0,
+            cost_overdraft_usd: NanoUsd::ZERO,
         }
     }
 
     /// Whether these limits can be counted.
     ///
     /// # Errors
-    /// An amount above 2⁵⁶ − 1 (memory: in bytes) that is not [`UNLIMITED`]. A time may be any number.
+    /// An amount above 2⁵⁶ − 1 (memory: in bytes) that is not [`UNLIMITED`]; an overdraft of no limit. A time may be any
+    /// number.
     ///
     /// ```
     /// use enforce_core::{ResourceLimits, UNLIMITED};
@@ -81,6 +89,10 @@ impl ResourceLimits {
     pub fn validate(&self) -> Result<(), ConfigError> {
         amount_or_unlimited("max_steps", self.max_steps)?;
         amount_or_unlimited("max_tokens", self.max_tokens)?;
+        let max_tokens = (self.max_tokens != UNLIMITED).then_some(self.max_tokens);
+        overdraft("token_overdraft", self.token_overdraft, "max_tokens", max_tokens)?;
+        let max_cost = self.max_cost_usd.map(NanoUsd::get);
+        overdraft("cost_overdraft_usd", self.cost_overdraft_usd.get(), "max_cost_usd", max_cost)?;
         at_most(MAX_MEMORY_MB, "max_memory_mb", self.max_memory_mb)?;
         at_most(MAX_AMOUNT, "max_children", self.max_children)?;
         at_most(MAX_AMOUNT, "max_children_total", self.max_children_total)?;

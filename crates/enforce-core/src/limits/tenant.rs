@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, ConfigError, MAX_AMOUNT, at_most};
+use super::{Action, ConfigError, MAX_AMOUNT, at_most, overdraft};
 use crate::money::NanoUsd;
 
 /// Over which time a budget is spent.
@@ -41,6 +41,8 @@ pub struct TenantPolicy {
     /// Live executions that have no parent. Default: the `max_concurrent_executions` of the enforcer's resource limits;
     /// for a tenant with limits of its own, none.
     pub max_concurrent_executions: Option<u64>,
+    /// Dollars by which overruns may pass `budget_usd` before that blocks demands that ask for no money. Default $0.
+    pub budget_overdraft_usd: NanoUsd,
 }
 
 impl Default for TenantPolicy {
@@ -50,6 +52,7 @@ impl Default for TenantPolicy {
             budget_period: BudgetPeriod::default(),
             budget_action: Action::Refuse,
             max_concurrent_executions: None,
+            budget_overdraft_usd: NanoUsd::ZERO,
         }
     }
 }
@@ -58,7 +61,7 @@ impl TenantPolicy {
     /// Whether this policy makes sense.
     ///
     /// # Errors
-    /// An amount above 2⁵⁶ − 1.
+    /// An amount above 2⁵⁶ − 1; an overdraft of no budget.
     ///
     /// ```
     /// use enforce_core::TenantPolicy;
@@ -67,6 +70,8 @@ impl TenantPolicy {
     /// assert_eq!(policy.validate().unwrap_err().key, "max_concurrent_executions");
     /// ```
     pub fn validate(&self) -> Result<(), ConfigError> {
+        let budget = self.budget_usd.map(NanoUsd::get);
+        overdraft("budget_overdraft_usd", self.budget_overdraft_usd.get(), "budget_usd", budget)?;
         at_most(MAX_AMOUNT, "max_concurrent_executions", self.max_concurrent_executions)
     }
 }

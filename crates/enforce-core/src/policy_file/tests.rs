@@ -39,6 +39,8 @@ fn every_key_of_every_section_is_read() {
         max_active_time_ms = 16
         max_children = 17
         max_children_total = 18
+        token_overdraft = 21
+        cost_overdraft_usd = "0.22"
         [long_running]
         max_discovered_steps = 7
         max_discovery_depth = 8
@@ -60,6 +62,7 @@ fn every_key_of_every_section_is_read() {
         budget_period = "day"
         budget_action = "pause"
         max_concurrent_executions = 19
+        budget_overdraft_usd = "0.23"
         [provider]
         requests_per_minute = 60
         request_burst = 14
@@ -77,6 +80,8 @@ fn every_key_of_every_section_is_read() {
         max_active_time_ms: Some(16),
         max_children: Some(17),
         max_children_total: Some(18),
+        token_overdraft: 21,
+        cost_overdraft_usd: "0.22".parse().unwrap(),
     };
     let long_running = LongRunningExecutionPolicy {
         max_discovered_steps: Some(7),
@@ -99,6 +104,7 @@ fn every_key_of_every_section_is_read() {
         budget_period: BudgetPeriod::Day,
         budget_action: Action::Pause,
         max_concurrent_executions: Some(19),
+        budget_overdraft_usd: "0.23".parse().unwrap(),
     };
     let provider = ProviderPolicy {
         requests_per_minute: Some(60),
@@ -254,7 +260,7 @@ fn a_key_in_the_wrong_place_is_sent_to_its_section() {
 fn an_unknown_name_like_no_other_is_answered_with_all_there_are() {
     assert_eq!(
         refusal("[tenant]\ncolour = 5"),
-        "line 2, column 1: tenant.colour: unknown key; [tenant] has budget_usd, budget_period, budget_action, max_concurrent_executions"
+        "line 2, column 1: tenant.colour: unknown key; [tenant] has budget_usd, budget_period, budget_action, max_concurrent_executions, budget_overdraft_usd"
     );
     assert_eq!(
         refusal("[spaceship]"),

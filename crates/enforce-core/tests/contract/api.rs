@@ -88,7 +88,7 @@ fn every_refusal_and_warning_comes_back_as_it_was_written() {
         round_trip(&first),
         json!({
             "violation_type": "token_limit", "current": 11, "limit": 10, "message": "token_limit exceeded: 11 / 10 (110%)",
-            "scope": "execution", "asked": 0, "used": 11, "remaining": 0, "retry": "never", "cause": null, "rates": null,
+            "scope": "execution", "asked": 0, "used": 11, "remaining": 0, "overdraft": 0, "retry": "never", "cause": null, "rates": null,
         })
     );
     let halted = run.reserve(Demand::none()).unwrap_err();
@@ -160,6 +160,7 @@ fn policies_and_limits_come_back_and_unknown_keys_are_refused() {
         budget_period: BudgetPeriod::Day,
         budget_action: Action::Halt,
         max_concurrent_executions: None,
+        budget_overdraft_usd: NanoUsd::ZERO,
     });
     round_trip(&ProviderPolicy { requests_per_minute: Some(350), request_burst: Some(0), ..Default::default() });
     let unknown = r#"{"max_stepz": 1}"#;

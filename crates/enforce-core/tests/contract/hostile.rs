@@ -257,6 +257,8 @@ fn n1_observing_every_limit_counts_absurd_amounts_and_blocks_none_that_can_be_co
         max_active_time_ms: Some(u64::MAX),
         max_children: None,
         max_children_total: None,
+        token_overdraft: 0,
+        cost_overdraft_usd: nano(0),
     };
     let long_running = LongRunningExecutionPolicy {
         max_discovered_steps: Some(0),

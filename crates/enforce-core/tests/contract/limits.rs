@@ -6,6 +6,7 @@ mod amounts;
 mod errors;
 mod guards;
 mod order;
+mod overdrafts;
 mod rates;
 mod times;
 

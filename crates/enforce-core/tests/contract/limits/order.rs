@@ -22,6 +22,8 @@ fn violated(fine: usize) -> Option<(ViolationType, ScopeKind)> {
         max_active_time_ms: None,
         max_children: None,
         max_children_total: None,
+        token_overdraft: 0,
+        cost_overdraft_usd: nano(0),
         max_concurrent_executions: None,
     };
     let long_running = LongRunningExecutionPolicy {

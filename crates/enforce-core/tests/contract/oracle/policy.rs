@@ -115,6 +115,8 @@ impl Policy {
             max_active_time_ms: None,
             max_children: None,
             max_children_total: None,
+            token_overdraft: 0,
+            cost_overdraft_usd: NanoUsd::ZERO,
         }
     }
 
@@ -155,6 +157,7 @@ impl Policy {
             max_concurrent_executions: None,
             budget_period: if self.by_day { BudgetPeriod::Day } else { BudgetPeriod::Total },
             budget_action: self.budget.1,
+            budget_overdraft_usd: NanoUsd::ZERO,
         }
     }
 

@@ -17,6 +17,8 @@ const LIMITS: ResourceLimits = ResourceLimits {
     max_active_time_ms: None,
     max_children: None,
     max_children_total: None,
+    token_overdraft: 0,
+    cost_overdraft_usd: NanoUsd::ZERO,
     ..ResourceLimits::unlimited()
 };
 const COST: u64 = 40_000;
