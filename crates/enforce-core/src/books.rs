@@ -193,9 +193,9 @@ impl<'a> Books<'a> {
             if late {
                 self.late.steps = used.steps;
             }
-            // The word of a tally reaches further than what is counted.
-            let limit = self.record.plan().tally(Resource::Steps).limit;
-            self.note(Resource::Steps, recorded.cut || recorded.after.is_past_bound(limit));
+            // The word of a tally reaches further than what is counted; limit and word are of one version.
+            let (limit, word) = self.record.read(Resource::Steps);
+            self.note(Resource::Steps, recorded.cut || word.is_past_bound(limit.limit));
         }
         if self.discovered | used.discovered != 0 {
             self.tally(Resource::DiscoveredSteps, self.discovered, used.discovered);
