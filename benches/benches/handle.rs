@@ -11,6 +11,7 @@ fn main() {
         ours::usual(),
         ours::usual_clock(),
         ours::budget(),
+        ours::full(),
         ours::check(),
         ours::refused(),
         ours::refused_bare(),

@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use enforce_core::{
-    Actual, Demand, Enforcer, EnforcerBuilder, Execution, LongRunningExecutionPolicy, NanoUsd, ResourceLimits,
-    TenantPolicy, Timestamp, UNLIMITED,
+    Actual, Demand, Enforcer, EnforcerBuilder, Execution, LongRunningExecutionPolicy, NanoUsd, ProviderPolicy,
+    ResourceLimits, TenantPolicy, Timestamp, UNLIMITED,
 };
 
 use crate::Case;
@@ -29,10 +29,18 @@ pub enum Setting {
     Usual,
     /// The same, and a budget of the tenant.
     Budget,
+    /// Everything that can be limited so far: also memory, money, and the rates of a provider.
+    Full,
 }
 
 fn far_usd() -> Option<NanoUsd> {
     NanoUsd::new(FAR).ok()
+}
+
+/// Rates that refuse nobody: a microsecond's worth comes with each of the caller's ticks.
+fn fast() -> ProviderPolicy {
+    let limit = Some(60_000_000_000);
+    ProviderPolicy { requests_per_minute: limit, tokens_per_minute: limit, ..ProviderPolicy::default() }
 }
 
 impl Setting {
@@ -44,17 +52,24 @@ impl Setting {
         match self {
             Self::Bare => builder.limits(limits),
             Self::Active => builder.limits(limits).long_running(idle),
-            Self::Usual | Self::Budget => builder
-                .limits(ResourceLimits { max_tokens: FAR, max_wall_time_ms: UNLIMITED - 1, ..limits })
+            Self::Usual | Self::Budget | Self::Full => builder
+                .limits(ResourceLimits {
+                    max_tokens: FAR,
+                    max_wall_time_ms: UNLIMITED - 1,
+                    max_memory_mb: Some(FAR >> 20).filter(|_| self == Self::Full),
+                    max_cost_usd: far_usd().filter(|_| self == Self::Full),
+                    ..limits
+                })
                 .long_running(LongRunningExecutionPolicy {
                     max_discovered_steps: Some(FAR),
                     cost_alert_threshold_usd: far_usd(),
                     ..LongRunningExecutionPolicy::standard()
                 })
                 .tenant(TenantPolicy {
-                    budget_usd: far_usd().filter(|_| self == Self::Budget),
+                    budget_usd: far_usd().filter(|_| self != Self::Usual),
                     ..TenantPolicy::default()
-                }),
+                })
+                .provider(if self == Self::Full { fast() } else { ProviderPolicy::default() }),
         }
     }
 
@@ -172,6 +187,23 @@ pub fn usual_clock() -> Case {
 pub fn budget() -> Case {
     let (run, mut ticks) = Setting::Budget.execution();
     Case::new("handle, tenant budget", move || whole(&run, &mut ticks))
+}
+
+/// Everything that can be limited so far, with a fingerprint that changes from step to step, reserved and settled.
+pub fn full() -> Case {
+    let enforcer = Setting::Full.enforcer();
+    let provider = enforcer.provider("anthropic").ok();
+    let run = register(&enforcer, "exec_000000000000000000000000000");
+    let mut ticks = Ticks::from(run.started_at());
+    let mut fingerprint = 0_u64;
+    Case::new("handle, full", move || {
+        fingerprint += 1;
+        let demand = asked().memory_bytes(black_box(1 << 20)).fingerprint(fingerprint);
+        let demand = provider.map_or(demand, |provider| demand.provider(provider));
+        if let Ok(hold) = run.reserve_at(demand, ticks.tick()) {
+            black_box(hold.settle_at(used(), ticks.tick()).late);
+        }
+    })
 }
 
 /// Two workers on one execution, the usual cycle.

@@ -75,8 +75,12 @@ impl Case {
         (self.turn)(times)
     }
 
-    /// How many times fill a turn.
+    /// How many times fill a turn: the most of several attempts, since an interrupted one finds too few.
     fn calibrated(&mut self) -> u32 {
+        (0..5).map(|_| self.fitting()).max().unwrap_or(1)
+    }
+
+    fn fitting(&mut self) -> u32 {
         let mut times = 16;
         loop {
             let took = self.turn(times);
