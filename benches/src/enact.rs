@@ -12,6 +12,7 @@ use enact_core::kernel::{EnforcementMiddleware, ExecutionId, LongRunningExecutio
 
 use crate::Case;
 use crate::ids::Ids;
+use crate::pair::Span;
 use crate::rounds::now;
 
 fn limits() -> ResourceLimits {
@@ -106,13 +107,24 @@ fn whole_of(name: &'static str, ids: Ids) -> Case {
     Case::timed(name, move |times| time_async(times, async || whole(&middleware, ids.next_id(), &asked).await))
 }
 
-/// Two workers on one execution, the whole cycle.
+/// Two tasks on one execution, on the two workers of a runtime: the whole cycle.
+#[expect(clippy::expect_used, reason = "threads can be started, and tasks that do not panic can be joined")]
 pub fn whole_on_two_threads() -> Case {
     let (middleware, ids) = executions(Ids::one());
-    let asked = (limits(), policy());
-    Case::on_two_threads("enact whole, two threads", move || {
-        let (middleware, mut ids, asked) = (Arc::clone(&middleware), ids.clone(), asked.clone());
-        move |times| time_async(times, async || whole(&middleware, ids.next_id(), &asked).await)
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("two threads");
+    Case::at_once("enact whole, two threads", move |times| {
+        let task = || {
+            let (middleware, mut ids, asked) = (Arc::clone(&middleware), ids.clone(), (limits(), policy()));
+            runtime.spawn(async move {
+                let start = now();
+                for _ in 0..times {
+                    whole(&middleware, ids.next_id(), &asked).await;
+                }
+                Span::since(start)
+            })
+        };
+        let (one, other) = (task(), task());
+        runtime.block_on(async { [one.await.expect("no panic"), other.await.expect("no panic")] })
     })
 }
 

@@ -8,6 +8,7 @@ pub mod enact;
 pub mod floor;
 mod ids;
 pub mod ours;
+mod pair;
 pub mod report;
 pub mod resident;
 pub mod rivals;

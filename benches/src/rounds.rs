@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::pair::{self, Span};
+
 /// How long one turn of a case takes: far below a scheduler's time slice, so that few turns are interrupted.
 const TURN: Duration = Duration::from_micros(200);
 
@@ -43,26 +45,15 @@ impl Case {
         Self { name, turn: Box::new(turn), length: TURN }
     }
 
-    /// The same on two threads at once; `worker` makes each thread's own, which times itself. The figure is the time that
-    /// one thread takes for one of its own operations.
-    pub fn on_two_threads<F>(name: &'static str, worker: impl Fn() -> F + Sync + 'static) -> Self
-    where
-        F: FnMut(u32) -> Duration,
-    {
-        let turn = move |times| {
-            let start = std::sync::Barrier::new(2);
-            let work = || {
-                let mut worker = worker();
-                start.wait();
-                worker(times)
-            };
-            let (mine, theirs) = std::thread::scope(|scope| {
-                let other = scope.spawn(work);
-                (work(), other.join().unwrap_or_default())
-            });
-            (mine + theirs) / 2
-        };
-        Self { name, turn: Box::new(turn), length: SHARED_TURN }
+    /// Two threads at once; `worker` makes each one's own, which does it so many times. The figure is the time that one
+    /// takes for one of its own operations.
+    pub fn on_two_threads<F: FnMut(u32)>(name: &'static str, worker: impl Fn() -> F + Sync + 'static) -> Self {
+        Self::at_once(name, move |times| pair::threads(&worker, times))
+    }
+
+    /// Two of any kind at once.
+    pub(crate) fn at_once(name: &'static str, mut both: impl FnMut(u32) -> [Span; 2] + 'static) -> Self {
+        Self { name, turn: Box::new(move |times| pair::at_once(|| both(times))), length: SHARED_TURN }
     }
 
     /// What it is called.
@@ -97,6 +88,7 @@ impl Case {
 pub struct Rounds {
     cases: Vec<Case>,
     rounds: usize,
+    kept: usize,
 }
 
 /// Nanoseconds of one operation: a figure for every case and round.
@@ -118,9 +110,16 @@ pub struct Spread {
 }
 
 impl Rounds {
-    /// No cases yet.
-    pub fn new(rounds: usize) -> Self {
-        Self { cases: Vec::new(), rounds }
+    /// No cases yet. Of all rounds, the half is kept that was quietest as a whole: on a machine that others use as well,
+    /// the rest says more about them.
+    pub fn quiet(rounds: usize) -> Self {
+        Self { cases: Vec::new(), rounds, kept: rounds.div_ceil(2) }
+    }
+
+    /// No cases yet. All rounds are kept: where threads get in each other's way, a quiet round is one in which they did
+    /// not.
+    pub fn all(rounds: usize) -> Self {
+        Self { cases: Vec::new(), rounds, kept: rounds }
     }
 
     /// One more case.
@@ -128,8 +127,7 @@ impl Rounds {
         self.cases.push(case);
     }
 
-    /// Runs every case in turn, round after round, and keeps the half of the rounds that were quietest as a whole: on a
-    /// machine that others use as well, the rest says more about them.
+    /// Runs every case in turn, round after round.
     ///
     /// Each turn begins with a quarter that is not counted, which brings back into the caches what the other cases have
     /// driven out: the figures are of hot paths.
@@ -137,7 +135,7 @@ impl Rounds {
         let times: Vec<u32> = self.cases.iter_mut().map(Case::calibrated).collect();
         let mut rounds: Vec<(Duration, Vec<f64>)> = (0..self.rounds).map(|_| self.round(&times)).collect();
         rounds.sort_by_key(|(took, _)| *took);
-        rounds.truncate(self.rounds.div_ceil(2));
+        rounds.truncate(self.kept);
         let of = |place: usize| rounds.iter().filter_map(|(_, ns)| ns.get(place).copied()).collect();
         let ns = (0..self.cases.len()).map(of).collect();
         Figures { names: self.cases.iter().map(|case| case.name).collect(), ns }
