@@ -12,6 +12,7 @@ use crate::kernel::table::Rejected;
 use crate::limits::{
     ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProviderPolicy, ResourceLimits, TenantPolicy,
 };
+use crate::network::NetworkPolicy;
 use crate::plan::{Plan, RatePlan, Source};
 use crate::provider::{ProviderError, ProviderKey};
 use crate::record::Record;
@@ -30,6 +31,7 @@ pub struct EnforcerBuilder {
     policy: EnforcementPolicy,
     tenant: TenantPolicy,
     provider: ProviderPolicy,
+    network: NetworkPolicy,
     clock: Option<Clock>,
     caps: Caps,
 }
@@ -61,11 +63,21 @@ impl EnforcerBuilder {
         Self { provider, ..self }
     }
 
+    /// Which hosts executions may reach: [`Execution::check_host`] tells. Default: [`NetworkPolicy::Open`].
+    pub fn network(self, network: NetworkPolicy) -> Self {
+        Self { network, ..self }
+    }
+
     /// Everything that a policy file says.
     #[cfg(feature = "policy-file")]
     pub fn policy_file(self, file: crate::policy_file::PolicyFile) -> Self {
-        let crate::policy_file::PolicyFile { limits, long_running, enforcement, tenant, provider } = file;
-        self.limits(limits).long_running(long_running).policy(enforcement).tenant(tenant).provider(provider)
+        let crate::policy_file::PolicyFile { limits, long_running, enforcement, tenant, provider, network } = file;
+        self.limits(limits)
+            .long_running(long_running)
+            .policy(enforcement)
+            .tenant(tenant)
+            .provider(provider)
+            .network(network)
     }
 
     /// Where time comes from. Default: [`Clock::system`].
@@ -111,6 +123,7 @@ impl EnforcerBuilder {
         let live = self.tenant.max_concurrent_executions.or(self.limits.max_concurrent_executions);
         let tenant = TenantPlan::compile(&self.tenant, live, &self.policy)?;
         let rates = RatePlan::compile(&self.provider)?;
+        self.network.validate()?;
         Ok(self.compiled(plan, tenant, rates))
     }
 
@@ -121,7 +134,8 @@ impl EnforcerBuilder {
 
     fn compiled(self, plan: Plan, tenant: TenantPlan, rates: RatePlan) -> Enforcer {
         let clock = self.clock.unwrap_or_default();
-        let core = Core::new(clock, Arc::new(plan), tenant, rates, self.policy.actions.rate, self.caps);
+        let mut core = Core::new(clock, Arc::new(plan), tenant, rates, self.policy.actions.rate, self.caps);
+        core.network = self.network;
         Enforcer(Arc::new(Owner { core: Arc::new(core) }))
     }
 }
@@ -153,6 +167,7 @@ impl Enforcer {
             policy: EnforcementPolicy::default(),
             tenant: TenantPolicy::default(),
             provider: ProviderPolicy::default(),
+            network: NetworkPolicy::default(),
             clock: None,
             caps: Caps::default(),
         }

@@ -208,6 +208,25 @@ impl Execution {
         }
     }
 
+    /// Whether `host` may be reached, by the network policy of its enforcer. A pure check: it changes nothing, asks for no
+    /// state, and no reservation makes it.
+    ///
+    /// # Errors
+    /// `network_violation`: never to be retried.
+    ///
+    /// ```
+    /// use enforce_core::{Enforcer, NetworkPolicy};
+    ///
+    /// let run = Enforcer::builder().network(NetworkPolicy::AirGapped).build()?.execution("exec_1", "tenant_a").register()?;
+    /// run.check_host("localhost:11434")?; // a local provider
+    /// let refused = run.check_host("api.example.com").unwrap_err();
+    /// assert_eq!(refused.to_error().to_http_status(), 403);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check_host(&self, host: &str) -> Result<(), EnforcementViolation> {
+        self.0.core().network.check(host)
+    }
+
     /// One discovery deeper, until the guard is dropped.
     ///
     /// # Errors

@@ -6,8 +6,10 @@ use std::fmt;
 
 use self::read::{Entry, Key, Section, document, keys};
 use crate::limits::{
-    EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ProviderPolicy, ResourceLimits, TenantPolicy,
+    ConfigError, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ProviderPolicy, ResourceLimits,
+    TenantPolicy,
 };
+use crate::network::NetworkPolicy;
 
 const LIMITS: &[Key<ResourceLimits>] = keys!(ResourceLimits:
     max_steps, max_tokens, max_wall_time_ms, max_memory_mb, max_concurrent_executions, max_cost_usd,
@@ -30,13 +32,16 @@ const TENANT: &[Key<TenantPolicy>] = keys!(TenantPolicy: budget_usd, budget_peri
 const PROVIDER: &[Key<ProviderPolicy>] = keys!(ProviderPolicy:
     requests_per_minute, request_burst, tokens_per_minute, token_burst);
 
+const NETWORK: &[Key<Network>] = keys!(Network: air_gapped, allowed_hosts);
+
 /// The key of `[long_running]` that loads a preset.
 const PRESET: &str = "preset";
 
 /// What a policy file says, resolved and validated.
 ///
 /// The keys are the fields of the structs below, in sections `[limits]`, `[long_running]`, `[enforcement]`,
-/// `[actions]` (of the enforcement policy), `[tenant]` and `[provider]`. A limit that the file does not name is not set,
+/// `[actions]` (of the enforcement policy), `[tenant]` and `[provider]`; `[network]` has `air_gapped = true` or a list of
+/// `allowed_hosts`. A limit that the file does not name is not set,
 /// unlike in the structs' `Default`; other keys have their defaults. `preset` in `[long_running]` loads a preset,
 /// which the keys beside it override in any order. Money is a decimal string, or an integer of whole dollars.
 ///
@@ -74,6 +79,8 @@ pub struct PolicyFile {
     pub tenant: TenantPolicy,
     /// `[provider]`: how fast a provider may be asked.
     pub provider: ProviderPolicy,
+    /// `[network]`: which hosts may be reached.
+    pub network: NetworkPolicy,
 }
 
 impl PolicyFile {
@@ -86,6 +93,7 @@ impl PolicyFile {
             enforcement: EnforcementPolicy::default(),
             tenant: TenantPolicy::default(),
             provider: ProviderPolicy::default(),
+            network: NetworkPolicy::Open,
         }
     }
 
@@ -113,6 +121,7 @@ impl PolicyFile {
                 "actions" => entry.section()?.read(&mut file.enforcement.actions, ACTIONS, LimitActions::validate)?,
                 "tenant" => entry.section()?.read(&mut file.tenant, TENANT, TenantPolicy::validate)?,
                 "provider" => entry.section()?.read(&mut file.provider, PROVIDER, ProviderPolicy::validate)?,
+                "network" => file.network = read_network(&entry.section()?)?,
                 _ => return Err(entry.unknown_section()),
             }
         }
@@ -128,8 +137,38 @@ fn read_long_running(mut section: Section<'_>, policy: &mut LongRunningExecution
     section.read(policy, LONG_RUNNING, LongRunningExecutionPolicy::validate)
 }
 
+/// `[network]`, as it is written.
+#[derive(Default)]
+struct Network {
+    air_gapped: bool,
+    allowed_hosts: Option<Vec<String>>,
+}
+
+impl Network {
+    fn policy(&self) -> NetworkPolicy {
+        match &self.allowed_hosts {
+            Some(hosts) => NetworkPolicy::AllowList(hosts.clone()),
+            None if self.air_gapped => NetworkPolicy::AirGapped,
+            None => NetworkPolicy::Open,
+        }
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        if self.air_gapped && self.allowed_hosts.is_some() {
+            return Err(ConfigError::new("air_gapped", "allows no host of the list", "leave allowed_hosts out"));
+        }
+        self.policy().validate()
+    }
+}
+
+fn read_network(section: &Section<'_>) -> Result<NetworkPolicy, PolicyFileError> {
+    let mut network = Network::default();
+    section.read(&mut network, NETWORK, Network::validate)?;
+    Ok(network.policy())
+}
+
 /// Every section with its keys.
-fn known_keys() -> [(&'static str, Vec<&'static str>); 6] {
+fn known_keys() -> [(&'static str, Vec<&'static str>); 7] {
     fn names<T>(keys: &[Key<T>]) -> Vec<&'static str> {
         keys.iter().map(|(name, _)| *name).collect()
     }
@@ -142,6 +181,7 @@ fn known_keys() -> [(&'static str, Vec<&'static str>); 6] {
         ("actions", names(ACTIONS)),
         ("tenant", names(TENANT)),
         ("provider", names(PROVIDER)),
+        ("network", names(NETWORK)),
     ]
 }
 

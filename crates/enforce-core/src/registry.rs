@@ -10,6 +10,7 @@ use crate::kernel::cell::Cell;
 use crate::kernel::state::PAUSE_NUMBERS;
 use crate::kernel::table::{Rejected, Table};
 use crate::limits::Action;
+use crate::network::NetworkPolicy;
 use crate::plan::{Plan, RatePlan};
 use crate::provider::Providers;
 use crate::snapshot::TenantUsage;
@@ -55,6 +56,7 @@ pub(crate) struct Core {
     /// How many pauses there were.
     pauses: Cell,
     pub(crate) deadlines: Deadlines,
+    pub(crate) network: NetworkPolicy,
 }
 
 impl Core {
@@ -80,6 +82,7 @@ impl Core {
             left: Mutex::new(Some(VecDeque::new())),
             pauses: Cell::new(0),
             deadlines: Deadlines::new(caps.timed_holds),
+            network: NetworkPolicy::Open,
         }
     }
 

@@ -230,6 +230,19 @@ impl Value for Action {
     }
 }
 
+/// An array of strings.
+impl Value for Vec<String> {
+    fn read(entry: &Entry<'_>) -> Result<Self, PolicyFileError> {
+        let expected = || entry.expected("an array of strings");
+        let DeValue::Array(values) = &entry.value else { return Err(expected()) };
+        let text = |value: &DeValue<'_>| match value {
+            DeValue::String(text) => Some(text.clone().into_owned()),
+            _ => None,
+        };
+        values.iter().map(|value| text(value.get_ref())).collect::<Option<_>>().ok_or_else(expected)
+    }
+}
+
 impl Value for BudgetPeriod {
     fn read(entry: &Entry<'_>) -> Result<Self, PolicyFileError> {
         entry.one_of(&[Self::Total, Self::Day])

@@ -68,6 +68,8 @@ fn every_key_of_every_section_is_read() {
         request_burst = 14
         tokens_per_minute = 400_000
         token_burst = 15
+        [network]
+        allowed_hosts = ["api.example.com", "*.internal"]
         "#,
     );
     let limits = ResourceLimits {
@@ -112,7 +114,10 @@ fn every_key_of_every_section_is_read() {
         tokens_per_minute: Some(400_000),
         token_burst: Some(15),
     };
-    assert_eq!(file, PolicyFile { limits, long_running, enforcement, tenant, provider });
+    let network = NetworkPolicy::AllowList(vec!["api.example.com".into(), "*.internal".into()]);
+    assert_eq!(file, PolicyFile { limits, long_running, enforcement, tenant, provider, network });
+    assert_eq!(parse("[network]\nair_gapped = true").network, NetworkPolicy::AirGapped);
+    assert_eq!(parse("[network]\nair_gapped = false").network, NetworkPolicy::Open);
 }
 
 #[test]
@@ -128,6 +133,7 @@ fn every_field_of_the_structs_is_a_key() {
         fields(&file.enforcement.actions),
         fields(&file.tenant),
         fields(&file.provider),
+        vec!["air_gapped".to_owned(), "allowed_hosts".to_owned()],
     ];
     for ((section, mut keys), mut fields) in known_keys().into_iter().zip(structs) {
         keys.sort_unstable();
@@ -257,6 +263,27 @@ fn a_key_in_the_wrong_place_is_sent_to_its_section() {
 }
 
 #[test]
+fn hosts_that_are_none_are_refused_where_they_stand() {
+    for (text, message) in [
+        (
+            "[network]\nallowed_hosts = [\"http://a.b\"]",
+            "line 2, column 17: network.allowed_hosts: \"http://a.b\" names no host; write a host without a port, such as \
+             api.example.com, or *.example.com for all below it",
+        ),
+        (
+            "[network]\nallowed_hosts = [1]",
+            "line 2, column 17: network.allowed_hosts: expected an array of strings, found an array",
+        ),
+        (
+            "[network]\nair_gapped = true\nallowed_hosts = []",
+            "line 2, column 14: network.air_gapped: allows no host of the list; leave allowed_hosts out",
+        ),
+    ] {
+        assert_eq!(refusal(text), message);
+    }
+}
+
+#[test]
 fn an_unknown_name_like_no_other_is_answered_with_all_there_are() {
     assert_eq!(
         refusal("[tenant]\ncolour = 5"),
@@ -265,7 +292,7 @@ fn an_unknown_name_like_no_other_is_answered_with_all_there_are() {
     assert_eq!(
         refusal("[spaceship]"),
         "line 1, column 2: spaceship: unknown section; the sections are limits, long_running, enforcement, actions, \
-         tenant, provider"
+         tenant, provider, network"
     );
 }
 

@@ -5,6 +5,7 @@ use enforce_core::{Action, Cause, EnforcementPolicy, LimitActions, Status};
 mod amounts;
 mod errors;
 mod guards;
+mod hosts;
 mod order;
 mod overdrafts;
 mod rates;
