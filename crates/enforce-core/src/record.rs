@@ -23,40 +23,47 @@ use crate::snapshot::{Outstanding, Status, UsageSnapshot};
 use crate::sync::{Arc, OnceLock};
 use crate::tenant::Tenant;
 
-/// What every step of an execution touches: one block, because one step updates most of it.
+/// What steps of an execution write: one block. The words that nearly every step updates stand first and together, for
+/// two workers hand a line to and fro once a word at worst.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Hot {
-    tallies: [Tally; Resource::ALL.len()],
-    /// Steps that will stay, kept only once others take from the tally, too: see [`METERED`].
-    pub(crate) steps: Meter,
+    /// Of steps, tokens and cost.
+    common: [Tally; 3],
     pub(crate) input_tokens: Meter,
     pub(crate) output_tokens: Meter,
     pub(crate) cost: Meter,
-    pub(crate) discovered: Meter,
     pub(crate) activity: Activity,
     /// Open holds that set nothing aside and so show in no tally; counted only where idleness is limited.
     pub(crate) bare_holds: Tally,
+    /// Of memory and discovered steps.
+    rare: [Tally; 2],
+    pub(crate) discovered: Meter,
+    /// Steps that will stay, kept only once others take from the tally, too: see [`METERED`].
+    pub(crate) steps: Meter,
     pub(crate) depth: Depth,
 }
 
 impl Hot {
     fn new(plan: &Plan, now_ns: u64) -> Self {
+        let tally = |resource| Tally::new(plan.tally(resource).limit);
         Self {
-            tallies: Resource::ALL.map(|resource| Tally::new(plan.tally(resource).limit)),
-            steps: Meter::new(),
+            common: [Resource::Steps, Resource::Tokens, Resource::Cost].map(tally),
             input_tokens: Meter::new(),
             output_tokens: Meter::new(),
             cost: Meter::new(),
-            discovered: Meter::new(),
             activity: Activity::new(now_ns),
             bare_holds: Tally::new(0),
+            rare: [Resource::Memory, Resource::DiscoveredSteps].map(tally),
+            discovered: Meter::new(),
+            steps: Meter::new(),
             depth: Depth::new(),
         }
     }
 
     #[inline]
     pub(crate) fn tally(&self, resource: Resource) -> &Tally {
-        let [steps, tokens, memory, cost, discovered] = &self.tallies;
+        let ([steps, tokens, cost], [memory, discovered]) = (&self.common, &self.rare);
         match resource {
             Resource::Steps => steps,
             Resource::Tokens => tokens,
@@ -112,10 +119,10 @@ pub(crate) struct Record {
     pub(crate) started: Timestamp,
     /// As registered.
     plan: Arc<Plan>,
+    pub(crate) tenant: Arc<Tenant>,
     /// Steps are all that is limited, here and of its tenant's.
     pub(crate) bare: bool,
     pub(crate) hot: Hot,
-    pub(crate) tenant: Arc<Tenant>,
     /// What only some have.
     extra: OnceLock<Box<Extra>>,
     lifecycle: Lifecycle,
@@ -126,13 +133,18 @@ pub(crate) struct Record {
 
 /// Bytes that an [`Arc`] counts in, before what it holds.
 const ARC: usize = 16;
-/// A line less the 16 bytes to which allocators align.
-const APART: usize = 48;
+/// A cache line.
+const LINE: usize = 64;
+/// How allocators align at least.
+const ALIGNED: usize = 16;
 const _: () = {
-    let begin = std::mem::offset_of!(Record, hot);
-    let end = begin + std::mem::size_of::<Hot>();
-    assert!(ARC + begin >= APART && std::mem::size_of::<Record>() - end >= APART, "hot words could share a line");
-    assert!(ARC + std::mem::size_of::<Record>() <= 256 - 8, "does not fit where an allocator puts 256 bytes");
+    let (begin, size) = (ARC + std::mem::offset_of!(Record, hot), ARC + std::mem::size_of::<Record>());
+    assert!(begin.is_multiple_of(LINE), "hot words begin with a line where allocations of 256 bytes do");
+    assert!(
+        begin >= LINE - ALIGNED && size - begin - std::mem::size_of::<Hot>() >= LINE - ALIGNED,
+        "neighbours are near"
+    );
+    assert!(size <= 256 - 8, "an allocation of 256 bytes, and what an allocator notes of it");
 };
 
 impl Record {
@@ -323,7 +335,7 @@ impl Record {
     }
 
     fn tallies(&self) -> impl Iterator<Item = &Tally> + Clone {
-        self.hot.tallies.iter()
+        Resource::ALL.into_iter().map(|resource| self.hot.tally(resource))
     }
 
     pub(crate) fn state(&self) -> State {
