@@ -1,14 +1,15 @@
 //! Recorded traces: read exactly, put in order, checked.
 //!
-//! Each format has one file here that turns it into items. azure, mooncake and aider are read as they stand, a row at a
-//! time; all others are sorted through an index.
+//! Every file is read once, so that it may be a pipe. Each format has one file here that turns it into items. azure,
+//! mooncake and aider are read as they stand, a row at a time; all others are sorted through an index.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 mod aider;
 mod azure;
 mod error;
 mod events;
+mod files;
 mod format;
 mod intercode;
 mod item;
@@ -30,8 +31,10 @@ pub(crate) use item::{Item, Run, Step};
 
 use crate::progress::Progress;
 use error::{Mismatch, Place};
+use files::Files;
 use requests::Requests;
 use sorted::Index;
+use source::Source;
 
 /// An open trace: what happens in it, in decision order. It ends at the first error.
 pub(crate) struct Trace {
@@ -46,19 +49,20 @@ pub(crate) struct Trace {
 impl Trace {
     /// Opens the files of one trace. They have to be of one format: `format`, or else the one that they show.
     pub(crate) fn open(paths: &[PathBuf], format: Option<Format>, progress: &Progress) -> Result<Self, TraceError> {
+        let mut files = Files::new(paths, progress);
         let format = match format {
             Some(format) => format,
-            None => recognise(paths)?,
+            None => files.recognise()?,
         };
         let items: Box<dyn Iterator<Item = Result<Item, TraceError>>> = match format {
-            Format::Azure => Box::new(Requests::<azure::Azure>::new(paths, progress)),
-            Format::Mooncake => Box::new(Requests::<mooncake::Mooncake>::new(paths, progress)),
-            Format::Aider => Box::new(aider::Aider::new(paths, progress)),
-            Format::Steps => sorted(paths, progress, steps::read)?,
-            Format::MiniSweAgent => sorted(paths, progress, mini_swe_agent::read)?,
-            Format::SweAgent => sorted(paths, progress, swe_agent::read)?,
-            Format::Intercode => sorted(paths, progress, intercode::read)?,
-            Format::Events => sorted(paths, progress, events::read)?,
+            Format::Azure => Box::new(Requests::<azure::Azure>::new(files)),
+            Format::Mooncake => Box::new(Requests::<mooncake::Mooncake>::new(files)),
+            Format::Aider => Box::new(aider::Aider::new(files)),
+            Format::Steps => sorted(files, steps::read)?,
+            Format::MiniSweAgent => sorted(files, mini_swe_agent::read)?,
+            Format::SweAgent => sorted(files, swe_agent::read)?,
+            Format::Intercode => sorted(files, intercode::read)?,
+            Format::Events => sorted(files, events::read)?,
         };
         let first = paths.first().cloned().unwrap_or_default();
         Ok(Self { format, items, first, rows: 0, ended: false })
@@ -92,36 +96,14 @@ impl Iterator for Trace {
     }
 }
 
-fn recognise(paths: &[PathBuf]) -> Result<Format, TraceError> {
-    let mut all: Option<(&Path, Format)> = None;
-    for path in paths {
-        let format = Format::of(path)?;
-        match all {
-            None => all = Some((path, format)),
-            Some((_, first)) if first == format => {}
-            Some((first_path, first)) => {
-                let first_path = error::printable(&first_path.to_string_lossy());
-                let mismatch = Mismatch::said(format!("the format {format}"), format!("{first}, as {first_path}"));
-                return Err(Place::file(path).wrong("", mismatch));
-            }
-        }
-    }
-    let no_files = || Place::file(Path::new("trace")).wrong("", Mismatch::said("no file", "one or more"));
-    all.map(|(_, format)| format).ok_or_else(no_files)
-}
-
 /// A reader of a format whose rows are sorted.
-type Read = fn(&Path, &Progress, &mut Index) -> Result<(), TraceError>;
+type Read = fn(Source, &mut Index) -> Result<(), TraceError>;
 
-fn sorted(
-    paths: &[PathBuf],
-    progress: &Progress,
-    read_file: Read,
-) -> Result<Box<dyn Iterator<Item = Result<Item, TraceError>>>, TraceError> {
+fn sorted(mut files: Files, read: Read) -> Result<Box<dyn Iterator<Item = Result<Item, TraceError>>>, TraceError> {
     let mut index = Index::default();
-    for path in paths {
-        index.begin_file(path);
-        read_file(path, progress, &mut index)?;
+    while let Some(source) = files.next()? {
+        index.begin_file(source.path());
+        read(source, &mut index)?;
     }
     Ok(Box::new(index.sort()?.map(Ok)))
 }

@@ -2,19 +2,18 @@
 //! begins one, `exit` ends it, and a `message_send` with none open begins one.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::{Mismatch, Place, TraceError};
+use super::files::Files;
 use super::item::{Amounts, Item, ONE_PROVIDER, Run, Step};
 use super::json::{self, text};
 use super::order::FileOrder;
 use super::source::Lines;
 use super::value;
-use crate::progress::Progress;
 
 #[derive(Deserialize)]
 struct Event<'a> {
@@ -44,9 +43,8 @@ struct Session {
 /// The events of all files, one after the other.
 #[derive(Debug)]
 pub(crate) struct Aider {
-    paths: VecDeque<PathBuf>,
+    files: Files,
     lines: Option<Lines>,
-    progress: Progress,
     order: FileOrder,
     sessions: Sessions,
     ready: VecDeque<Item>,
@@ -61,15 +59,8 @@ struct Sessions {
 }
 
 impl Aider {
-    pub(crate) fn new(paths: &[PathBuf], progress: &Progress) -> Self {
-        Self {
-            paths: paths.to_vec().into(),
-            lines: None,
-            progress: progress.clone(),
-            order: FileOrder::default(),
-            sessions: Sessions::default(),
-            ready: VecDeque::new(),
-        }
+    pub(crate) fn new(files: Files) -> Self {
+        Self { files, lines: None, order: FileOrder::default(), sessions: Sessions::default(), ready: VecDeque::new() }
     }
 
     fn item(&mut self) -> Result<Option<Item>, TraceError> {
@@ -83,8 +74,8 @@ impl Aider {
                 self.sessions.take(place, line, &mut self.order, &mut self.ready)?;
                 continue;
             }
-            match self.paths.pop_front() {
-                Some(path) => self.lines = Some(Lines::open(&path, &self.progress)?),
+            match self.files.next()? {
+                Some(source) => self.lines = Some(Lines::of(source)),
                 None => return Ok(None),
             }
         }
@@ -202,13 +193,14 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::progress::Progress;
 
     fn items(lines: &[&str]) -> Vec<Result<Item, String>> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         for line in lines {
             writeln!(file, "{line}").unwrap();
         }
-        let aider = Aider::new(&[file.path().to_path_buf()], &Progress::default());
+        let aider = Aider::new(Files::new(&[file.path().to_path_buf()], &Progress::default()));
         aider.map(|item| item.map_err(|error| error.to_string())).collect()
     }
 

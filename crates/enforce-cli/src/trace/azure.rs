@@ -1,13 +1,11 @@
 //! `azure`: CSV of requests, `TIMESTAMP,ContextTokens,GeneratedTokens`.
 
-use std::path::Path;
-
 use super::error::TraceError;
 use super::order::FileOrder;
 use super::requests::{Request, RequestFile};
+use super::source::Source;
 use super::table::Table;
 use super::value;
-use crate::progress::Progress;
 
 const TIME: &str = "TIMESTAMP";
 const INPUT: &str = "ContextTokens";
@@ -23,8 +21,8 @@ pub(crate) struct Azure {
 impl RequestFile for Azure {
     const TENANT: &'static str = "azure";
 
-    fn open(path: &Path, progress: &Progress) -> Result<Self, TraceError> {
-        let table = Table::open(path, progress)?;
+    fn of(source: Source) -> Result<Self, TraceError> {
+        let table = Table::of(source)?;
         let columns = [table.required_column(TIME)?, table.required_column(INPUT)?, table.required_column(OUTPUT)?];
         Ok(Self { table, columns })
     }

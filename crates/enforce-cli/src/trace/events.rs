@@ -2,8 +2,6 @@
 //!
 //! A key that is not ours is an error: a misspelt amount must not count as none.
 
-use std::path::Path;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -11,9 +9,8 @@ use super::error::{Mismatch, Place, TraceError};
 use super::item::Amounts;
 use super::json::{self, text};
 use super::sorted::{Index, Record};
-use super::source::Lines;
+use super::source::{Lines, Source};
 use super::value;
-use crate::progress::Progress;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,8 +39,8 @@ struct Quantities<'a> {
 }
 
 /// Reads a file's steps into the index.
-pub(crate) fn read(path: &Path, progress: &Progress, index: &mut Index) -> Result<(), TraceError> {
-    let mut lines = Lines::open(path, progress)?;
+pub(crate) fn read(source: Source, index: &mut Index) -> Result<(), TraceError> {
+    let mut lines = Lines::of(source);
     let mut seq_before = None;
     while let Some((place, line)) = lines.next()? {
         let event: Event<'_> = json::object(place, line)?;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
 
 use clap::ValueEnum;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
@@ -11,7 +10,6 @@ use serde_json::value::RawValue;
 
 use super::error::{Mismatch, Place, TraceError};
 use super::source::{BYTE_ORDER_MARK, MAX_DOCUMENT_BYTES, Source};
-use crate::progress::Progress;
 
 /// A trace's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -52,10 +50,11 @@ impl fmt::Display for Format {
 }
 
 impl Format {
-    /// Recognises a format by what the file says, not by its name.
-    pub(crate) fn of(path: &Path) -> Result<Self, TraceError> {
-        let here = Place::file(path);
-        let mut reader = BufReader::new(Source::open(path, &Progress::default())?.take(MAX_DOCUMENT_BYTES));
+    /// Recognises a format by what the file says, not by its name. Nothing is taken from the source.
+    pub(crate) fn of(source: &mut Source) -> Result<Self, TraceError> {
+        let path = source.path().to_path_buf();
+        let here = Place::file(&path);
+        let mut reader = BufReader::new(source.ahead().take(MAX_DOCUMENT_BYTES));
         if reader.fill_buf().map_err(|error| here.unreadable(&error))?.starts_with(BYTE_ORDER_MARK) {
             reader.consume(BYTE_ORDER_MARK.len());
         }
@@ -160,11 +159,12 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::progress::Progress;
 
     fn format_of(content: &str) -> Result<Format, String> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(content.as_bytes()).unwrap();
-        Format::of(file.path()).map_err(|error| error.to_string())
+        Format::of(&mut Source::open(file.path(), &Progress::default()).unwrap()).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! `intercode`: a JSON object of runs, which record their actions alone. The file is the tenant, each run an execution.
 
 use std::fmt;
-use std::path::Path;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -9,9 +8,8 @@ use serde_json::value::RawValue;
 use super::error::{Mismatch, Place, TraceError};
 use super::json::{self, text};
 use super::sorted::{Index, Record};
-use super::source;
+use super::source::{self, Source};
 use super::value;
-use crate::progress::Progress;
 
 #[derive(serde::Deserialize)]
 struct Run<'a> {
@@ -51,8 +49,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Runs<'a> {
 }
 
 /// Reads a file's runs into the index.
-pub(crate) fn read(path: &Path, progress: &Progress, index: &mut Index) -> Result<(), TraceError> {
-    let document = source::document(path, progress)?;
+pub(crate) fn read(mut source: Source, index: &mut Index) -> Result<(), TraceError> {
+    let document = source::document(&mut source)?;
+    let path = source.path();
     let file = Place::file(path);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let tenant = value::id(&stem).map_err(|mismatch| file.wrong("file name", mismatch))?;

@@ -12,9 +12,8 @@ use super::error::{Place, TraceError};
 use super::item::Amounts;
 use super::json::{self, text};
 use super::sorted::{Index, Record};
-use super::source;
+use super::source::{self, Source};
 use super::value;
-use crate::progress::Progress;
 
 #[derive(Deserialize)]
 struct Run<'a> {
@@ -79,8 +78,9 @@ struct Usage<'a> {
 }
 
 /// Reads a file's run into the index.
-pub(crate) fn read(path: &Path, progress: &Progress, index: &mut Index) -> Result<(), TraceError> {
-    let document = source::document(path, progress)?;
+pub(crate) fn read(mut source: Source, index: &mut Index) -> Result<(), TraceError> {
+    let document = source::document(&mut source)?;
+    let path = source.path();
     let file = Place::file(path);
     let run: Run<'_> = json::object(file, &document)?;
     let stem = stem(path);

@@ -1,7 +1,5 @@
 //! `mooncake`: JSONL of requests, `timestamp` (ms), `input_length`, `output_length`.
 
-use std::path::Path;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -9,9 +7,8 @@ use super::error::TraceError;
 use super::json::{self, text};
 use super::order::FileOrder;
 use super::requests::{Request, RequestFile};
-use super::source::Lines;
+use super::source::{Lines, Source};
 use super::value;
-use crate::progress::Progress;
 
 #[derive(Deserialize)]
 struct Line<'a> {
@@ -28,8 +25,8 @@ pub(crate) struct Mooncake(Lines);
 impl RequestFile for Mooncake {
     const TENANT: &'static str = "mooncake";
 
-    fn open(path: &Path, progress: &Progress) -> Result<Self, TraceError> {
-        Ok(Self(Lines::open(path, progress)?))
+    fn of(source: Source) -> Result<Self, TraceError> {
+        Ok(Self(Lines::of(source)))
     }
 
     fn next(&mut self, order: &mut FileOrder) -> Result<Option<Request>, TraceError> {

@@ -1,6 +1,7 @@
 //! Recordings that are not part of this repository: read from `ENFORCE_TRACES`, or from `shared/data` beside it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::*;
 

@@ -1,13 +1,12 @@
 //! Traces of an LLM service: single requests, in file order. Each is an execution of one step, of one tenant.
 
-use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::error::TraceError;
+use super::files::Files;
 use super::item::{Amounts, Item, ONE_PROVIDER, Run, Step};
 use super::order::FileOrder;
-use crate::progress::Progress;
+use super::source::Source;
 
 /// One request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +21,7 @@ pub(crate) trait RequestFile: Sized {
     /// The tenant that all requests are of.
     const TENANT: &'static str;
 
-    fn open(path: &Path, progress: &Progress) -> Result<Self, TraceError>;
+    fn of(source: Source) -> Result<Self, TraceError>;
 
     fn next(&mut self, order: &mut FileOrder) -> Result<Option<Request>, TraceError>;
 }
@@ -30,9 +29,8 @@ pub(crate) trait RequestFile: Sized {
 /// The requests of all files, one after the other.
 #[derive(Debug)]
 pub(crate) struct Requests<F> {
-    paths: VecDeque<PathBuf>,
+    files: Files,
     file: Option<F>,
-    progress: Progress,
     order: FileOrder,
     row: u64,
     tenant: Rc<str>,
@@ -40,11 +38,10 @@ pub(crate) struct Requests<F> {
 }
 
 impl<F: RequestFile> Requests<F> {
-    pub(crate) fn new(paths: &[PathBuf], progress: &Progress) -> Self {
+    pub(crate) fn new(files: Files) -> Self {
         Self {
-            paths: paths.to_vec().into(),
+            files,
             file: None,
-            progress: progress.clone(),
             order: FileOrder::default(),
             row: 0,
             tenant: F::TENANT.into(),
@@ -59,8 +56,8 @@ impl<F: RequestFile> Requests<F> {
             {
                 return Ok(Some(request));
             }
-            match self.paths.pop_front() {
-                Some(path) => self.file = Some(F::open(&path, &self.progress)?),
+            match self.files.next()? {
+                Some(source) => self.file = Some(F::of(source)?),
                 None => return Ok(None),
             }
         }

@@ -1,4 +1,5 @@
-//! A trace file's bytes: opened, counted for the progress bar, and never more than a bound of them in memory at once.
+//! A trace file's bytes: opened once, counted for the progress bar, and never more than a bound of them in memory at
+//! once.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,24 +14,57 @@ pub(crate) const MAX_LINE_BYTES: usize = 16 << 20;
 /// The largest JSON document, which has to be read whole.
 pub(crate) const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
 
-/// An open file that counts what is read of it.
+/// An open file that counts what is read of it. It may be a pipe, whose bytes come only once: what [`Ahead`] has read
+/// of it is kept until it is read in earnest.
 #[derive(Debug)]
 pub(crate) struct Source {
+    path: PathBuf,
     file: File,
+    /// What was read ahead, and how much of that has been read in earnest.
+    ahead: Vec<u8>,
+    taken: usize,
     progress: Progress,
 }
 
 impl Source {
     pub(crate) fn open(path: &Path, progress: &Progress) -> Result<Self, TraceError> {
         let file = File::open(path).map_err(|error| Place::file(path).unreadable(&error))?;
-        Ok(Self { file, progress: progress.clone() })
+        Ok(Self { path: path.to_path_buf(), file, ahead: Vec::new(), taken: 0, progress: progress.clone() })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A look at what comes, before anything has been read in earnest: all of it will be read again.
+    pub(crate) fn ahead(&mut self) -> Ahead<'_> {
+        Ahead(self)
     }
 }
 
 impl Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.file.read(buffer)?;
+        let mut kept = self.ahead.get(self.taken..).unwrap_or_default();
+        let bytes = if kept.is_empty() { self.file.read(buffer)? } else { kept.read(buffer)? };
+        if self.taken < self.ahead.len() {
+            self.taken += bytes;
+        } else {
+            self.ahead = Vec::new();
+            self.taken = 0;
+        }
         self.progress.add(bytes);
+        Ok(bytes)
+    }
+}
+
+/// Reads a source without taking anything from it.
+#[derive(Debug)]
+pub(crate) struct Ahead<'a>(&'a mut Source);
+
+impl Read for Ahead<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.0.file.read(buffer)?;
+        self.0.ahead.extend_from_slice(&buffer[..bytes]);
         Ok(bytes)
     }
 }
@@ -46,9 +80,9 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    pub(crate) fn open(path: &Path, progress: &Progress) -> Result<Self, TraceError> {
-        let reader = BufReader::new(Source::open(path, progress)?);
-        Ok(Self { path: path.to_path_buf(), reader, bytes: Vec::new(), row: 0, line: 0 })
+    pub(crate) fn of(source: Source) -> Self {
+        let path = source.path().to_path_buf();
+        Self { path, reader: BufReader::new(source), bytes: Vec::new(), row: 0, line: 0 }
     }
 
     /// The next line and where it stands, without its line break.
@@ -82,11 +116,11 @@ impl Lines {
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The text of a file that is one JSON document.
-pub(crate) fn document(path: &Path, progress: &Progress) -> Result<String, TraceError> {
+pub(crate) fn document(source: &mut Source) -> Result<String, TraceError> {
     let mut bytes = Vec::new();
-    let mut source = Source::open(path, progress)?.take(MAX_DOCUMENT_BYTES + 1);
-    let here = Place::file(path);
-    source.read_to_end(&mut bytes).map_err(|error| here.unreadable(&error))?;
+    let read = source.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes);
+    let here = Place::file(source.path());
+    read.map_err(|error| here.unreadable(&error))?;
     if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
         let mismatch = Mismatch::said("a document of more than 64 MiB", "a JSON document of 64 MiB at most");
         return Err(here.wrong("", mismatch));
@@ -115,7 +149,7 @@ mod tests {
     fn lines_of(content: &[u8]) -> Vec<Result<(u64, u64, String), String>> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(content).unwrap();
-        let mut lines = Lines::open(file.path(), &Progress::default()).unwrap();
+        let mut lines = Lines::of(Source::open(file.path(), &Progress::default()).unwrap());
         let mut found = Vec::new();
         loop {
             match lines.next() {
@@ -149,16 +183,31 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&content).unwrap();
         let read = Progress::default();
-        let mut lines = Lines::open(file.path(), &read).unwrap();
+        let mut lines = Lines::of(Source::open(file.path(), &read).unwrap());
         assert!(lines.next().unwrap_err().to_string().contains("a line of more than 16 MiB"));
         assert!(read.bytes() <= MAX_LINE_BYTES as u64 + (64 << 10));
+    }
+
+    #[test]
+    fn what_was_read_ahead_is_read_again_and_counted_once() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let progress = Progress::default();
+        let mut source = Source::open(file.path(), &progress).unwrap();
+        let mut seen = [0; 4];
+        source.ahead().read_exact(&mut seen).unwrap();
+        assert_eq!((&seen, progress.bytes()), (b"0123", 0));
+        let mut all = String::new();
+        source.read_to_string(&mut all).unwrap();
+        assert_eq!((all.as_str(), progress.bytes()), ("0123456789", 10));
     }
 
     #[test]
     fn a_document_names_the_line_of_a_bad_byte() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), b"{\n \"a\xFF\"}").unwrap();
-        let message = document(file.path(), &Progress::default()).unwrap_err().to_string();
+        let mut source = Source::open(file.path(), &Progress::default()).unwrap();
+        let message = document(&mut source).unwrap_err().to_string();
         assert!(message.contains("line 2, column 4, found bytes that are not UTF-8"), "{message}");
     }
 
@@ -166,9 +215,9 @@ mod tests {
     fn missing_files_and_directories_are_said_so() {
         let folder = tempfile::tempdir().unwrap();
         let read = Progress::default();
-        let message = document(&folder.path().join("none"), &read).unwrap_err().to_string();
+        let message = Source::open(&folder.path().join("none"), &read).unwrap_err().to_string();
         assert!(message.contains("found no such file"), "{message}");
-        let message = document(folder.path(), &read).unwrap_err().to_string();
+        let message = document(&mut Source::open(folder.path(), &read).unwrap()).unwrap_err().to_string();
         assert!(message.contains("found a directory"), "{message}");
     }
 }

@@ -1,18 +1,16 @@
 //! `steps`: CSV of agents' steps. `tenant`, `execution` and `step` have to be there; `t_ns`, `provider`, `model`,
 //! `input_tokens`, `output_tokens`, `cost_nanousd` and `action_sha16` may be; other columns are passed over.
 
-use std::path::Path;
-
 use super::error::TraceError;
 use super::item::Amounts;
 use super::sorted::{Index, Record};
+use super::source::Source;
 use super::table::Table;
 use super::value;
-use crate::progress::Progress;
 
 /// Reads a file's rows into the index.
-pub(crate) fn read(path: &Path, progress: &Progress, index: &mut Index) -> Result<(), TraceError> {
-    let mut table = Table::open(path, progress)?;
+pub(crate) fn read(source: Source, index: &mut Index) -> Result<(), TraceError> {
+    let mut table = Table::of(source)?;
     let tenant = table.required_column("tenant")?;
     let execution = table.required_column("execution")?;
     let step = table.required_column("step")?;

@@ -1,8 +1,6 @@
 //! `swe-agent`: one run a file (.traj). It records the actions of its steps, and tokens and cost of the whole run
 //! alone: they are the last step's here, so that a replay counts them once and no earlier than they were known.
 
-use std::path::Path;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -10,9 +8,8 @@ use super::error::{Place, TraceError};
 use super::item::Amounts;
 use super::json::{self, text};
 use super::sorted::{Index, Record};
-use super::source;
+use super::source::{self, Source};
 use super::value;
-use crate::progress::Progress;
 
 #[derive(Deserialize)]
 struct Run<'a> {
@@ -45,8 +42,9 @@ struct Stats<'a> {
 const TENANT: &str = "swe-agent";
 
 /// Reads a file's run into the index.
-pub(crate) fn read(path: &Path, progress: &Progress, index: &mut Index) -> Result<(), TraceError> {
-    let document = source::document(path, progress)?;
+pub(crate) fn read(mut source: Source, index: &mut Index) -> Result<(), TraceError> {
+    let document = source::document(&mut source)?;
+    let path = source.path();
     let file = Place::file(path);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let execution = value::id(&stem).map_err(|mismatch| file.wrong("file name", mismatch))?;

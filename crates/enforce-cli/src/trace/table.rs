@@ -1,13 +1,12 @@
 //! A CSV file with a header, one row at a time.
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
 use super::error::{Mismatch, Place, TraceError, excerpt};
 use super::source::{MAX_LINE_BYTES, Source};
-use crate::progress::Progress;
 
 /// A reader that fails once it has read more than one row may have. The table resets it after each row; what the CSV
 /// reader buffers ahead makes it exact to a buffer (8 KiB).
@@ -53,14 +52,14 @@ impl<'a> Row<'a> {
 }
 
 impl Table {
-    pub(crate) fn open(path: &Path, progress: &Progress) -> Result<Self, TraceError> {
-        let bounded = Bounded { source: Source::open(path, progress)?, since_last_row: 0 };
-        let mut reader = ReaderBuilder::new().from_reader(bounded);
+    pub(crate) fn of(source: Source) -> Result<Self, TraceError> {
+        let path = source.path().to_path_buf();
+        let mut reader = ReaderBuilder::new().from_reader(Bounded { source, since_last_row: 0 });
         let header = match reader.headers() {
             Ok(header) => header.clone(),
-            Err(error) => return Err(unusable(Place { file: path, row: 0, line: 1 }, &error)),
+            Err(error) => return Err(unusable(Place { file: &path, row: 0, line: 1 }, &error)),
         };
-        Ok(Self { path: path.to_path_buf(), reader, header, record: StringRecord::new(), row: 0 })
+        Ok(Self { path, reader, header, record: StringRecord::new(), row: 0 })
     }
 
     /// Where the column `name` stands, if there is one. Two are an error.
@@ -124,11 +123,12 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::progress::Progress;
 
     fn table(content: &[u8]) -> (tempfile::NamedTempFile, Table) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(content).unwrap();
-        let table = Table::open(file.path(), &Progress::default()).unwrap();
+        let table = Table::of(Source::open(file.path(), &Progress::default()).unwrap()).unwrap();
         (file, table)
     }
 

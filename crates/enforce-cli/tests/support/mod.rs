@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -37,6 +39,24 @@ impl Folder {
 /// `enforce replay` with these arguments.
 pub(crate) fn enforce<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
     Command::new(env!("CARGO_BIN_EXE_enforce")).arg("replay").args(arguments).output().unwrap()
+}
+
+/// `enforce replay` with standard input that is a pipe: the two parts come one after the other.
+pub(crate) fn enforce_piped<S: AsRef<std::ffi::OsStr>>(
+    arguments: impl IntoIterator<Item = S>,
+    parts: [&[u8]; 2],
+) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_enforce"));
+    command.arg("replay").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    for part in parts {
+        pipe.write_all(part).unwrap();
+        // Long enough for a reader to see the parts apart; a reader that does not is no worse.
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    drop(pipe);
+    child.wait_with_output().unwrap()
 }
 
 /// The report, the letters and the executions of a replay that has to succeed.
