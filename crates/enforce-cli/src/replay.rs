@@ -10,6 +10,7 @@ mod decision;
 mod engine;
 mod error;
 mod people;
+mod places;
 mod records;
 mod report;
 
@@ -27,6 +28,7 @@ const MAX_POLICY_BYTES: u64 = 1 << 20;
 
 /// Replays and prints the report. Nothing is printed unless all of it could be made.
 pub(crate) fn run(args: &ReplayArgs, to: &mut impl Write) -> Result<(), ReplayError> {
+    places::check(args)?;
     let policy = match &args.policy {
         Some(path) => policy(path)?,
         None => PolicyFile::unlimited(),

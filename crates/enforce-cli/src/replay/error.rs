@@ -21,6 +21,8 @@ pub(crate) enum ReplayError {
     Config(ConfigError),
     /// An output cannot be written.
     Output(PathBuf, io::Error),
+    /// An output would overwrite an input or another output.
+    SameFile { path: PathBuf, role: &'static str, other: PathBuf, other_role: &'static str },
     /// An execution cannot be registered, other than by a limit.
     Register(Run, RegisterError),
     /// A provider cannot be named.
@@ -35,6 +37,10 @@ impl fmt::Display for ReplayError {
             Self::Policy(path, error) => write!(f, "{}: {}", name(path), printable(&error.to_string())),
             Self::Config(error) => write!(f, "policy: {}", printable(&error.to_string())),
             Self::Output(path, error) => write!(f, "{}: {}", name(path), excerpt(&error.to_string())),
+            Self::SameFile { path, role, other, other_role } => {
+                let [path, other] = [path, other].map(|path| name(path));
+                write!(f, "{path}: found {role} in the same file as {other_role}, {other}, expected a file of its own")
+            }
             Self::Register(run, error) => {
                 let [tenant, execution] = [excerpt(&run.tenant), excerpt(&run.execution)];
                 write!(f, "execution `{execution}` of tenant `{tenant}`: {error}")
