@@ -26,7 +26,8 @@ use report::Report;
 /// The largest policy file.
 const MAX_POLICY_BYTES: u64 = 1 << 20;
 
-/// Replays and prints the report. Nothing is printed unless all of it could be made.
+/// Replays and prints the report. Nothing is printed unless all of it could be made, and output files take their places
+/// only after it was printed: then all that can still fail is a change of names.
 pub(crate) fn run(args: &ReplayArgs, to: &mut impl Write) -> Result<(), ReplayError> {
     places::check(args)?;
     let policy = match &args.policy {
@@ -37,13 +38,14 @@ pub(crate) fn run(args: &ReplayArgs, to: &mut impl Write) -> Result<(), ReplayEr
     let progress = Progress::of(&args.traces);
     let replayed = replay(policy, args, records, &progress);
     progress.finish();
-    let (format, report) = replayed?;
+    let (format, report, records) = replayed?;
     let printed = if args.json {
         serde_json::to_writer(&mut *to, &report).map_err(io::Error::from).and_then(|()| writeln!(to))
     } else {
         write!(to, "{}", People { report: &report, format })
     };
-    printed.and_then(|()| to.flush()).map_err(|error| ReplayError::Output("standard output".into(), error))
+    printed.and_then(|()| to.flush()).map_err(|error| ReplayError::Output("standard output".into(), error))?;
+    records.commit()
 }
 
 fn replay(
@@ -51,7 +53,7 @@ fn replay(
     args: &ReplayArgs,
     records: Records,
     progress: &Progress,
-) -> Result<(Format, Report), ReplayError> {
+) -> Result<(Format, Report, Records), ReplayError> {
     let trace = Trace::open(&args.traces, args.format, progress)?;
     let format = trace.format();
     let mut trace = trace.peekable();
@@ -61,7 +63,8 @@ fn replay(
     for item in trace {
         engine.take(item?)?;
     }
-    Ok((format, engine.finish()?))
+    let (report, records) = engine.finish()?;
+    Ok((format, report, records))
 }
 
 fn policy(path: &Path) -> Result<PolicyFile, ReplayError> {

@@ -113,5 +113,28 @@ fn devices_and_pipes_may_be_named_again() {
     assert!(output.status.success(), "{output:?}");
     let output = enforce(["--json".as_ref(), "--decisions".as_ref(), "/dev/stdout".as_ref(), trace.as_path()]);
     assert!(output.status.success(), "{output:?}");
-    assert!(output.stdout.starts_with(b"A\nA\nA\n{") || output.stdout.ends_with(b"}\nA\nA\nA\n"), "{output:?}");
+    assert!(output.stdout.starts_with(b"A\nA\nA\n{") && output.stdout.ends_with(b"}\n"), "{output:?}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn output_files_do_not_appear_without_the_report() {
+    let folder = folder_with_links();
+    folder.write("d", "before");
+    let names = folder.names();
+    for flags in ["--json --decisions d --per-execution e t", "--decisions d --per-execution e t"] {
+        let output = enforce_into(Path::new("/dev/full"), &arguments(&folder, flags));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.lines().count() == 1 && stderr.contains("standard output: "), "{stderr}");
+        assert_eq!((folder.names(), fs::read_to_string(folder.path("d")).unwrap()), (names.clone(), "before".into()));
+    }
+}
+
+#[test]
+fn there_is_no_report_without_the_output_files() {
+    let folder = folder_with_links();
+    let output = enforce(arguments(&folder, "--decisions d --per-execution none/e t"));
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    assert!(!folder.path("d").exists());
 }

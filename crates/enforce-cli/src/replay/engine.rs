@@ -106,16 +106,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends what the trace left open, in the order of its beginning, and puts the output files in place.
-    pub(crate) fn finish(mut self) -> Result<Report, ReplayError> {
+    /// Ends what the trace left open, in the order of its beginning. The records are whole, but not yet in place.
+    pub(crate) fn finish(mut self) -> Result<(Report, Records), ReplayError> {
         let mut open: Vec<(Run, Live)> = self.live.drain().collect();
         open.sort_unstable_by_key(|(_, live)| live.number);
         for (run, live) in open {
             self.end(&run, live, self.last_ns)?;
         }
         self.report.trace.span_ns = self.last_ns - self.first_ns.unwrap_or(self.last_ns);
-        self.records.commit()?;
-        Ok(self.report)
+        self.records.flush()?;
+        Ok((self.report, self.records))
     }
 
     fn step(&mut self, step: Step) -> Result<(), ReplayError> {

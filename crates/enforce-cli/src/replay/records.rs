@@ -79,6 +79,14 @@ impl Records {
         })
     }
 
+    /// Writes all that is still to be written, so that only names are left to be changed.
+    pub(crate) fn flush(&mut self) -> Result<(), ReplayError> {
+        for record in [&mut self.decisions, &mut self.per_execution].into_iter().flatten() {
+            record.write(Write::flush)?;
+        }
+        Ok(())
+    }
+
     /// Puts the files in their places.
     pub(crate) fn commit(self) -> Result<(), ReplayError> {
         for record in [self.decisions, self.per_execution].into_iter().flatten() {
