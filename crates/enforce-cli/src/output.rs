@@ -4,14 +4,22 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 /// A file that is written beside its place and moved there by [`Output::commit`]. Dropped before that, it leaves
 /// nothing behind.
 #[derive(Debug)]
 pub(crate) struct Output {
     place: PathBuf,
-    /// `None` if the place is no file that could be replaced, such as a terminal or a pipe: then it is written to.
-    partial: Option<PathBuf>,
-    writer: BufWriter<File>,
+    writer: BufWriter<Target>,
+}
+
+#[derive(Debug)]
+enum Target {
+    /// A file beside the place, whose name no other run has, nor one that was killed.
+    Beside(NamedTempFile),
+    /// The place itself, which is no file that could be replaced, such as a terminal or a pipe.
+    Place(File),
 }
 
 impl Output {
@@ -21,28 +29,38 @@ impl Output {
         let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         // `/dev/stdout` may lead to an ordinary file that somebody else is writing.
         let is_device = path.starts_with("/dev") || path.starts_with("/proc");
-        if is_device || fs::metadata(&place).is_ok_and(|metadata| !metadata.is_file()) {
-            let file = OpenOptions::new().append(true).open(path)?;
-            return Ok(Self { place, partial: None, writer: BufWriter::new(file) });
-        }
-        let name = place.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
-        let mut partial_name = std::ffi::OsString::from(".");
-        partial_name.push(name);
-        partial_name.push(format!(".{}.partial", std::process::id()));
-        let partial = place.with_file_name(partial_name);
-        let file = OpenOptions::new().write(true).create_new(true).open(&partial)?;
-        Ok(Self { place, partial: Some(partial), writer: BufWriter::new(file) })
+        let target = if is_device || fs::metadata(&place).is_ok_and(|metadata| !metadata.is_file()) {
+            Target::Place(OpenOptions::new().append(true).open(path)?)
+        } else {
+            Target::Beside(beside(&place)?)
+        };
+        Ok(Self { place, writer: BufWriter::new(target) })
     }
 
     /// Puts the whole file in its place.
-    pub(crate) fn commit(mut self) -> io::Result<()> {
-        self.writer.flush()?;
-        if let Some(partial) = &self.partial {
-            fs::rename(partial, &self.place)?;
-            self.partial = None;
+    pub(crate) fn commit(self) -> io::Result<()> {
+        match self.writer.into_inner().map_err(io::IntoInnerError::into_error)? {
+            Target::Beside(file) => file.persist(&self.place).map(drop).map_err(|error| error.error),
+            Target::Place(_) => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// A new file in the folder of `place`, with the permissions of the file there or else of any new file.
+fn beside(place: &Path) -> io::Result<NamedTempFile> {
+    if place.file_name().is_none() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Made as any new file is: one that is made as a temporary file could be read by nobody else.
+    let file = tempfile::Builder::new()
+        .prefix(".enforce-")
+        .suffix(".partial")
+        .make_in(folder, |path| File::create_new(path))?;
+    if let Ok(metadata) = fs::metadata(place) {
+        file.as_file().set_permissions(metadata.permissions())?;
+    }
+    Ok(file)
 }
 
 impl Write for Output {
@@ -55,11 +73,18 @@ impl Write for Output {
     }
 }
 
-impl Drop for Output {
-    fn drop(&mut self) {
-        if let Some(partial) = &self.partial {
-            // It was not wanted: if it cannot be removed, there is nobody to tell.
-            drop(fs::remove_file(partial));
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Beside(file) => file.write(bytes),
+            Self::Place(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Beside(file) => file.flush(),
+            Self::Place(file) => file.flush(),
         }
     }
 }
@@ -94,6 +119,34 @@ mod tests {
         output.write_all(b"half").unwrap();
         drop(output);
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let left = folder.path().join(format!(".out.{}.partial", std::process::id()));
+        fs::write(&left, "half").unwrap();
+        // Two runs of one process at once, for the same file.
+        let [one, other] = [&path, &path].map(|path| Output::create(path).unwrap());
+        one.commit().unwrap();
+        other.commit().unwrap();
+        assert!(path.exists());
+        assert_eq!(fs::read_to_string(left).unwrap(), "half");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn permissions_are_those_of_the_file_before_or_of_any_new_one() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+        fs::write(folder.path().join("usual"), "").unwrap();
+        Output::create(&folder.path().join("new")).unwrap().commit().unwrap();
+        assert_eq!(mode("new"), mode("usual"));
+        fs::set_permissions(folder.path().join("usual"), fs::Permissions::from_mode(0o604)).unwrap();
+        Output::create(&folder.path().join("usual")).unwrap().commit().unwrap();
+        assert_eq!(mode("usual"), 0o604);
     }
 
     #[test]

@@ -174,5 +174,6 @@ fn an_output_that_cannot_be_written_is_named() {
     let arguments: [&Path; 3] = ["--decisions".as_ref(), &decisions, &trace];
     let output = enforce(arguments);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("none/decisions"));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.ends_with("none/decisions: No such file or directory (os error 2)\n"), "{stderr}");
 }
