@@ -3,7 +3,10 @@
 
 mod support;
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Once;
 
 use serde_json::{Value, json};
 use support::{Replayed, replay};
@@ -17,7 +20,7 @@ impl Recorded {
         if folder.is_dir() {
             return Some(Self(folder));
         }
-        println!("skipped: the recorded traces are not at {}", folder.display());
+        say_skipped(&folder);
         None
     }
 
@@ -28,6 +31,23 @@ impl Recorded {
     fn replay_hard(&self, trace: &str, policy: &str) -> Replayed {
         replay(policy, "recorded", &[self.0.join(trace)])
     }
+}
+
+/// Once, and past the test harness, which keeps to itself what a test that passes prints.
+fn say_skipped(folder: &Path) {
+    static SAID: Once = Once::new();
+    let line = format!("skipped: no recorded traces at {}\n", folder.display());
+    SAID.call_once(|| drop(io::stderr().write_all(line.as_bytes())));
+}
+
+/// What these tests say where the recorded traces are not.
+#[test]
+fn skipping_is_said_on_a_line_of_its_own() {
+    let tests = std::env::current_exe().unwrap();
+    let mut command = Command::new(tests);
+    let output = command.args(["loops", "--exact"]).env("ENFORCE_TRACES", "/none").output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "skipped: no recorded traces at /none\n");
 }
 
 const AZURE: &str = "azure-llm-2023/AzureLLMInferenceTrace_conv.csv";

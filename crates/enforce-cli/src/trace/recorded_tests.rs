@@ -1,7 +1,9 @@
 //! Recordings that are not part of this repository: read from `ENFORCE_TRACES`, or from `shared/data` beside it.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Once;
 
 use super::*;
 
@@ -12,8 +14,21 @@ fn folder() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!("skipped: there is no folder {}", folder.display());
+    // Once, and past the test harness, which keeps to itself what a test that passes prints.
+    static SAID: Once = Once::new();
+    let line = format!("skipped: no recorded traces at {}\n", folder.display());
+    SAID.call_once(|| drop(io::stderr().write_all(line.as_bytes())));
     None
+}
+
+#[test]
+fn skipping_is_said_on_a_line_of_its_own() {
+    let tests = std::env::current_exe().unwrap();
+    let name = "trace::recorded_tests::every_format_yields_the_rows_that_were_recorded";
+    let output =
+        std::process::Command::new(tests).args([name, "--exact"]).env("ENFORCE_TRACES", "/none").output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "skipped: no recorded traces at /none\n");
 }
 
 fn steps(paths: &[PathBuf]) -> Vec<Step> {
