@@ -25,7 +25,7 @@ mod swe_agent;
 mod table;
 mod value;
 
-pub(crate) use error::{TraceError, excerpt, printable};
+pub(crate) use error::{TraceError, cut, excerpt, file_name, printable};
 pub(crate) use format::Format;
 pub(crate) use item::{Item, Run, Step};
 

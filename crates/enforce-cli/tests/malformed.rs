@@ -167,6 +167,48 @@ fn a_bad_policy_is_named_with_its_place() {
 }
 
 #[test]
+fn what_is_quoted_of_a_huge_value_is_its_beginning() {
+    let folder = Folder::new();
+    let trace = folder.write("t.csv", AZURE);
+    let [text, digits, controls] = ["é".repeat(200_000), "9".repeat(500_000), "\\u0001".repeat(80_000)];
+    let policies = [
+        format!("[limits]\n\"{text}\" = 1"),
+        format!("[limits]\n\"{controls}\" = 1"),
+        format!("[\"{text}\"]"),
+        format!("limits = \"{text}\""),
+        format!("[limits]\nmax_steps = \"{text}\""),
+        format!("[limits]\nmax_steps = {digits}"),
+        format!("[limits]\nmax_cost_usd = {digits}.5"),
+        format!("[limits]\nmax_cost_usd = \"{text}\""),
+        format!("[long_running]\npreset = \"{text}\""),
+        format!("[actions]\nsteps = \"{controls}\""),
+    ];
+    for policy in policies {
+        let policy = folder.write("policy.toml", policy);
+        let message = refusal(&["--policy".as_ref(), &policy, &trace], &folder);
+        let place = message.split_once("policy.toml: line ").unwrap().1;
+        assert!(place.chars().count() < 1_000, "{} characters: {message}", place.chars().count());
+    }
+    let used = |part: &str| format!("{{\"seq\": 1, \"used\": {{}}, {part}}}");
+    let traces = [
+        used(&format!("\"{text}\": 1")),
+        used(&format!("\"asked\": {{\"{text}\": 1}}, \"tenant\": \"t\", \"execution\": \"e\", \"step\": 1")),
+        used(&format!("\"kind\": \"{controls}\"")),
+        format!("tenant,execution,step\nt,e,{text}"),
+        format!("tenant,execution,{text}"),
+        format!("{{\"{text}\": 1}}"),
+        format!("{{\"x\": {{\"turn_history\": {{}}}}, \"{text}\": {{}}}}"),
+    ];
+    for trace in traces {
+        let message = refusal_of("trace", trace.as_bytes());
+        let place = message.split_once("trace: ").unwrap().1;
+        assert!(place.chars().count() < 1_000, "{} characters: {message}", place.chars().count());
+    }
+    let name = Path::new(&digits[..5_000]);
+    assert!(refusal(&[name], &folder).len() < 500);
+}
+
+#[test]
 fn an_output_that_cannot_be_written_is_named() {
     let folder = Folder::new();
     let trace = folder.write("a.csv", AZURE);

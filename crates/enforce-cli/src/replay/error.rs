@@ -2,11 +2,18 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use enforce_core::{ConfigError, PolicyFileError, ProviderError, RegisterError};
 
-use crate::trace::{Run, TraceError, excerpt, printable};
+use crate::trace::{Run, TraceError, cut, excerpt, file_name, printable};
+
+/// As much of what the library says as one line shows: all of its own words, and the beginning of what it quotes, which
+/// comes last.
+const MESSAGE_CHARACTERS: usize = 300;
+
+/// As much of a key.
+const KEY_CHARACTERS: usize = 80;
 
 /// One clear line for each thing that can be wrong.
 #[derive(Debug)]
@@ -33,12 +40,12 @@ impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Trace(error) => error.fmt(f),
-            Self::PolicyUnreadable(path, error) => write!(f, "{}: {}", name(path), excerpt(&error.to_string())),
-            Self::Policy(path, error) => write!(f, "{}: {}", name(path), printable(&error.to_string())),
-            Self::Config(error) => write!(f, "policy: {}", printable(&error.to_string())),
-            Self::Output(path, error) => write!(f, "{}: {}", name(path), excerpt(&error.to_string())),
+            Self::PolicyUnreadable(path, error) => write!(f, "{}: {}", file_name(path), excerpt(&error.to_string())),
+            Self::Policy(path, error) => write!(f, "{}: {}", file_name(path), policy(error)),
+            Self::Config(error) => write!(f, "policy: {}", printable(&cut(&error.to_string(), MESSAGE_CHARACTERS))),
+            Self::Output(path, error) => write!(f, "{}: {}", file_name(path), excerpt(&error.to_string())),
             Self::SameFile { path, role, other, other_role } => {
-                let [path, other] = [path, other].map(|path| name(path));
+                let [path, other] = [path, other].map(|path| file_name(path));
                 write!(f, "{path}: found {role} in the same file as {other_role}, {other}, expected a file of its own")
             }
             Self::Register(run, error) => {
@@ -58,7 +65,10 @@ impl From<TraceError> for ReplayError {
     }
 }
 
-/// A file's name, on one line.
-fn name(path: &Path) -> String {
-    printable(&path.to_string_lossy())
+/// A line about a policy, however long the text is that it is about.
+fn policy(error: &PolicyFileError) -> String {
+    let mut short = error.clone();
+    short.key = short.key.map(|key| cut(&key, KEY_CHARACTERS).into_owned());
+    short.message = cut(&short.message, MESSAGE_CHARACTERS).into_owned();
+    printable(&short.to_string())
 }

@@ -6,7 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// As much of a found text as one line of an error shows.
-const SHOWN_CHARACTERS: usize = 60;
+const QUOTED_CHARACTERS: usize = 80;
+
+/// As much of a file's name. It is cut at its beginning, and most are shorter: it should lead to the file.
+const NAME_CHARACTERS: usize = 240;
 
 /// A value that is not what its place asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,7 +114,7 @@ pub(crate) struct TraceError {
 impl fmt::Display for TraceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A file's name may hold anything, line breaks too.
-        write!(f, "{}: ", printable(&self.file.to_string_lossy()))?;
+        write!(f, "{}: ", file_name(&self.file))?;
         match (self.row, self.line) {
             (0, 0) => {}
             (0, line) => write!(f, "line {line}, ")?,
@@ -119,7 +122,7 @@ impl fmt::Display for TraceError {
             (row, line) => write!(f, "row {row} (line {line}), ")?,
         }
         if !self.column.is_empty() {
-            write!(f, "column {}, ", printable(&self.column))?;
+            write!(f, "column {}, ", excerpt(&self.column))?;
         }
         write!(f, "found {}, expected {}", self.found, self.expected)
     }
@@ -129,11 +132,24 @@ impl std::error::Error for TraceError {}
 
 /// The beginning of `text`, on one line.
 pub(crate) fn excerpt(text: &str) -> String {
-    let mut shown = printable(&text.chars().take(SHOWN_CHARACTERS).collect::<String>());
-    if text.chars().nth(SHOWN_CHARACTERS).is_some() {
-        shown.push('…');
+    printable(&cut(text, QUOTED_CHARACTERS))
+}
+
+/// The name of a file, on one line.
+pub(crate) fn file_name(path: &Path) -> String {
+    let name = path.to_string_lossy();
+    match name.char_indices().rev().nth(NAME_CHARACTERS - 1) {
+        Some((at, _)) if at > 0 => format!("…{}", printable(&name[at..])),
+        _ => printable(&name),
     }
-    shown
+}
+
+/// At most so many characters of `text`, and a sign that there are more.
+pub(crate) fn cut(text: &str, characters: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(characters) {
+        Some((at, _)) => Cow::Owned(format!("{}…", &text[..at])),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// `text` with its control characters escaped, so that it stays on one line and drives no terminal.
@@ -161,8 +177,15 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_at_a_character() {
-        assert_eq!(excerpt(&"é".repeat(100)), format!("{}…", "é".repeat(60)));
-        assert_eq!(excerpt("short"), "short");
+        assert_eq!(excerpt(&"é".repeat(100)), format!("{}…", "é".repeat(80)));
+        assert_eq!([excerpt("short"), excerpt(&"é".repeat(80))], ["short".to_owned(), "é".repeat(80)]);
+    }
+
+    #[test]
+    fn a_long_file_name_keeps_its_end() {
+        let name = |text: &str| file_name(Path::new(text));
+        assert_eq!(name(&("é".repeat(300) + "/t.csv")), format!("…{}/t.csv", "é".repeat(234)));
+        assert_eq!([name("t.csv"), name(&"é".repeat(240))], ["t.csv".to_owned(), "é".repeat(240)]);
     }
 
     #[test]

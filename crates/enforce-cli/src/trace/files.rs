@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use super::error::{Mismatch, Place, TraceError, printable};
+use super::error::{Mismatch, Place, TraceError, file_name};
 use super::format::Format;
 use super::source::Source;
 use crate::progress::Progress;
@@ -43,7 +43,7 @@ impl Files {
         if let Some((first, expected)) = &self.shown {
             let format = Format::of(&mut source)?;
             if format != *expected {
-                let first = printable(&first.to_string_lossy());
+                let first = file_name(first);
                 let mismatch = Mismatch::said(format!("the format {format}"), format!("{expected}, as {first}"));
                 return Err(Place::file(&path).wrong("", mismatch));
             }

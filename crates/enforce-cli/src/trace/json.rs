@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::error::{Mismatch, Place, TraceError};
+use super::error::{Mismatch, Place, TraceError, excerpt};
 
 /// A line or a document that is one object. Structs can be read from arrays too, which nobody means here.
 pub(crate) fn object<'a, T: Deserialize<'a>>(place: Place<'_>, json: &'a str) -> Result<T, TraceError> {
@@ -22,7 +22,7 @@ pub(crate) fn part<'a, T: Deserialize<'a>>(place: Place<'_>, path: &str, json: &
     serde_json::from_str(json).map_err(|error| {
         let message = error.to_string();
         let found = message.split(" at line ").next().unwrap_or_default();
-        place.wrong(path, Mismatch::said(found, "an object of the shape that this format has"))
+        place.wrong(path, Mismatch::said(excerpt(found), "an object of the shape that this format has"))
     })
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::error::{Mismatch, Place, TraceError, excerpt, printable};
+use super::error::{Mismatch, Place, TraceError, excerpt, file_name};
 use super::item::{Amounts, Item, ONE_PROVIDER, Run, Step};
 
 /// One row as its format's reader hands it over.
@@ -149,7 +149,7 @@ impl Index {
         let name = format!("step {} of execution `{execution}` of tenant `{tenant}`", entry.step);
         if before.step == entry.step {
             let first = self.place(before);
-            let file = printable(&first.file.to_string_lossy());
+            let file = file_name(first.file);
             let also = format!("{name} again (already in {file} at row {})", first.row);
             return Err(self.place(entry).wrong("step", Mismatch::said(also, "each step of an execution once")));
         }
