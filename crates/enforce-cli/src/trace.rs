@@ -9,6 +9,7 @@ mod aider;
 mod azure;
 mod error;
 mod events;
+mod fields;
 mod files;
 mod format;
 mod intercode;

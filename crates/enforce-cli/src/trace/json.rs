@@ -7,19 +7,38 @@ use super::error::{Mismatch, Place, TraceError, excerpt};
 
 /// A line or a document that is one object. Structs can be read from arrays too, which nobody means here.
 pub(crate) fn object<'a, T: Deserialize<'a>>(place: Place<'_>, json: &'a str) -> Result<T, TraceError> {
+    object_by(place, json, serde_json::from_str)
+}
+
+/// The same, for what `read` makes of it.
+pub(crate) fn object_by<'a, T>(
+    place: Place<'_>,
+    json: &'a str,
+    read: impl FnOnce(&'a str) -> serde_json::Result<T>,
+) -> Result<T, TraceError> {
     const EXPECTED: &str = "a JSON object";
     if !json.trim_ascii_start().starts_with('{') {
         return Err(place.wrong("1", Mismatch::text(json, EXPECTED)));
     }
-    serde_json::from_str(json).map_err(|error| place.not_json(&error, EXPECTED))
+    read(json).map_err(|error| place.not_json(&error, EXPECTED))
 }
 
 /// An object within a line or a document, named by its path there.
 pub(crate) fn part<'a, T: Deserialize<'a>>(place: Place<'_>, path: &str, json: &'a str) -> Result<T, TraceError> {
+    part_by(place, path, json, serde_json::from_str)
+}
+
+/// The same, for what `read` makes of it.
+pub(crate) fn part_by<'a, T>(
+    place: Place<'_>,
+    path: &str,
+    json: &'a str,
+    read: impl FnOnce(&'a str) -> serde_json::Result<T>,
+) -> Result<T, TraceError> {
     if !json.starts_with('{') {
         return Err(place.wrong(path, Mismatch::text(json, "a JSON object")));
     }
-    serde_json::from_str(json).map_err(|error| {
+    read(json).map_err(|error| {
         let message = error.to_string();
         let found = message.split(" at line ").next().unwrap_or_default();
         place.wrong(path, Mismatch::said(excerpt(found), "an object of the shape that this format has"))

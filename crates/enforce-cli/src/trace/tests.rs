@@ -231,8 +231,16 @@ fn events_keep_what_was_asked_apart_from_what_was_used() {
 #[test]
 fn events_are_read_strictly() {
     let cases = [
-        ("\"step\": 1", "\"stpe\": 1", "found bad JSON (unknown field `stpe`"),
-        ("\"cost_nano_usd\": 7", "\"cost\": 7", "column asked, found unknown field `cost`"),
+        (
+            "\"step\": 1",
+            "\"stpe\": 1",
+            "found the unknown key `stpe` (did you mean `step`?), expected no keys but seq, time_ns, ",
+        ),
+        (
+            "\"cost_nano_usd\": 7",
+            "\"cost\": 7",
+            "column asked, found the unknown key `cost`, expected no keys but input_tokens, ",
+        ),
         ("\"cost_nano_usd\": 7", "\"cost_nano_usd\": NaN", "found bad JSON (expected value)"),
         ("\"cost_nano_usd\": 3", "\"cost_nano_usd\": -3", "column used.cost_nano_usd, found `-3`"),
         ("\"kind\": \"step\"", "\"kind\": \"end\"", "column kind, found `end`, expected `step`"),
