@@ -142,7 +142,9 @@ fn people_get_a_table_with_the_first_refusals() {
     let policy = folder.write("p.toml", "[limits]\nmax_steps = 1");
     let output = enforce::<&Path>([Path::new("--policy"), &policy, &trace]);
     let table = String::from_utf8(output.stdout).unwrap();
-    assert!(table.starts_with("trace      steps: 2 rows, 1 executions, 1 tenants, 1 min 0 s\n"), "{table}");
+    assert!(table.starts_with("trace      steps: 2 rows, 1 execution, 1 tenant, 1 min 0 s\n"), "{table}");
+    assert!(table.contains("usage                   1  step\n"), "{table}");
+    assert!(table.contains("$0.000000003  t: 1 step, 5 tokens\n"), "{table}");
     assert!(table.contains("row 2: step 2 of a of t: step_limit exceeded: 2 / 1 (200%)\n"), "{table}");
 }
 

@@ -22,9 +22,10 @@ impl fmt::Display for People<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { report, format } = self;
         let trace = &report.trace;
-        let [rows, executions, tenants] = [trace.rows, trace.executions, trace.tenants].map(grouped);
+        let [rows, executions, tenants] =
+            [(trace.rows, "row"), (trace.executions, "execution"), (trace.tenants, "tenant")].map(counted);
         let span = duration(trace.span_ns);
-        line(f, "trace", format_args!("{format}: {rows} rows, {executions} executions, {tenants} tenants, {span}"))?;
+        line(f, "trace", format_args!("{format}: {rows}, {executions}, {tenants}, {span}"))?;
         f.write_char('\n')?;
 
         line(f, "admitted", share(report.admitted, trace.rows))?;
@@ -54,10 +55,10 @@ impl fmt::Display for People<'_> {
         f.write_char('\n')?;
 
         let usage = &report.usage;
-        line(f, "usage", format_args!("{:>14}  steps", grouped(usage.steps)))?;
+        line(f, "usage", format_args!("{:>14}  {}", grouped(usage.steps), noun(usage.steps, "step")))?;
         let [input, output] = [usage.input_tokens, usage.output_tokens].map(grouped);
-        let tokens = grouped(usage.total_tokens);
-        line(f, "", format_args!("{tokens:>14}  tokens ({input} in, {output} out)"))?;
+        let [tokens, noun] = [grouped(usage.total_tokens), noun(usage.total_tokens, "token")];
+        line(f, "", format_args!("{tokens:>14}  {noun} ({input} in, {output} out)"))?;
         line(f, "", format_args!("{:>14}", dollars(usage.cost_nano_usd)))?;
         dearest(f, report)?;
         first_refusals(f, &report.first_refused)
@@ -70,9 +71,9 @@ fn dearest(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     tenants.sort_by_key(|(_, usage)| std::cmp::Reverse((usage.cost_nano_usd, usage.total_tokens, usage.steps)));
     let mut title = "dearest";
     for (tenant, usage) in tenants.into_iter().take(DEAREST) {
-        let [steps, tokens] = [usage.steps, usage.total_tokens].map(grouped);
+        let [steps, tokens] = [(usage.steps, "step"), (usage.total_tokens, "token")].map(counted);
         let name = printable(tenant);
-        line(f, title, format_args!("{:>14}  {name}: {steps} steps, {tokens} tokens", dollars(usage.cost_nano_usd)))?;
+        line(f, title, format_args!("{:>14}  {name}: {steps}, {tokens}", dollars(usage.cost_nano_usd)))?;
         title = "";
     }
     Ok(())
@@ -104,6 +105,16 @@ fn share(rows: u64, all: u64) -> String {
     // In tenths of a percent, rounded down.
     let tenths = (u128::from(rows) * 1_000).checked_div(u128::from(all)).unwrap_or(0);
     format!("{:>14}  {}.{} %", grouped(rows), tenths / 10, tenths % 10)
+}
+
+/// So many of something that forms its plural with s.
+fn counted((number, one): (impl Into<u128>, &str)) -> String {
+    let number = number.into();
+    format!("{} {}", grouped(number), noun(number, one))
+}
+
+fn noun(number: u128, one: &str) -> String {
+    if number == 1 { one.to_owned() } else { format!("{one}s") }
 }
 
 /// A number with a comma between thousands.
@@ -158,6 +169,12 @@ mod tests {
     fn a_span_shows_its_two_largest_units() {
         let shown = [0, 59, 60, 3_600, 90_061, 864_000].map(|seconds| duration(seconds * NS_PER_SECOND));
         assert_eq!(shown, ["0 s", "59 s", "1 min 0 s", "1 h 0 min", "1 d 1 h", "10 d 0 h"]);
+    }
+
+    #[test]
+    fn one_of_something_is_singular() {
+        let counted = [0_u64, 1, 2, 1_000].map(|number| counted((number, "step")));
+        assert_eq!(counted, ["0 steps", "1 step", "2 steps", "1,000 steps"]);
     }
 
     #[test]

@@ -112,7 +112,9 @@ fn unusable(place: Place<'_>, error: &csv::Error) -> TraceError {
             place.wrong(&column, Mismatch::said("bytes that are not UTF-8", "UTF-8 text"))
         }
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            place.wrong("", Mismatch::said(format!("{len} columns"), format!("{expected_len}, as in the header")))
+            let plural = if *len == 1 { "" } else { "s" };
+            place
+                .wrong("", Mismatch::said(format!("{len} column{plural}"), format!("{expected_len}, as in the header")))
         }
         _ => place.wrong("", Mismatch::said(excerpt(&error.to_string()), "a CSV row")),
     }
@@ -148,7 +150,7 @@ mod tests {
         let (_file, mut table) = table(b"a,b\n1,2\n3");
         table.next().unwrap();
         let message = table.next().unwrap_err().to_string();
-        assert!(message.contains("row 2, found 1 columns, expected 2, as in the header"), "{message}");
+        assert!(message.contains("row 2, found 1 column, expected 2, as in the header"), "{message}");
     }
 
     #[test]
