@@ -33,11 +33,12 @@ fn refusal_of(name: &str, content: &[u8]) -> String {
 
 const AZURE: &str = "TIMESTAMP,ContextTokens,GeneratedTokens\n2024-01-01 00:00:00.5,3,4\n";
 const STEPS: &str = "tenant,execution,step,t_ns,cost_nanousd\nt,e,1,5,1\n";
+const EVENT: &str = "{\"seq\": 1, TIME \"tenant\": \"t\", \"execution\": \"e\", \"step\": 1, \"used\": {}}\n";
 const MOONCAKE: &str = "{\"timestamp\": 1, \"input_length\": 2, \"output_length\": 3}\n";
 
 #[test]
 fn every_kind_of_bad_row_is_named() {
-    let cases: [(&str, String, &str); 16] = [
+    let cases: [(&str, String, &str); 18] = [
         ("a.csv", format!("{AZURE}2024-01-01 00:00:01,3"), "row 2, found 2 columns, expected 3"),
         ("a.csv", format!("{AZURE}2024-01-01 00:00:01,-3,4"), "row 2, column ContextTokens, found `-3`"),
         ("a.csv", format!("{AZURE}2024-01-01 00:00:01,3,99999999999999999999"), "row 2, column GeneratedTokens"),
@@ -60,6 +61,12 @@ fn every_kind_of_bad_row_is_named() {
             "s.csv",
             format!("{STEPS}t,e,2,4,1"),
             "row 2, column time, found step 2 of execution `e` of tenant `t` at 4 ns",
+        ),
+        ("s.csv", format!("{STEPS}t,e,2,,1"), "row 2, column time, found no time, expected one, as in row 1 of "),
+        (
+            "e.jsonl",
+            EVENT.replace("TIME", "") + &EVENT.replace("TIME", "\"time_ns\": 1700000000000000000,").replace("1,", "2,"),
+            "row 2 (line 2), column time, found a time, expected none, as in row 1 of ",
         ),
         ("s.csv", format!("{STEPS}t,e,2,6,NaN"), "row 2, column cost_nanousd, found `NaN`"),
         ("s.csv", format!("{STEPS}t,e,2,6,72057594037927936"), "column cost_nanousd, found `72057594037927936`"),

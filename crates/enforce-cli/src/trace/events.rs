@@ -52,15 +52,14 @@ fn take(place: Place<'_>, event: Event<'_>, index: &mut Index) -> Result<(), Tra
         tenant: &tenant,
         execution: &execution,
         step: place.required("step", step, value::step)?,
-        time_ns: place.optional("time_ns", time_ns, value::nanoseconds)?.unwrap_or_default(),
+        time_ns: place.optional("time_ns", time_ns, value::nanoseconds)?,
         provider: provider.as_deref(),
         model: model.as_deref(),
         asked: asked.map(|asked| amounts(place, "asked", asked)).transpose()?,
         used: amounts(place, "used", used)?,
         action: place.optional("action", action.as_deref(), value::hex_fingerprint)?,
     };
-    index.push(place.row, place.line, &record);
-    Ok(())
+    index.push(place.row, place.line, &record)
 }
 
 fn amounts(place: Place<'_>, name: &str, object: &str) -> Result<Amounts, TraceError> {

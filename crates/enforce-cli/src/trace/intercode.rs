@@ -77,7 +77,7 @@ pub(crate) fn read(mut source: Source, index: &mut Index) -> Result<(), TraceErr
                 action: value::fingerprint(&action),
                 ..Record::default()
             };
-            index.push(row, 0, &record);
+            index.push(row, 0, &record)?;
         }
     }
     Ok(())

@@ -109,14 +109,14 @@ pub(crate) fn read(mut source: Source, index: &mut Index) -> Result<(), TraceErr
             tenant: &tenant,
             execution,
             step,
-            time_ns: time_ns.unwrap_or_default(),
+            time_ns,
             provider,
             model: model.as_deref().or(model_name.as_deref()),
             asked: None,
             used: used(place, &extra, &response)?,
             action: action(place, extra.actions)?,
         };
-        index.push(step, 0, &record);
+        index.push(step, 0, &record)?;
     }
     Ok(())
 }

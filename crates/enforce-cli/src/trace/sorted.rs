@@ -15,8 +15,7 @@ pub(crate) struct Record<'a> {
     pub(crate) tenant: &'a str,
     pub(crate) execution: &'a str,
     pub(crate) step: u64,
-    /// 0 where the row has no time.
-    pub(crate) time_ns: u64,
+    pub(crate) time_ns: Option<u64>,
     pub(crate) provider: Option<&'a str>,
     pub(crate) model: Option<&'a str>,
     /// `None` where it is what was used.
@@ -81,6 +80,8 @@ pub(crate) struct Index {
     run_numbers: HashMap<(u32, u32), usize>,
     runs: Vec<Run>,
     entries: Vec<Entry>,
+    /// Whether the first row has a time, and all others with it.
+    timed: Option<bool>,
 }
 
 impl Index {
@@ -89,15 +90,20 @@ impl Index {
         self.files.push(path.to_path_buf());
     }
 
-    /// Takes a row that stands at `row` and `line` of the file.
-    pub(crate) fn push(&mut self, row: u64, line: u64, record: &Record<'_>) {
+    /// Takes a row that stands at `row` and `line` of the file. Rows have times all of them or none of them: 0 beside
+    /// the times of a clock would be half a century before them.
+    pub(crate) fn push(&mut self, row: u64, line: u64, record: &Record<'_>) -> Result<(), TraceError> {
+        let is_timed = record.time_ns.is_some();
+        if *self.timed.get_or_insert(is_timed) != is_timed {
+            return Err(self.mixed(row, line, is_timed));
+        }
         let key = (self.names.number(record.tenant), self.names.number(record.execution));
         let run = *self.run_numbers.entry(key).or_insert_with(|| {
             self.runs.push(Run { tenant: record.tenant.into(), execution: record.execution.into() });
             self.runs.len() - 1
         });
         self.entries.push(Entry {
-            time_ns: record.time_ns,
+            time_ns: record.time_ns.unwrap_or_default(),
             run,
             step: record.step,
             used: record.used,
@@ -109,6 +115,7 @@ impl Index {
             row: small(row),
             line: small(line),
         });
+        Ok(())
     }
 
     /// Puts the rows in order, or says which of them have none.
@@ -162,6 +169,18 @@ impl Index {
         Ok(())
     }
 
+    /// The error that a row has a time unlike the first one, or has none unlike it.
+    fn mixed(&self, row: u64, line: u64, is_timed: bool) -> TraceError {
+        let first = self.entries.first().map(|first| self.place(first));
+        let first = first.map(|first| format!("row {} of {}", first.row, file_name(first.file))).unwrap_or_default();
+        let here = Place { file: self.files.last().map_or(Path::new(""), PathBuf::as_path), row, line };
+        let mismatch = match is_timed {
+            true => Mismatch::said("a time", format!("none, as in {first}")),
+            false => Mismatch::said("no time", format!("one, as in {first}")),
+        };
+        here.wrong("time", mismatch)
+    }
+
     fn place(&self, entry: &Entry) -> Place<'_> {
         let file = self.files.get(entry.file as usize).map_or(Path::new(""), PathBuf::as_path);
         Place { file, row: entry.row.into(), line: entry.line.into() }
@@ -213,8 +232,8 @@ mod tests {
         let mut index = Index::default();
         index.begin_file(Path::new("t"));
         for (number, (time_ns, tenant, execution, step)) in (1..).zip(rows) {
-            let record = Record { tenant, execution, step: *step, time_ns: *time_ns, ..Record::default() };
-            index.push(number, number, &record);
+            let record = Record { tenant, execution, step: *step, time_ns: Some(*time_ns), ..Record::default() };
+            index.push(number, number, &record).unwrap();
         }
         index
     }
@@ -257,6 +276,22 @@ mod tests {
             "t: row 3 (line 3), column step, found step 1 of execution `x` of tenant `a` again (already in t at row 1), \
              expected each step of an execution once"
         );
+    }
+
+    #[test]
+    fn rows_have_times_all_of_them_or_none_of_them() {
+        let record = |step, time_ns| Record { tenant: "a", execution: "x", step, time_ns, ..Record::default() };
+        // Nothing in common with a time that is recorded as 0.
+        let mut timed = index(&[(0, "a", "x", 1), (5, "a", "x", 2)]);
+        timed.begin_file(Path::new("u"));
+        let error = timed.push(1, 2, &record(3, None)).unwrap_err().to_string();
+        assert_eq!(error, "u: row 1 (line 2), column time, found no time, expected one, as in row 1 of t");
+        let mut untimed = Index::default();
+        untimed.begin_file(Path::new("t"));
+        untimed.push(1, 0, &record(1, None)).unwrap();
+        untimed.push(2, 0, &record(2, None)).unwrap();
+        let error = untimed.push(3, 0, &record(3, Some(0))).unwrap_err().to_string();
+        assert_eq!(error, "t: row 3, column time, found a time, expected none, as in row 1 of t");
     }
 
     #[test]

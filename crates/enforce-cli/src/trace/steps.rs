@@ -32,14 +32,14 @@ pub(crate) fn read(source: Source, index: &mut Index) -> Result<(), TraceError> 
             tenant: place.required("tenant", row.get(tenant), value::id)?,
             execution: place.required("execution", row.get(execution), value::id)?,
             step: place.required("step", row.get(step), value::step)?,
-            time_ns: place.optional("t_ns", row.get(time), value::nanoseconds)?.unwrap_or_default(),
+            time_ns: place.optional("t_ns", row.get(time), value::nanoseconds)?,
             provider: place.optional("provider", row.get(provider), value::id)?,
             model: row.get(model),
             asked: None,
             used,
             action: place.optional("action_sha16", row.get(action), value::hex_fingerprint)?,
         };
-        index.push(place.row, place.line, &record);
+        index.push(place.row, place.line, &record)?;
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ pub(crate) fn read(mut source: Source, index: &mut Index) -> Result<(), TraceErr
             action: action.and_then(|action| value::fingerprint(&action)),
             ..Record::default()
         };
-        index.push(step, 0, &record);
+        index.push(step, 0, &record)?;
     }
     Ok(())
 }

@@ -219,9 +219,9 @@ const EVENT: &str = r#"{"seq": 4, "time_ns": 9, "tenant": "t", "execution": "e",
 
 #[test]
 fn events_keep_what_was_asked_apart_from_what_was_used() {
-    let short = r#"{"seq": 5, "tenant": "t", "execution": "f", "step": 1, "used": {"input_tokens": 1}}"#;
+    let short = r#"{"seq": 5, "time_ns": 8, "tenant": "t", "execution": "f", "step": 1, "used": {"input_tokens": 1}}"#;
     let steps = read(&[("e.jsonl", &format!("{EVENT}\n{short}\n"))]);
-    assert_eq!(names(&steps), ["t/f/1@0", "t/e/1@9"]);
+    assert_eq!(names(&steps), ["t/f/1@8", "t/e/1@9"]);
     let steps = steps.unwrap();
     assert_eq!((steps[1].asked.output_tokens, steps[1].used.output_tokens), (6, 2));
     assert_eq!((steps[1].asked.cost.get(), steps[1].used.cost.get(), steps[1].action), (7, 3, Some(255)));
