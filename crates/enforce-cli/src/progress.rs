@@ -1,6 +1,7 @@
 //! How much of the trace's files has been read: a bar on a terminal, nothing otherwise.
 
 use std::cell::Cell;
+use std::fs::Metadata;
 use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -15,13 +16,17 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Shows a bar as long as the files if standard error is a terminal.
+    /// Shows a bar as long as the files, if standard error is a terminal.
     pub(crate) fn of(paths: &[PathBuf]) -> Self {
         let bar = stderr().is_terminal().then(|| {
-            let bytes = paths.iter().filter_map(|path| path.metadata().ok()).map(|file| file.len()).sum();
-            let bar = ProgressBar::new(bytes);
+            let files = paths.iter().map(|path| path.metadata().ok().filter(Metadata::is_file).map(|file| file.len()));
+            // A pipe has no length, and then there is only what has been read of it.
+            let (bar, template) = match files.sum::<Option<u64>>() {
+                Some(bytes) => (ProgressBar::new(bytes), "{wide_bar} {bytes} / {total_bytes}"),
+                None => (ProgressBar::no_length(), "{bytes}"),
+            };
             // A template that is not understood leaves the plain bar.
-            if let Ok(style) = ProgressStyle::with_template("{wide_bar} {bytes} / {total_bytes}") {
+            if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
             bar
