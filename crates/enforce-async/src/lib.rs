@@ -46,10 +46,10 @@ pub use enforce_core::{
     Action, Actual, BackoffStrategy, BudgetPeriod, BudgetUsage, Cause, Clock, ConfigError, Demand, EnforcementPolicy,
     EnforcementResult, EnforcementViolation, EnforcementWarning, Enforcer, EnforcerBuilder, Execution, ExecutionError,
     ExecutionErrorCategory, ExecutionId, ExecutionUsage, InvalidId, LimitActions, LlmErrorCode,
-    LongRunningExecutionPolicy, ManualClock, MoneyError, NanoUsd, Outstanding, OwnedHold, ProviderError, ProviderKey,
-    ProviderPolicy, RatesRefused, RegisterError, ResourceLimits, Retry, RetryPolicy, ScopeKind, Settlement, Status,
-    StepId, StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage, TimeSource, Timestamp, ToolErrorCode, UNLIMITED,
-    UsageSnapshot, ViolationType,
+    LongRunningExecutionPolicy, ManualClock, ModelError, ModelKey, MoneyError, NanoUsd, Outstanding, OwnedHold,
+    ProviderError, ProviderKey, ProviderPolicy, RateLimit, RateOn, RatePeriod, RateUnit, RatesRefused, RegisterError,
+    ResourceLimits, Retry, RetryPolicy, ScopeKind, Settlement, Status, StepId, StepTimeoutGuard, TenantId,
+    TenantPolicy, TenantUsage, TimeSource, Timestamp, ToolErrorCode, UNLIMITED, UsageSnapshot, ViolationType,
 };
 pub use middleware::EnforcementMiddleware;
 pub use record::RecordError;

@@ -14,13 +14,15 @@ use crate::hold::Receipt;
 use crate::kept::Kept;
 use crate::kernel::activity::Seen;
 use crate::kernel::bundle::{Bundle, Leg, Lost, RateLeg};
-use crate::kernel::gcra::TooFast;
+use crate::kernel::gcra::{Paced, TooFast};
 use crate::kernel::repetition::Repetition;
 use crate::kernel::tally::{MAX_AMOUNT, METERED, Refusal, Word};
 use crate::kernel::window::Window;
 use crate::limits::Action;
+use crate::paces::Paces;
 use crate::plan::{TallyLimit, TimeLimit};
-use crate::provider;
+use crate::rate_plan::MAX_RATES;
+use crate::rates::{self, Keys, Met};
 use crate::record::Record;
 use crate::resource::{Amounts, Demand, Resource};
 use crate::tenant::WindowKey;
@@ -60,9 +62,7 @@ impl Asked {
 /// Whether any limit that `demand` meets needs the time.
 #[inline]
 fn needs_time(record: &Record, demand: &Demand) -> bool {
-    record.plan().needs_time()
-        || (demand.provider.is_some() && record.core().providers.rates().is_set())
-        || record.tenant.plan().needs_time()
+    record.plan().needs_time() || record.core().rates.limit(demand) || record.tenant.plan().needs_time()
 }
 
 #[inline]
@@ -109,6 +109,8 @@ struct Blocked {
 struct Found {
     noticed: Noticed,
     blocked: Option<Blocked>,
+    /// What was taken of rates of tokens.
+    paces: Option<Paces>,
 }
 
 /// Something stands against the demand; [`Found::blocked`] says what.
@@ -187,7 +189,7 @@ pub(crate) fn reserve(
     }
     let mut found = Found::default();
     match reserve_whole(record, demand, now, &mut found) {
-        Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(demand, window, bare), found.noticed)),
+        Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(demand, window, bare, found.paces), found.noticed)),
         Err(Stop) => Err(found.violation(record)),
     }
 }
@@ -203,7 +205,7 @@ pub(crate) fn extend(
     asked.window = window.or(asked.window);
     let mut found = Found::default();
     match reserve_asked(record, more, &asked, &mut found) {
-        Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(more, window, bare), found.noticed)),
+        Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(more, window, bare, found.paces), found.noticed)),
         Err(Stop) => Err(found.violation(record)),
     }
 }
@@ -268,7 +270,7 @@ pub(crate) fn set_aside(
     // Nothing has begun and nothing has happened: what the child begins is counted when it ends, and its registration,
     // if it comes about, is its parent's activity.
     let look = Look { record, demand: &demand, asked: &asked, memory: None, touches: false };
-    let looked = look.all(&mut found).and_then(|()| look.take().map_err(|lost| look.lost(lost, &mut found)));
+    let looked = look.all(&mut found).and_then(|()| look.take(&mut found).map_err(|lost| look.lost(lost, &mut found)));
     if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
         carry_out(record, blocked, now);
     }
@@ -329,7 +331,7 @@ fn attempt(
     let look = Look { record, demand, asked, memory, touches: true };
     look.all(found)?;
     let bare = record.plan().idle.is_some() && demand.leaves_no_trace();
-    let after = match look.take() {
+    let after = match look.take(found) {
         Ok(after) => after,
         Err(lost) => return Err(look.lost(lost, found)),
     };
@@ -393,14 +395,13 @@ impl<'a> Look<'a> {
         {
             self.budget(found, budget)?;
         }
-        if self.demand.provider.is_some() && record.core().providers.rates().is_set() {
-            let refused = match self.rate_legs() {
-                Some(legs) => provider::look(&legs, self.asked.now_ns).err(),
-                None => Some(provider::unknown()),
+        if record.core().rates.limit(self.demand) {
+            let looked = match self.met() {
+                Ok(met) => met.look(self.demand, self.asked.now_ns),
+                Err(scope) => Err(rates::unknown(scope)),
             };
-            if let Some(violation) = refused {
-                let violation = self.early_too(violation);
-                found.refuse(violation, record.core().rate_action, false)?;
+            if let Err(violation) = looked {
+                found.refuse(self.early_too(violation), record.core().rate_action, false)?;
             }
         }
         Ok(())
@@ -583,20 +584,18 @@ impl<'a> Look<'a> {
     }
 
     #[inline]
-    fn rate_legs(&self) -> Option<[Option<RateLeg<'a>>; 2]> {
-        let core = self.record.core();
-        let provider = core.providers.get(self.demand.provider?)?;
-        Some(provider.legs(core.providers.rates(), self.demand.charged_tokens()))
+    fn met(&self) -> Result<Met<'a>, ScopeKind> {
+        self.record.core().rates.met(&self.record.tenant, Keys::of(self.demand))
     }
 
     /// Takes what was looked at.
     #[inline]
-    fn take(&self) -> Result<Option<Word>, Lost> {
+    fn take(&self, found: &mut Found) -> Result<Option<Word>, Lost> {
         if self.record.extra().is_some() {
-            return self.take_in_tree();
+            return self.take_in_tree(found);
         }
         if self.demand.is_bare() {
-            return self.bundle(&[], &[]).take();
+            return self.bundle(&[], &[]).take(&mut []);
         }
         let mut legs = [leg(self.record, self.demand, Resource::Steps); 5];
         let mut count = 0;
@@ -615,31 +614,36 @@ impl<'a> Look<'a> {
             push(leg);
         }
         let legs = legs.get(..count).unwrap_or(&[]);
-        if self.demand.provider.is_some() { self.take_rated(legs, |_| ()) } else { self.bundle(legs, &[]).take() }
+        if self.record.core().rates.limit(self.demand) {
+            self.take_rated(legs, found, |_| ())
+        } else {
+            self.bundle(legs, &[]).take(&mut [])
+        }
     }
 
-    /// With the rates of its provider.
+    /// With all rates that the demand meets.
     #[inline(never)]
-    fn take_rated(&self, legs: &[Leg<'_>], undone: impl Fn(usize)) -> Result<Option<Word>, Lost> {
-        let (rates, count) = compact(self.rate_legs().filter(|legs| {
-            // A rate that only observes is charged for what it would have admitted.
-            self.record.core().rate_action != Action::Observe || provider::look(legs, self.asked.now_ns).is_ok()
-        }));
-        self.bundle(legs, rates.as_ref().and_then(|rates| rates.get(..count)).unwrap_or(&[])).take_or(undone)
+    fn take_rated(&self, legs: &[Leg<'_>], found: &mut Found, undone: impl Fn(usize)) -> Result<Option<Word>, Lost> {
+        let Some(met) = self.charged() else { return self.bundle(legs, &[]).take_or(&mut [], undone) };
+        let rates = met.legs(self.demand);
+        let mut paced: ArrayVec<Option<Paced>, MAX_RATES> = rates.iter().map(|_| None).collect();
+        let after = self.bundle(legs, &rates).take_or(&mut paced, undone)?;
+        found.paces = Paces::of(self.demand, self.asked.now_ns, &met, &paced);
+        Ok(after)
     }
 
     /// As [`Look::take`], with a leg for everything that is taken from the pools above.
     #[cold]
-    fn take_in_tree(&self) -> Result<Option<Word>, Lost> {
+    fn take_in_tree(&self, found: &mut Found) -> Result<Option<Word>, Lost> {
         // Steps of a pool are counted when everything has come through, so here they are a quantity like others.
         let mut legs = ArrayVec::<Leg<'_>, { 5 + 5 * MAX_TREE_DEPTH }>::new();
         legs.extend(self.legs().into_iter().map(|(_, record, resource)| leg(record, self.demand, resource)));
         legs.extend(self.budget_leg().filter(|leg| leg.amount > 0));
         let undone = |number| self.follow_undone(number);
-        if self.demand.provider.is_some() {
-            self.take_rated(&legs, undone)
+        if self.record.core().rates.limit(self.demand) {
+            self.take_rated(&legs, found, undone)
         } else {
-            self.bundle(&legs, &[]).take_or(undone)
+            self.bundle(&legs, &[]).take_or(&mut [], undone)
         }
     }
 
@@ -671,6 +675,13 @@ impl<'a> Look<'a> {
         let window = self.record.tenant.window(self.asked.window?)?;
         let observed = budget.action == Action::Observe;
         Some(Leg { tally: &window.tally, amount: self.demand.cost, observed })
+    }
+
+    /// The rates that are charged, if any: those that only observe are charged for what they would have admitted.
+    #[inline]
+    fn charged(&self) -> Option<Met<'a>> {
+        let observes = self.record.core().rate_action == Action::Observe;
+        self.met().ok().filter(|met| !observes || met.look(self.demand, self.asked.now_ns).is_ok())
     }
 
     #[inline(always)]
@@ -742,9 +753,11 @@ impl<'a> Look<'a> {
     }
 
     fn lost_rate(&self, number: usize, too_fast: TooFast) -> EnforcementViolation {
-        let [requests, tokens] = self.rate_legs().unwrap_or([None, None]);
-        let refusals = if number == 0 && requests.is_some() { [Some(too_fast), None] } else { [None, Some(too_fast)] };
-        self.early_too(provider::violation([&requests, &tokens], refusals))
+        let violation = match self.met() {
+            Ok(met) => met.lost(self.demand, number, too_fast),
+            Err(scope) => Some(rates::unknown(scope)),
+        };
+        self.early_too(violation.unwrap_or_else(|| rates::unknown(ScopeKind::Provider)))
     }
 }
 
@@ -770,16 +783,6 @@ pub(crate) fn asks_budget(record: &Record) -> bool {
 
 /// The order in which an execution's own quantities are taken; steps follow behind everything else.
 const OWN_LEGS: [Resource; 4] = [Resource::Tokens, Resource::Memory, Resource::Cost, Resource::DiscoveredSteps];
-
-/// The rates that there are, and how many.
-#[inline]
-fn compact(legs: Option<[Option<RateLeg<'_>>; 2]>) -> (Option<[RateLeg<'_>; 2]>, usize) {
-    match legs {
-        Some([Some(requests), Some(tokens)]) => (Some([requests, tokens]), 2),
-        Some([Some(one), None] | [None, Some(one)]) => (Some([one, one]), 1),
-        _ => (None, 0),
-    }
-}
 
 /// A state of `scope` as its execution is about to see it: who halts or pauses a parent goes on to what is below (E2).
 fn seen_from(scope: ScopeKind, violation: EnforcementViolation) -> EnforcementViolation {

@@ -149,10 +149,12 @@ pub enum ScopeKind {
     Provider,
     /// A parent's, whose budget the execution shares or whose child it is.
     Parent,
+    /// A model's.
+    Model,
 }
 
 impl ScopeKind {
-    const ALL: [Self; 4] = [Self::Execution, Self::Tenant, Self::Provider, Self::Parent];
+    const ALL: [Self; 5] = [Self::Execution, Self::Tenant, Self::Provider, Self::Parent, Self::Model];
 
     /// The name in snake case, as it prints and serializes.
     #[must_use]
@@ -162,6 +164,7 @@ impl ScopeKind {
             Self::Tenant => "tenant",
             Self::Provider => "provider",
             Self::Parent => "parent",
+            Self::Model => "model",
         }
     }
 }

@@ -10,11 +10,13 @@ use crate::hold::{OwnedHold, Settlement};
 use crate::id::{InvalidId, validate};
 use crate::kernel::table::Rejected;
 use crate::limits::{
-    ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProviderPolicy, ResourceLimits, TenantPolicy,
+    ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProviderPolicy, RateLimit, ResourceLimits, TenantPolicy,
 };
+use crate::model::{ModelError, ModelKey};
 use crate::network::NetworkPolicy;
-use crate::plan::{Plan, RatePlan, Source};
+use crate::plan::{Plan, Source};
 use crate::provider::{ProviderError, ProviderKey};
+use crate::rate_plan::RatePlan;
 use crate::record::Record;
 use crate::registry::{Caps, Core};
 use crate::resource::{Actual, Demand};
@@ -32,6 +34,7 @@ pub struct EnforcerBuilder {
     tenant: TenantPolicy,
     provider: ProviderPolicy,
     network: NetworkPolicy,
+    rates: Vec<RateLimit>,
     clock: Option<Clock>,
     caps: Caps,
 }
@@ -58,9 +61,16 @@ impl EnforcerBuilder {
         Self { tenant, ..self }
     }
 
-    /// The rates of every provider. Default: none.
+    /// The rates per minute of every provider. Default: none.
     pub fn provider(self, provider: ProviderPolicy) -> Self {
         Self { provider, ..self }
+    }
+
+    /// One rate more: of providers, of tenants with providers, or of models. At most eight rates of tokens may meet in
+    /// one demand. Default: none.
+    pub fn rate(mut self, rate: RateLimit) -> Self {
+        self.rates.push(rate);
+        self
     }
 
     /// Which hosts executions may reach: [`Execution::check_host`] tells. Default: [`NetworkPolicy::Open`].
@@ -71,8 +81,10 @@ impl EnforcerBuilder {
     /// Everything that a policy file says.
     #[cfg(feature = "policy-file")]
     pub fn policy_file(self, file: crate::policy_file::PolicyFile) -> Self {
-        let crate::policy_file::PolicyFile { limits, long_running, enforcement, tenant, provider, network } = file;
-        self.limits(limits)
+        let crate::policy_file::PolicyFile { limits, long_running, enforcement, tenant, provider, rates, network } =
+            file;
+        Self { rates, ..self }
+            .limits(limits)
             .long_running(long_running)
             .policy(enforcement)
             .tenant(tenant)
@@ -101,6 +113,11 @@ impl EnforcerBuilder {
         Self { caps: Caps { providers: max, ..self.caps }, ..self }
     }
 
+    /// How many models may be known. Default: 4,096.
+    pub fn max_models(self, max: u64) -> Self {
+        Self { caps: Caps { models: max, ..self.caps }, ..self }
+    }
+
     /// How many holds may have a deadline at a time. Default: 1,048,576.
     pub fn max_timed_holds(self, max: u64) -> Self {
         Self { caps: Caps { timed_holds: max, ..self.caps }, ..self }
@@ -122,7 +139,7 @@ impl EnforcerBuilder {
         let plan = Plan::compile(self.source())?;
         let live = self.tenant.max_concurrent_executions.or(self.limits.max_concurrent_executions);
         let tenant = TenantPlan::compile(&self.tenant, live, &self.policy)?;
-        let rates = RatePlan::compile(&self.provider)?;
+        let rates = RatePlan::compile(&self.provider, &self.rates)?;
         self.network.validate()?;
         Ok(self.compiled(plan, tenant, rates))
     }
@@ -168,6 +185,7 @@ impl Enforcer {
             tenant: TenantPolicy::default(),
             provider: ProviderPolicy::default(),
             network: NetworkPolicy::default(),
+            rates: Vec::new(),
             clock: None,
             caps: Caps::default(),
         }
@@ -338,7 +356,28 @@ impl Enforcer {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn provider(&self, name: &str) -> Result<ProviderKey, ProviderError> {
-        self.core().providers.resolve(name)
+        let rates = &self.core().rates;
+        let number = rates.providers.resolve("provider", name, |name| rates.provider(name))?;
+        Ok(ProviderKey(number))
+    }
+
+    /// The key of a model, which demands name it by.
+    ///
+    /// # Errors
+    /// A name that is empty or longer than 128 bytes; more names than [`EnforcerBuilder::max_models`].
+    ///
+    /// ```
+    /// use enforce_core::{Enforcer, ModelError};
+    ///
+    /// let enforcer = Enforcer::builder().max_models(1).build()?;
+    /// assert_eq!(enforcer.model("large-1")?, enforcer.model("large-1")?);
+    /// assert_eq!(enforcer.model("small-1").unwrap_err(), ModelError::Full { cap: 1 });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn model(&self, name: &str) -> Result<ModelKey, ModelError> {
+        let rates = &self.core().rates;
+        let number = rates.models.resolve("model", name, |name| rates.model(name))?;
+        Ok(ModelKey(number))
     }
 
     /// The clock that it decides by.

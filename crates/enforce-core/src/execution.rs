@@ -91,7 +91,7 @@ impl Execution {
     /// Takes everything that `demand` asks, on every limit, or nothing.
     ///
     /// Steps count as begun from here on, whatever becomes of the hold; tokens, money and memory are set aside until the
-    /// hold is settled or dropped. Rates are charged for good.
+    /// hold is settled or dropped. Rates keep the request, and get the tokens back that were not used.
     ///
     /// # Errors
     /// The first limit that refuses, in the order state, wall time, idle time, steps, tokens, memory, cost, discovered

@@ -3,6 +3,7 @@
 use crate::books::{self, Books, Used};
 use crate::clock::Timestamp;
 use crate::hold::Settlement;
+use crate::paces::Paces;
 use crate::record::Record;
 use crate::resource::{Actual, Demand};
 use crate::tenant::WindowKey;
@@ -21,10 +22,12 @@ pub(crate) struct Kept {
     bare: bool,
     /// `None` once it has ended.
     on_drop: Option<OnDrop>,
+    /// What it took of rates of tokens.
+    paces: Option<Paces>,
 }
 
-/// What becomes of the tokens and the money of a hold that is dropped unsettled. Memory always goes back, and what has
-/// begun always stays begun.
+/// What becomes of the tokens and the money of a hold that is dropped unsettled, in budgets and in rates. Memory always
+/// goes back, and what has begun always stays begun.
 ///
 /// What is charged is committed as a settle would commit it: exactly, on the whole chain, and a cost threshold that it
 /// reaches acts. A caller who knows better settles: `settle(Actual::none())` gives everything back under each of these.
@@ -45,12 +48,21 @@ impl Kept {
     /// Nothing set aside.
     #[inline]
     pub(crate) const fn nothing(window: Option<WindowKey>) -> Self {
-        Self { tokens: 0, input: 0, memory: 0, cost: 0, window, bare: false, on_drop: Some(OnDrop::GiveBack) }
+        Self {
+            tokens: 0,
+            input: 0,
+            memory: 0,
+            cost: 0,
+            window,
+            bare: false,
+            on_drop: Some(OnDrop::GiveBack),
+            paces: None,
+        }
     }
 
     /// The quantities that `demand` asks.
     #[inline]
-    pub(crate) const fn of(demand: &Demand, window: Option<WindowKey>, bare: bool) -> Self {
+    pub(crate) const fn of(demand: &Demand, window: Option<WindowKey>, bare: bool, paces: Option<Paces>) -> Self {
         Self {
             tokens: demand.total_tokens(),
             input: demand.input_tokens,
@@ -59,6 +71,7 @@ impl Kept {
             window,
             bare,
             on_drop: Some(demand.on_drop),
+            paces,
         }
     }
 
@@ -84,8 +97,8 @@ impl Kept {
         match self.on_drop {
             Some(OnDrop::GiveBack) => {}
             Some(on_drop) => {
-                let Self { tokens, input, memory, cost, window, bare, .. } = self;
-                return charge_dropped(record, [tokens, input, memory, cost], window, bare, on_drop);
+                let Self { tokens, input, memory, cost, window, bare, on_drop: _, paces } = self;
+                return charge_dropped(record, [tokens, input, memory, cost], window, bare, on_drop, paces);
             }
             None => return,
         }
@@ -95,12 +108,19 @@ impl Kept {
         if self.bare {
             record.hot.bare_holds.give(1);
         }
+        if let Some(paces) = self.paces {
+            paces.settle(record, &Used::default(), None);
+        }
     }
 
     /// Records what was used in place of what was set aside.
     #[inline]
     pub(crate) fn settle(self, record: &Record, actual: &Actual, now: Option<Timestamp>) -> Settlement {
-        let Self { tokens, input: _, memory, cost, window, bare, on_drop: _ } = self;
+        let Self { tokens, input: _, memory, cost, window, bare, on_drop: _, paces } = self;
+        let now = match paces {
+            Some(paces) => paces.settle(record, &Used::of(actual), now),
+            None => now,
+        };
         // By amounts, as in `give_back`.
         Books { tokens, memory, cost, window, bare, ..Books::of(record, now) }.settle(&Used::of(actual))
     }
@@ -114,6 +134,10 @@ impl Kept {
         now: Option<Timestamp>,
     ) -> Settlement {
         let used = Used::of(actual);
+        let now = match self.paces {
+            Some(paces) => paces.settle_rest(record, &used, charged, now),
+            None => now,
+        };
         let settled = Books { window: self.window, ..Books::of(record, now) }.settle(&used.above(charged));
         Settlement {
             late: true,
@@ -152,6 +176,9 @@ impl Kept {
         self.memory = self.memory.saturating_add(more.memory);
         self.cost = self.cost.saturating_add(more.cost);
         self.bare |= more.bare;
+        if let (Some(paces), Some(more)) = (&mut self.paces, &more.paces) {
+            paces.join(more);
+        }
     }
 }
 
@@ -159,9 +186,19 @@ impl Kept {
 ///
 /// By amounts, as [`books::give_back`], so that a hold that gives back is never in memory.
 #[cold]
-fn charge_dropped(record: &Record, amounts: [u64; 4], window: Option<WindowKey>, bare: bool, on_drop: OnDrop) {
+fn charge_dropped(
+    record: &Record,
+    amounts: [u64; 4],
+    window: Option<WindowKey>,
+    bare: bool,
+    on_drop: OnDrop,
+    paces: Option<Paces>,
+) {
     let [tokens, input, memory, cost] = amounts;
-    let charged = Kept { tokens, input, memory, cost, window, bare, on_drop: Some(on_drop) }.charged();
+    let charged = Kept { tokens, input, memory, cost, window, bare, on_drop: Some(on_drop), paces: None }.charged();
+    if let Some(paces) = paces {
+        paces.settle(record, &charged, None);
+    }
     // Nobody says that something happened, so it is no activity.
     Books { tokens, memory, cost, window, bare, ..Books::of(record, None) }.settle(&charged);
 }

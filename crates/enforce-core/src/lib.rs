@@ -45,12 +45,17 @@ mod id;
 mod kept;
 mod kernel;
 mod limits;
+mod model;
 mod money;
+mod names;
 mod network;
+mod paces;
 mod plan;
 #[cfg(feature = "policy-file")]
 mod policy_file;
 mod provider;
+mod rate_plan;
+mod rates;
 mod record;
 mod registry;
 mod resource;
@@ -77,8 +82,9 @@ pub use id::{ExecutionId, InvalidId, StepId, TenantId};
 pub use kept::OnDrop;
 pub use limits::{
     Action, BudgetPeriod, ConfigError, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ProviderPolicy,
-    ResourceLimits, TenantPolicy, UNLIMITED,
+    RateLimit, RateOn, RatePeriod, RateUnit, ResourceLimits, TenantPolicy, UNLIMITED,
 };
+pub use model::{ModelError, ModelKey};
 pub use money::{MoneyError, NanoUsd};
 pub use network::NetworkPolicy;
 #[cfg(feature = "policy-file")]

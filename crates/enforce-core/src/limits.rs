@@ -5,7 +5,8 @@
 
 mod enforcement;
 mod long_running;
-pub(crate) mod provider;
+mod provider;
+pub(crate) mod rate;
 mod resource;
 mod tenant;
 
@@ -14,6 +15,7 @@ use std::fmt;
 pub use self::enforcement::{Action, EnforcementPolicy, LimitActions};
 pub use self::long_running::LongRunningExecutionPolicy;
 pub use self::provider::ProviderPolicy;
+pub use self::rate::{RateLimit, RateOn, RatePeriod, RateUnit};
 pub use self::resource::ResourceLimits;
 pub use self::tenant::{BudgetPeriod, TenantPolicy};
 

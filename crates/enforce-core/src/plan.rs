@@ -1,12 +1,8 @@
 //! Limits, compiled: what a decision needs of a configuration, and nothing to be worked out on the way.
 
 use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
-use crate::kernel::gcra::Rate;
 use crate::kernel::tally::MAX_AMOUNT;
-use crate::limits::provider::rate_ratio;
-use crate::limits::{
-    Action, ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProviderPolicy, ResourceLimits, UNLIMITED,
-};
+use crate::limits::{Action, ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ResourceLimits, UNLIMITED};
 use crate::resource::{Amounts, Resource};
 use crate::sync::Arc;
 
@@ -251,39 +247,5 @@ impl Plan {
     #[inline]
     pub(crate) fn needs_time(&self) -> bool {
         self.wall.is_some() || self.active.is_some() || self.idle.is_some()
-    }
-}
-
-/// The compiled rates of a provider: requests, then tokens.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct RatePlan {
-    pub(crate) requests: Option<Rate>,
-    pub(crate) tokens: Option<Rate>,
-}
-
-impl RatePlan {
-    /// Whether anything is limited.
-    #[inline]
-    pub(crate) const fn is_set(&self) -> bool {
-        self.requests.is_some() || self.tokens.is_some()
-    }
-}
-
-fn rate(limit: Option<u64>, burst: Option<u64>) -> Option<Rate> {
-    let limit = limit?;
-    if limit == 0 {
-        return Some(Rate { interval: 0, scale: 1, burst: 0 });
-    }
-    let (interval, scale) = rate_ratio(limit);
-    Some(Rate { interval, scale, burst: burst.unwrap_or(limit) })
-}
-
-impl RatePlan {
-    pub(crate) fn compile(policy: &ProviderPolicy) -> Result<Self, ConfigError> {
-        policy.validate()?;
-        Ok(Self {
-            requests: rate(policy.requests_per_minute, policy.request_burst),
-            tokens: rate(policy.tokens_per_minute, policy.token_burst),
-        })
     }
 }

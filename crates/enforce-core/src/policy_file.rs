@@ -6,8 +6,8 @@ use std::fmt;
 
 use self::read::{Entry, Key, Section, document, keys};
 use crate::limits::{
-    ConfigError, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ProviderPolicy, ResourceLimits,
-    TenantPolicy,
+    ConfigError, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ProviderPolicy, RateLimit, RatePeriod,
+    RateUnit, ResourceLimits, TenantPolicy,
 };
 use crate::network::NetworkPolicy;
 
@@ -34,6 +34,11 @@ const PROVIDER: &[Key<ProviderPolicy>] = keys!(ProviderPolicy:
 
 const NETWORK: &[Key<Network>] = keys!(Network: air_gapped, allowed_hosts);
 
+const RATE: &[Key<RateLimit>] = keys!(RateLimit: on, name, unit, limit, per, burst);
+
+/// What a `[[rate]]` may not leave out.
+const RATE_NEEDS: [&str; 4] = ["on", "unit", "limit", "per"];
+
 /// The key of `[long_running]` that loads a preset.
 const PRESET: &str = "preset";
 
@@ -41,7 +46,7 @@ const PRESET: &str = "preset";
 ///
 /// The keys are the fields of the structs below, in sections `[limits]`, `[long_running]`, `[enforcement]`,
 /// `[actions]` (of the enforcement policy), `[tenant]` and `[provider]`; `[network]` has `air_gapped = true` or a list of
-/// `allowed_hosts`. A limit that the file does not name is not set,
+/// `allowed_hosts`, and each `[[rate]]` is one rate more. A limit that the file does not name is not set,
 /// unlike in the structs' `Default`; other keys have their defaults. `preset` in `[long_running]` loads a preset,
 /// which the keys beside it override in any order. Money is a decimal string, or an integer of whole dollars.
 ///
@@ -81,6 +86,8 @@ pub struct PolicyFile {
     pub provider: ProviderPolicy,
     /// `[network]`: which hosts may be reached.
     pub network: NetworkPolicy,
+    /// `[[rate]]`: how fast providers, tenants with providers, and models may be asked.
+    pub rates: Vec<RateLimit>,
 }
 
 impl PolicyFile {
@@ -94,6 +101,7 @@ impl PolicyFile {
             tenant: TenantPolicy::default(),
             provider: ProviderPolicy::default(),
             network: NetworkPolicy::Open,
+            rates: Vec::new(),
         }
     }
 
@@ -122,6 +130,7 @@ impl PolicyFile {
                 "tenant" => entry.section()?.read(&mut file.tenant, TENANT, TenantPolicy::validate)?,
                 "provider" => entry.section()?.read(&mut file.provider, PROVIDER, ProviderPolicy::validate)?,
                 "network" => file.network = read_network(&entry.section()?)?,
+                "rate" => file.rates = entry.tables()?.iter().map(read_rate).collect::<Result<_, _>>()?,
                 _ => return Err(entry.unknown_section()),
             }
         }
@@ -167,8 +176,15 @@ fn read_network(section: &Section<'_>) -> Result<NetworkPolicy, PolicyFileError>
     Ok(network.policy())
 }
 
+fn read_rate(section: &Section<'_>) -> Result<RateLimit, PolicyFileError> {
+    let mut rate = RateLimit::provider(RateUnit::Requests, 0, RatePeriod::Minute);
+    section.needs(&RATE_NEEDS)?;
+    section.read(&mut rate, RATE, RateLimit::validate)?;
+    Ok(rate)
+}
+
 /// Every section with its keys.
-fn known_keys() -> [(&'static str, Vec<&'static str>); 7] {
+fn known_keys() -> [(&'static str, Vec<&'static str>); 8] {
     fn names<T>(keys: &[Key<T>]) -> Vec<&'static str> {
         keys.iter().map(|(name, _)| *name).collect()
     }
@@ -182,6 +198,7 @@ fn known_keys() -> [(&'static str, Vec<&'static str>); 7] {
         ("tenant", names(TENANT)),
         ("provider", names(PROVIDER)),
         ("network", names(NETWORK)),
+        ("rate", names(RATE)),
     ]
 }
 

@@ -11,8 +11,9 @@ use crate::kernel::state::PAUSE_NUMBERS;
 use crate::kernel::table::{Rejected, Table};
 use crate::limits::Action;
 use crate::network::NetworkPolicy;
-use crate::plan::{Plan, RatePlan};
-use crate::provider::Providers;
+use crate::plan::Plan;
+use crate::rate_plan::RatePlan;
+use crate::rates::Rates;
 use crate::snapshot::TenantUsage;
 use crate::sync::{Arc, Mutex};
 use crate::tenant::{Tenant, TenantEntry, TenantPlan};
@@ -23,12 +24,13 @@ pub(crate) struct Caps {
     pub(crate) executions: u64,
     pub(crate) tenants: u64,
     pub(crate) providers: u64,
+    pub(crate) models: u64,
     pub(crate) timed_holds: u64,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { executions: 1 << 24, tenants: 1 << 20, providers: 1 << 12, timed_holds: 1 << 20 }
+        Self { executions: 1 << 24, tenants: 1 << 20, providers: 1 << 12, models: 1 << 12, timed_holds: 1 << 20 }
     }
 }
 
@@ -41,7 +43,7 @@ const EVICTION_TRIES: usize = 16;
 pub(crate) struct Core {
     pub(crate) executions: Table<Execution>,
     tenants: Table<TenantEntry>,
-    pub(crate) providers: Providers,
+    pub(crate) rates: Rates,
     pub(crate) clock: Clock,
     /// When it was built; activity and rates count from here.
     pub(crate) epoch: Timestamp,
@@ -71,7 +73,7 @@ impl Core {
         Self {
             executions: Table::new(caps.executions),
             tenants: Table::new(caps.tenants),
-            providers: Providers::new(rates, caps.providers),
+            rates: Rates::new(rates, caps.providers, caps.models),
             epoch: clock.now(),
             clock,
             plan,
@@ -197,6 +199,12 @@ impl Core {
         Some(tenant)
     }
 
+    /// Takes the tenant, which equals a fresh one by `now`, out of the table if nobody was attached since `seen`.
+    fn let_go(&self, tenant: &Arc<Tenant>, seen: Unattached, now: Timestamp) -> bool {
+        self.rates.let_go(now.nanos_since(self.epoch));
+        self.retire(tenant, seen)
+    }
+
     /// Takes the tenant out of the table if nobody was attached since `seen`.
     fn retire(&self, tenant: &Arc<Tenant>, seen: Unattached) -> bool {
         let retired = tenant.attachments.retire(seen);
@@ -219,7 +227,7 @@ impl Core {
             // Looked at before its budget: what is spent from it after that keeps it from being retired (G2).
             let Some(seen) = tenant.attachments.see() else { continue };
             if tenant.equals_fresh(now) {
-                evicted = self.retire(&tenant, seen);
+                evicted = self.let_go(&tenant, seen, now);
             } else if !tenant.stays() {
                 kept.push(tenant);
             }
@@ -247,7 +255,7 @@ impl Core {
                 if !tenant.stays() {
                     self.queue(&tenant);
                 }
-            } else if self.retire(&tenant, seen) {
+            } else if self.let_go(&tenant, seen, now) {
                 evicted.push(tenant.usage(now));
             }
         }

@@ -1,6 +1,7 @@
 //! What can be asked for and what was used.
 
 use crate::kept::OnDrop;
+use crate::model::ModelKey;
 use crate::money::NanoUsd;
 use crate::provider::ProviderKey;
 
@@ -47,6 +48,7 @@ pub struct Demand {
     pub(crate) discovered_steps: u64,
     pub(crate) rate_tokens: Option<u64>,
     pub(crate) provider: Option<ProviderKey>,
+    pub(crate) model: Option<ModelKey>,
     pub(crate) fingerprint: Option<u64>,
     pub(crate) on_drop: OnDrop,
 }
@@ -64,6 +66,7 @@ impl Demand {
             discovered_steps: 0,
             rate_tokens: None,
             provider: None,
+            model: None,
             fingerprint: None,
             on_drop: OnDrop::GiveBack,
         }
@@ -105,13 +108,21 @@ impl Demand {
         Self { discovered_steps: steps, ..self }
     }
 
-    /// The provider that will serve it, whose rates are asked: one request, and the tokens. Default none.
+    /// The provider that will serve it, whose rates are asked, and the tenant's with it: one request, and the tokens.
+    /// Default none.
     #[inline]
     pub const fn provider(self, provider: ProviderKey) -> Self {
         Self { provider: Some(provider), ..self }
     }
 
-    /// Tokens that the provider's rate is asked for, where they differ from the tokens set aside. Default: their sum.
+    /// The model that will serve it, whose rates are asked as the provider's are. Default none.
+    #[inline]
+    pub const fn model(self, model: ModelKey) -> Self {
+        Self { model: Some(model), ..self }
+    }
+
+    /// Tokens that rates of total tokens are asked for, where they differ from the tokens set aside; a settle leaves
+    /// them as they are. Default: the sum of the tokens, which a settle corrects.
     #[inline]
     pub const fn rate_tokens(self, tokens: u64) -> Self {
         Self { rate_tokens: Some(tokens), ..self }
@@ -186,6 +197,7 @@ impl Demand {
     pub(crate) const fn is_bare(&self) -> bool {
         self.input_tokens | self.output_tokens | self.memory_bytes | self.cost | self.discovered_steps == 0
             && self.provider.is_none()
+            && self.model.is_none()
             && self.fingerprint.is_none()
     }
 

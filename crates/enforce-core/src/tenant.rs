@@ -16,6 +16,7 @@ use crate::kernel::versions::Versions;
 use crate::kernel::window::{Window, Windows};
 use crate::limits::{Action, BudgetPeriod, ConfigError, EnforcementPolicy, TenantPolicy};
 use crate::plan::{NS_PER_SECOND, TallyLimit};
+use crate::rates::TenantRates;
 use crate::record::Committed;
 use crate::registry::Core;
 use crate::snapshot::{BudgetUsage, TenantUsage};
@@ -120,6 +121,8 @@ pub(crate) struct Tenant {
     members: Mutex<Vec<Execution>>,
     pub(crate) ended: Ended,
     budget: OnceLock<Box<CachePadded<Windows>>>,
+    /// Its rates with providers, once it has named one.
+    rates: OnceLock<Box<TenantRates>>,
     /// 1 while it stands in the queue of those that may be evicted.
     pub(crate) queued: Cell,
 }
@@ -152,6 +155,7 @@ impl Tenant {
             },
             budget: budget.map_or_else(OnceLock::new, OnceLock::from),
             changed: OnceLock::new(),
+            rates: OnceLock::new(),
             queued: Cell::new(0),
             core,
             plan,
@@ -210,6 +214,11 @@ impl Tenant {
         self.budget.get()?.get(key.number())
     }
 
+    #[inline]
+    pub(crate) fn rates(&self) -> &TenantRates {
+        self.rates.get_or_init(|| Box::new(TenantRates::new()))
+    }
+
     pub(crate) fn live_count(&self) -> u64 {
         let (limit, word) = self.live_limit.read(&self.live);
         word.used(limit)
@@ -261,8 +270,14 @@ impl Tenant {
         drop(members);
     }
 
-    /// Whether a fresh entry would decide the same, if nobody is attached: no limited budget used in this period.
+    /// Whether a fresh entry would decide the same, if nobody is attached: no limited budget used in this period, and
+    /// all rates passed.
     pub(crate) fn equals_fresh(&self, now: Timestamp) -> bool {
+        let now_ns = now.nanos_since(self.core.epoch);
+        self.has_whole_budget(now) && self.rates.get().is_none_or(|rates| self.core.rates.have_passed(rates, now_ns))
+    }
+
+    fn has_whole_budget(&self, now: Timestamp) -> bool {
         self.budget().is_none_or(|(_, windows)| {
             windows
                 .peek(self.plan().period_at(now))
@@ -272,13 +287,14 @@ impl Tenant {
 
     /// Whether it never equals a fresh entry again: what was used of a budget without periods stays used.
     pub(crate) fn stays(&self) -> bool {
-        self.plan().period == BudgetPeriod::Total && !self.equals_fresh(Timestamp::ZERO)
+        self.plan().period == BudgetPeriod::Total && !self.has_whole_budget(Timestamp::ZERO)
     }
 
     /// Whether nothing was ever recorded for it.
     pub(crate) fn is_blank(&self) -> bool {
         let untouched = |(_, windows): (_, &Windows)| windows.is_untouched();
-        self.ended.read() == Committed::default() && self.budget().is_none_or(untouched)
+        let unrated = self.rates.get().is_none();
+        unrated && self.ended.read() == Committed::default() && self.budget().is_none_or(untouched)
     }
 
     pub(crate) fn usage(&self, now: Timestamp) -> TenantUsage {

@@ -29,7 +29,7 @@ impl Words {
         Self {
             near: [Tally::new(2), Tally::new(2)],
             far: Tally::new(far),
-            tat: Tat::new(),
+            tat: Tat::new(&RATE, 0),
             steps: Tally::new(steps),
             activity: Activity::new(0),
         }
@@ -73,7 +73,7 @@ fn chain(take: fn(&[Leg<'_>]) -> bool) -> impl std::fmt::Debug {
 
 #[test]
 fn t1_bundles_exceed_no_limit_of_the_chain() {
-    model(T1, TWO, || chain(|legs| Bundle { legs, ..NOTHING }.take().is_ok()));
+    model(T1, TWO, || chain(|legs| Bundle { legs, ..NOTHING }.take(&mut [None]).is_ok()));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn t2_a_refused_bundle_leaves_no_amount() {
     model(T2, TWO, || {
         refused(|words| {
             let (legs, rates) = (words.legs(0), words.rates(1));
-            Bundle { legs: &legs[1..], rates: &rates, last: Some(words.step()), ..NOTHING }.take().is_ok()
+            Bundle { legs: &legs[1..], rates: &rates, last: Some(words.step()), ..NOTHING }.take(&mut [None]).is_ok()
         })
     });
 }
@@ -143,7 +143,7 @@ fn t2_a_refusal_is_no_activity() {
     model(T2_IDLE, TWO, || {
         idle(|words, now_ns| {
             let activity = Some(&words.activity);
-            Bundle { last: Some(words.step()), activity, now_ns, ..NOTHING }.take().is_ok()
+            Bundle { last: Some(words.step()), activity, now_ns, ..NOTHING }.take(&mut [None]).is_ok()
         })
     });
 }
@@ -176,7 +176,9 @@ fn t2_a_reaped_bundle_leaves_no_amount() {
     model(T2_REAPED, TWO, || {
         reaped(|words| {
             let (legs, rates, activity) = (words.legs(0), words.rates(1), Some(&words.activity));
-            Bundle { legs: &legs[1..], rates: &rates, last: Some(words.step()), activity, now_ns: 5 }.take().is_ok()
+            Bundle { legs: &legs[1..], rates: &rates, last: Some(words.step()), activity, now_ns: 5 }
+                .take(&mut [None])
+                .is_ok()
         })
     });
 }
@@ -189,7 +191,7 @@ fn t2_a_reaped_bundle_leaves_no_amount_twin() {
             let live = !words.activity.see().reaped();
             let (legs, rates) = (words.legs(0), words.rates(1));
             let bundle = Bundle { legs: &legs[1..], rates: &rates, last: Some(words.step()), now_ns: 5, ..NOTHING };
-            live && bundle.take().is_ok() && words.activity.touch(5)
+            live && bundle.take(&mut [None]).is_ok() && words.activity.touch(5)
         })
     });
 }
@@ -212,7 +214,9 @@ fn exhausted(take: fn(&Words) -> bool) -> impl std::fmt::Debug {
 #[test]
 fn t3_steps_never_look_exhausted_by_a_transient_take() {
     model(T3, THREE, || {
-        exhausted(|words| Bundle { rates: &words.rates(2), last: Some(words.step()), ..NOTHING }.take().is_ok())
+        exhausted(|words| {
+            Bundle { rates: &words.rates(2), last: Some(words.step()), ..NOTHING }.take(&mut [None]).is_ok()
+        })
     });
 }
 

@@ -126,7 +126,7 @@ fn undone(look: fn(&Steps) -> u64) -> impl std::fmt::Debug {
         let leg = |tally| Leg { tally, amount: 1, observed: false };
         let legs = [leg(&parent.tally)];
         let bundle = Bundle { legs: &legs, rates: &[], last: Some(leg(own)), activity: None, now_ns: 0 };
-        let taken = bundle.take().is_ok();
+        let taken = bundle.take(&mut []).is_ok();
         if taken {
             parent.count(1);
         }

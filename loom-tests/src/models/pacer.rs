@@ -15,6 +15,8 @@ pub(super) trait Pacer: Send + Sync + 'static {
     /// Admits `amount`; else after how long it would.
     fn take(&self, now: u64, amount: u64) -> Result<Self::Paced, u64>;
     fn undo(&self, paced: Self::Paced);
+    /// Records `amount` that nobody asked for.
+    fn charge(&self, now: u64, amount: u64);
     /// How far ahead of `now` it is.
     fn ahead(&self, now: u64) -> u64;
 }
@@ -23,7 +25,7 @@ impl Pacer for Tat {
     type Paced = Paced;
 
     fn new() -> Self {
-        Tat::new()
+        Tat::new(&RATE, 0)
     }
 
     fn take(&self, now: u64, amount: u64) -> Result<Paced, u64> {
@@ -32,6 +34,10 @@ impl Pacer for Tat {
 
     fn undo(&self, paced: Paced) {
         Tat::undo(self, paced);
+    }
+
+    fn charge(&self, now: u64, amount: u64) {
+        Tat::charge(self, &RATE, now, amount);
     }
 
     fn ahead(&self, now: u64) -> u64 {
@@ -53,7 +59,8 @@ fn pace(tat: u64, now: u64, amount: u64) -> Result<u64, u64> {
 }
 
 /// The kernel's cell with another undo: 0 gives back down to its own mark less all that came back since, 1 nothing
-/// once somebody else has taken, 2 always the whole cost, 3 down to its own mark, whatever came back since.
+/// once somebody else has taken, 2 always the whole cost, 3 down to its own mark, whatever came back since; 4 as 0, and
+/// what is charged shows no time.
 pub(super) struct Planted<const UNDO: u8> {
     tat: Cell,
     latest: Cell,
@@ -80,7 +87,7 @@ impl<const UNDO: u8> Pacer for Planted<UNDO> {
         let since = self.refunded.load() - refunded;
         let back = self.tat.apply(|tat| {
             let back = match UNDO {
-                0 => cost.min(after.saturating_sub(since + self.latest.load())),
+                0 | 4 => cost.min(after.saturating_sub(since + self.latest.load())),
                 3 => cost.min(after.saturating_sub(self.latest.load())),
                 1 if tat == after => cost,
                 1 => 0,
@@ -89,6 +96,13 @@ impl<const UNDO: u8> Pacer for Planted<UNDO> {
             (tat.saturating_sub(back), back)
         });
         self.refunded.apply(|sum| (sum + back, ()));
+    }
+
+    fn charge(&self, now: u64, amount: u64) {
+        if UNDO != 4 {
+            self.latest.apply(|latest| (latest.max(now), ()));
+        }
+        self.tat.apply(|tat| (tat.max(now) + amount * RATE.interval, ()));
     }
 
     fn ahead(&self, now: u64) -> u64 {
@@ -112,6 +126,8 @@ impl Pacer for OneStep {
     }
 
     fn undo(&self, (): ()) {}
+
+    fn charge(&self, _now: u64, _amount: u64) {}
 
     fn ahead(&self, now: u64) -> u64 {
         self.0.load(Acquire).saturating_sub(now)
@@ -139,6 +155,8 @@ impl Pacer for Bucket {
     }
 
     fn undo(&self, (): ()) {}
+
+    fn charge(&self, _now: u64, _amount: u64) {}
 
     fn ahead(&self, _now: u64) -> u64 {
         (RATE.burst - self.tokens.load(Acquire)) * RATE.interval

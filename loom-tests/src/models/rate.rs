@@ -10,6 +10,7 @@ const T2_LATER: &str = "T2: an undone take is gone for whoever comes later";
 const Q1: &str = "Q1: simultaneous callers get exactly the burst";
 const Q1_TWICE: &str = "Q1: what has drained is not granted again";
 const Q1_STAYS: &str = "Q1: undone takes never free what stays";
+const Q1_CHARGED: &str = "Q1: what was used unasked is not given back with another's take";
 const Q1_BACK: &str = "Q1: a clock that steps back grants nothing";
 
 fn take_and_undo<P: Pacer>(now: u64) -> impl FnOnce(&P) -> bool + 'static {
@@ -120,6 +121,31 @@ fn q1_undone_takes_never_free_what_stays() {
 fn q1_undone_takes_never_free_what_stays_twin() {
     // Gives back down to its own mark, as if nothing before it had been given back.
     twin(Q1_STAYS, THREE_BOUNDED, || stays::<Planted<3>>());
+}
+
+/// Two units of 0 are undone beside one that is charged at 12, whether there is room or not.
+fn charged<P: Pacer>() -> impl std::fmt::Debug {
+    let pacer = P::new();
+    let taken = pacer.take(0, 2).ok().unwrap();
+    let charge = |pacer: &P| {
+        pacer.charge(12, 1);
+        pacer.ahead(12)
+    };
+    let ((), seen, pacer) = race::two(pacer, |pacer: &P| pacer.undo(taken), charge);
+    let ahead = pacer.ahead(12);
+    assert!(ahead >= 10, "{Q1_CHARGED}: {ahead} of 10 is left");
+    seen
+}
+
+#[test]
+fn q1_what_was_charged_unasked_is_not_given_back() {
+    model(Q1_CHARGED, TWO, || charged::<Tat>());
+}
+
+#[test]
+fn q1_what_was_charged_unasked_is_not_given_back_twin() {
+    // Charges without showing its time.
+    twin(Q1_CHARGED, TWO, || charged::<Planted<4>>());
 }
 
 /// The burst is taken at 100; then somebody comes from 50, and somebody from 110, when one unit has drained.

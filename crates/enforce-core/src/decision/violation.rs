@@ -23,14 +23,14 @@ pub enum Retry {
     Never,
 }
 
-/// Which of a provider's rates refused.
+/// Which rates of a provider, of a tenant with it, or of a model refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RatesRefused {
-    /// Requests alone.
+    /// Rates of requests alone.
     Requests,
-    /// Tokens alone.
+    /// Rates of tokens alone.
     Tokens,
     /// Both.
     Both,
@@ -82,7 +82,7 @@ pub struct EnforcementViolation {
     pub retry: Retry,
     /// Behind `halted` and `paused`: the limit that did it. Behind `closed`: the limit that had halted it, if one had.
     pub cause: Option<Cause>,
-    /// Behind `rate_limit`: which of the provider's rates refused.
+    /// Behind `rate_limit`: which rates refused.
     pub rates: Option<RatesRefused>,
 }
 

@@ -4,10 +4,12 @@ use crate::sync::OnceLock;
 
 const BUCKETS: usize = 32;
 
-/// Entries are numbered 0, 1, 2 … in the order of [`Arena::push`]. Bucket 0 holds entry 0, bucket *b* holds the 2^(b−1)
+/// Entries are numbered 0, 1, 2 … by their owner. Bucket 0 holds entry 0, bucket *b* holds the 2^(b−1)
 /// entries from 2^(b−1) on, so nothing is ever copied and a reader needs no lock.
 ///
-/// **Invariant:** pushes are serialised by the caller's own lock; an entry is complete before its number is given away.
+/// **Invariant:** an entry never changes once it is there. Whoever gives numbers away serialises that by a lock of its
+/// own, and gives none away before its entry is complete; where the numbers come from elsewhere, the first entry under
+/// each stays.
 #[derive(Debug)]
 pub(crate) struct Arena<T>([OnceLock<Box<[OnceLock<T>]>>; BUCKETS]);
 
@@ -24,7 +26,7 @@ impl<T> Arena<T> {
         Self([const { OnceLock::new() }; BUCKETS])
     }
 
-    /// The entry of that number, if it has been pushed.
+    /// The entry of that number, if there is one.
     #[inline]
     pub(crate) fn get(&self, number: u32) -> Option<&T> {
         let (bucket, place, _) = locate(number);

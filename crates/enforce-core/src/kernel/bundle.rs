@@ -51,9 +51,6 @@ pub(crate) struct Bundle<'a> {
     pub(crate) now_ns: u64,
 }
 
-/// The rates of one demand are at most so many.
-pub(crate) const MAX_RATES: usize = 4;
-
 impl Leg<'_> {
     #[inline]
     fn take(&self) -> Result<Word, Refusal> {
@@ -63,19 +60,19 @@ impl Leg<'_> {
 
 impl Bundle<'_> {
     /// Takes everything, and returns the word of `last` right behind its take; or nothing, and says what stood in the
-    /// way.
+    /// way. What was taken of each rate is left in the place of its number, of which there have to be as many.
     #[inline(always)]
-    pub(crate) fn take(&self) -> Result<Option<Word>, Lost> {
-        self.take_or(|_| ())
+    pub(crate) fn take(&self, paced: &mut [Option<Paced>]) -> Result<Option<Word>, Lost> {
+        self.take_or(paced, |_| ())
     }
 
     /// [`Bundle::take`] that says of which legs something was given back that had been counted further up meanwhile:
     /// whoever gave it back carries that up (C1).
     #[inline(always)]
-    pub(crate) fn take_or(&self, undone: impl Fn(usize)) -> Result<Option<Word>, Lost> {
-        if self.rates.len() > MAX_RATES {
+    pub(crate) fn take_or(&self, paced: &mut [Option<Paced>], undone: impl Fn(usize)) -> Result<Option<Word>, Lost> {
+        if self.rates.len() > paced.len() {
             // What could not be undone is not taken.
-            return Err(Lost::Rate(MAX_RATES, TooFast::Never));
+            return Err(Lost::Rate(paced.len(), TooFast::Never));
         }
         for (number, leg) in self.legs.iter().enumerate() {
             if let Err(refusal) = leg.take() {
@@ -83,12 +80,11 @@ impl Bundle<'_> {
                 return Err(Lost::Leg(number, refusal));
             }
         }
-        let mut paced: [Option<Paced>; MAX_RATES] = [None; MAX_RATES];
-        for (number, (leg, place)) in self.rates.iter().zip(&mut paced).enumerate() {
+        for (number, (leg, place)) in self.rates.iter().zip(&mut *paced).enumerate() {
             match leg.tat.take(&leg.rate, self.now_ns, leg.amount) {
                 Ok(taken) => *place = Some(taken),
                 Err(too_fast) => {
-                    self.undo(self.legs.len(), &paced, undone);
+                    self.undo(self.legs.len(), paced, undone);
                     return Err(Lost::Rate(number, too_fast));
                 }
             }
@@ -96,7 +92,7 @@ impl Bundle<'_> {
         let after = match self.last.as_ref().map(Leg::take).transpose() {
             Ok(after) => after,
             Err(refusal) => {
-                self.undo(self.legs.len(), &paced, undone);
+                self.undo(self.legs.len(), paced, undone);
                 return Err(Lost::Leg(self.legs.len(), refusal));
             }
         };
@@ -109,7 +105,7 @@ impl Bundle<'_> {
                     undone(self.legs.len());
                 }
             }
-            self.undo(self.legs.len(), &paced, undone);
+            self.undo(self.legs.len(), paced, undone);
             return Err(Lost::Reaped);
         }
         Ok(after)

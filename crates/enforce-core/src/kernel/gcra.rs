@@ -47,28 +47,50 @@ impl Rate {
     }
 }
 
-/// What a take leaves to its taker, who may have to undo it.
+/// What a take leaves to its taker, who may have to undo it or to give a part of it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paced {
     cost: u64,
     at: u64,
-    after: u64,
-    refunded: u64,
+    /// The arrival time after it, plus what had been given back before it.
+    mark: u64,
+}
+
+impl Paced {
+    /// The one of its words that its rate, time and amount do not tell.
+    #[inline]
+    pub(crate) fn mark(&self) -> u64 {
+        self.mark
+    }
+
+    /// The take of `amount` at `now_ns` that left this mark.
+    #[inline]
+    pub(crate) fn again(rate: &Rate, now_ns: u64, amount: u64, mark: u64) -> Self {
+        Self { cost: amount.saturating_mul(rate.interval), at: rate.units(now_ns), mark }
+    }
 }
 
 /// The theoretical arrival time of one rate.
 ///
 /// **Invariants (Q1).** `tat` is the moment at which all that was admitted will have drained; a take moves it by exactly
 /// its cost from max(tat, now) and is admitted only while tat − now stays within the burst, so no window of w
-/// nanoseconds admits more than burst + ⌊w/T⌋ units. Time that steps back grants nothing: tat does not follow it.
+/// nanoseconds admits more than burst + ⌊w/T⌋ units. Time that steps back grants nothing: tat does not follow it. What
+/// was used without having been asked moves it just so, however far ahead it is then: that is debt, and drains.
 ///
-/// A take that has to be undone gives back `min(cost, max(0, mark − latest))`, where `latest` is the latest time any
-/// caller has shown: what has drained by then is gone, and giving it back would admit it twice. Its mark, the moment at
-/// which it will have drained, is at least *at + cost*, and at least *tat after it − what was given back since*; each
-/// bound alone is safe, so the larger one is. To a caller at or after `latest` the cell is then as if the take had never
-/// been (T2): exactly, if no later time than its own has been shown since, whoever else took and undid meanwhile; and
+/// What is given back after the fact is `min(cost, max(0, mark − latest))`, where `latest` is the latest time any
+/// caller has shown: what has drained by then is gone, and giving it back would admit it twice. A take's mark, the
+/// moment at which it will have drained, is at least *at + cost*, and at least *tat after it − what was given back
+/// since*; each bound alone is safe, so the larger one is. Of a take that is given back in part the part is what drains
+/// last, so the mark is the same.
+///
+/// A take that is undone as a whole leaves nothing (T2): to a caller at or after `latest` the cell is then as if it had
+/// never been, exactly, if no later time than its own has been shown since, whoever else took and undid meanwhile; and
 /// otherwise but for at most `latest − at`, which drains in as long. (A caller whose clock stands behind `latest` may
 /// find up to as much less room as it stands behind; never more.)
+///
+/// **Bounds.** The sum of what was given back stays at 2^64 − 1 once it is there, which makes every mark as low as
+/// its other bound: less comes back then, never more. An arrival time that stands there stays, for what is behind it
+/// could not be counted.
 #[derive(Debug)]
 pub(crate) struct Tat {
     tat: Cell,
@@ -78,9 +100,16 @@ pub(crate) struct Tat {
 }
 
 impl Tat {
-    /// A cell that is full at the start.
-    pub(crate) fn new() -> Self {
-        Self { tat: Cell::new(0), latest: Cell::new(0), refunded: Cell::new(0), undo: Mutex::new(()) }
+    /// A cell of `rate` that stands at `from_ns`: full to whoever comes then or later, and to nobody fuller than one that
+    /// had passed by then (G2).
+    pub(crate) fn new(rate: &Rate, from_ns: u64) -> Self {
+        let tat = Cell::new(rate.units(from_ns));
+        Self { tat, latest: Cell::new(0), refunded: Cell::new(0), undo: Mutex::new(()) }
+    }
+
+    /// Whether all that was ever taken has drained by `now_ns`, so that a fresh cell decides the same.
+    pub(crate) fn has_passed(&self, rate: &Rate, now_ns: u64) -> bool {
+        self.tat.load() <= rate.units(now_ns)
     }
 
     /// Would `amount` be admitted at `now_ns`? Changes nothing.
@@ -93,30 +122,63 @@ impl Tat {
     #[inline]
     pub(crate) fn take(&self, rate: &Rate, now_ns: u64, amount: u64) -> Result<Paced, TooFast> {
         let now = rate.units(now_ns);
-        if self.latest.load() < now {
-            // Published before the exchange below, so that whoever undoes a take and sees ours sees our time too;
-            // partner: the loads in `undo` (Q1).
-            self.latest.apply(|latest| (latest.max(now), ()));
-        }
+        self.show(now);
         // Read before the exchange: what is given back from here on lowers the cell below our own mark; partner: the
-        // addition in `undo`, which follows its exchange (Q1).
+        // addition in `give_back`, which follows its exchange (Q1).
         let refunded = self.refunded.load();
         // Admission and charge are one exchange: simultaneous callers get exactly the burst (Q1).
         let after = self.tat.update(|tat| rate.decide(tat, now, amount).map(|next| (next, next)))?;
-        Ok(Paced { cost: amount.saturating_mul(rate.interval), at: now, after, refunded })
+        Ok(Paced { cost: amount.saturating_mul(rate.interval), at: now, mark: after.saturating_add(refunded) })
     }
 
-    /// Undoes a take. Cold; undoers wait for each other.
+    /// Charges `amount` that was used at `now_ns` without having been asked. Never refused.
+    pub(crate) fn charge(&self, rate: &Rate, now_ns: u64, amount: u64) {
+        let (now, cost) = (rate.units(now_ns), amount.saturating_mul(rate.interval));
+        self.show(now);
+        // As a take that may pass the burst: one exchange, from max(tat, now); it stays at the end of the word.
+        self.tat.apply(|tat| (tat.max(now).saturating_add(cost), ()));
+    }
+
+    /// Publishes the time of a caller who is about to raise the cell.
+    #[inline]
+    fn show(&self, now: u64) {
+        if self.latest.load() < now {
+            // Before the exchange that raises the cell, so that whoever gives back and sees the raise sees the time,
+            // too; partner: the loads in `give_back` (Q1).
+            self.latest.apply(|latest| (latest.max(now), ()));
+        }
+    }
+
+    /// Undoes a take. Cold.
     pub(crate) fn undo(&self, paced: Paced) {
+        self.give_back(paced, paced.cost);
+    }
+
+    /// Gives `amount` units of a take back, which is done once. Who gives back what has not drained yet waits for others
+    /// who do.
+    pub(crate) fn refund(&self, rate: &Rate, paced: Paced, amount: u64) {
+        self.give_back(paced, amount.saturating_mul(rate.interval));
+    }
+
+    fn give_back(&self, paced: Paced, cost: u64) {
+        if cost == 0 {
+            return;
+        }
+        let at_least = paced.at.saturating_add(paced.cost);
+        let mark = || paced.mark.saturating_sub(self.refunded.load()).max(at_least);
+        // The usual case of a long call, without the lock: all has drained. Both loads are of words that only grow, so a
+        // later look would find no more to give back.
+        if mark() <= self.latest.load() {
+            return;
+        }
         let _turn = self.undo.lock();
-        // Too much if another undo is between its exchange and its sum, or was of a take behind ours; `at + cost` is
-        // what keeps that from leaving more than time has passed.
-        let since = self.refunded.load().saturating_sub(paced.refunded);
-        let mark = paced.after.saturating_sub(since).max(paced.at.saturating_add(paced.cost));
+        // Too low if another was between its exchange and its sum when we took, or gave back of a take behind ours;
+        // `at + cost` is what keeps that from leaving more than time has passed.
+        let mark = mark();
         let back = self.tat.apply(|tat| {
             // Read again for every word that is tried: a take that is in the word has published its time before.
-            let back = paced.cost.min(mark.saturating_sub(self.latest.load())).min(tat);
-            (tat - back, back)
+            let back = cost.min(mark.saturating_sub(self.latest.load())).min(tat);
+            if tat == u64::MAX { (tat, 0) } else { (tat - back, back) }
         });
         // After the exchange: a taker that reads the sum before its own take counts too much rather than too little.
         self.refunded.apply(|sum| (sum.saturating_add(back), ()));

@@ -2,22 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, MAX_AMOUNT, at_most};
+use super::rate::validate_rate;
+use super::{ConfigError, MAX_AMOUNT, RateLimit, RatePeriod, RateUnit, at_most};
 
-/// A minute in nanoseconds: 2¹¹ · 3 · 5¹⁰.
-const MINUTE_NS: u64 = 60_000_000_000;
-
-/// The least time that a rate must be countable, ten years of 365.25 days, in nanoseconds.
-const TEN_YEARS_NS: u64 = 315_576_000_000_000_000;
-
-/// A rate is counted in units of 1/q ns in 64 bits: more than this many to the nanosecond do not last ten years.
-const MAX_UNITS_PER_NS: u64 = u64::MAX / TEN_YEARS_NS;
-
-/// The longest burst, in units of 1/q ns.
-const MAX_BURST_UNITS: u64 = 1 << 62;
-
-/// How fast a provider may be asked. A rate refills steadily; a burst is what may come at once after a rest. A limit or
-/// burst of 0 allows nothing.
+/// How fast every provider may be asked per minute; a rate of another unit, period or key is a [`RateLimit`]. A rate
+/// refills steadily; a burst is what may come at once after a rest. A limit or burst of 0 allows nothing.
 ///
 /// Rates are exact, and so not every number can be one: a limit, divided by what it has in common with a minute of
 /// 60,000,000,000 ns, must leave at most 58. The error names the nearest limits that can be counted.
@@ -49,71 +38,36 @@ impl ProviderPolicy {
     /// assert_eq!(error.right, "write 348 or 350");
     /// ```
     pub fn validate(&self) -> Result<(), ConfigError> {
-        validate_rate("requests_per_minute", self.requests_per_minute, "request_burst", self.request_burst)?;
-        validate_rate("tokens_per_minute", self.tokens_per_minute, "token_burst", self.token_burst)
+        validate("requests_per_minute", self.requests_per_minute, "request_burst", self.request_burst)?;
+        validate("tokens_per_minute", self.tokens_per_minute, "token_burst", self.token_burst)
+    }
+
+    /// The same as rates of every provider.
+    pub(crate) fn rates(&self) -> impl Iterator<Item = RateLimit> {
+        let rate = |unit, limit: Option<u64>, burst| {
+            limit.map(|limit| RateLimit { burst, ..RateLimit::provider(unit, limit, RatePeriod::Minute) })
+        };
+        [
+            rate(RateUnit::Requests, self.requests_per_minute, self.request_burst),
+            rate(RateUnit::TotalTokens, self.tokens_per_minute, self.token_burst),
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 
-fn validate_rate(
+fn validate(
     limit_key: &'static str,
     limit: Option<u64>,
     burst_key: &'static str,
     burst: Option<u64>,
 ) -> Result<(), ConfigError> {
-    at_most(MAX_AMOUNT, limit_key, limit)?;
-    at_most(MAX_AMOUNT, burst_key, burst)?;
-    let Some(limit) = limit else {
-        return match burst {
-            Some(_) => Err(ConfigError::new(burst_key, "a burst of no rate", format!("write {limit_key} too"))),
-            None => Ok(()),
-        };
-    };
-    if limit == 0 {
-        return Ok(());
-    }
-    let (interval, units_per_ns) = rate_ratio(limit);
-    if units_per_ns > MAX_UNITS_PER_NS {
-        return Err(ConfigError::new(
-            limit_key,
-            format!("{limit} per minute cannot be counted exactly for ten years"),
-            match nearest_limits(limit) {
-                (below, Some(above)) => format!("write {below} or {above}"),
-                (below, None) => format!("write {below}"),
-            },
-        ));
-    }
-    // A burst that is left out equals the limit and always fits: limit · p = q minutes, with q at most 58.
-    at_most(MAX_BURST_UNITS / interval, burst_key, burst)
-}
-
-/// The time between two units of a rate of `limit` per minute, as the reduced fraction p/q of nanoseconds. A limit of 0
-/// has no such time; its fraction is 1/0.
-pub(crate) fn rate_ratio(limit: u64) -> (u64, u64) {
-    let (mut divisor, mut rest) = (MINUTE_NS, limit);
-    while rest != 0 {
-        (divisor, rest) = (rest, divisor % rest);
-    }
-    (MINUTE_NS / divisor, limit / divisor)
-}
-
-/// The nearest limits on either side of one that cannot be counted. 1 always can; above 58 to the nanosecond none can.
-fn nearest_limits(limit: u64) -> (u64, Option<u64>) {
-    let (mut below, mut above) = (1, None);
-    // Every countable limit is a divisor of a minute times 1 to 58.
-    for twos in 0..=11 {
-        for threes in 0..=1 {
-            for fives in 0..=10 {
-                let divisor = 2_u64.pow(twos) * 3_u64.pow(threes) * 5_u64.pow(fives);
-                for units_per_ns in 1..=MAX_UNITS_PER_NS {
-                    let candidate = divisor * units_per_ns;
-                    if candidate < limit {
-                        below = candidate.max(below);
-                    } else {
-                        above = Some(above.map_or(candidate, |above: u64| above.min(candidate)));
-                    }
-                }
-            }
+    match (limit, burst) {
+        (Some(limit), _) => validate_rate(RatePeriod::Minute, limit_key, limit, burst_key, burst),
+        (None, Some(_)) => {
+            at_most(MAX_AMOUNT, burst_key, burst)?;
+            Err(ConfigError::new(burst_key, "a burst of no rate", format!("write {limit_key} too")))
         }
+        (None, None) => Ok(()),
     }
-    (below, above)
 }

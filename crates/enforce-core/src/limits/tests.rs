@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::provider::rate_ratio;
+use super::rate::rate_ratio;
 use super::*;
 use crate::money::NanoUsd;
 
@@ -136,7 +136,7 @@ fn a_rate_is_reduced_to_lowest_terms() {
         (999_999_937, (60_000_000_000, 999_999_937)),
         (1, (60_000_000_000, 1)),
     ] {
-        assert_eq!(rate_ratio(limit), ratio, "{limit}");
+        assert_eq!(rate_ratio(RatePeriod::Minute, limit), ratio, "{limit}");
     }
 }
 
@@ -241,7 +241,7 @@ fn names_print_as_they_serialize() {
 proptest! {
     #[test]
     fn a_reduced_rate_is_the_rate(limit in 1..=MAX_AMOUNT) {
-        let (p, q) = rate_ratio(limit);
+        let (p, q) = rate_ratio(RatePeriod::Minute, limit);
         prop_assert_eq!(u128::from(p) * u128::from(limit), u128::from(q) * 60_000_000_000);
     }
 

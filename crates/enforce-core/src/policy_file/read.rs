@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{PolicyFileError, known_keys};
-use crate::limits::{Action, BudgetPeriod, ConfigError, LongRunningExecutionPolicy};
+use crate::limits::{Action, BudgetPeriod, ConfigError, LongRunningExecutionPolicy, RateOn, RatePeriod, RateUnit};
 use crate::money::{MoneyError, NanoUsd};
 
 /// A key of a section, and how its value gets into the section's struct.
@@ -79,12 +80,23 @@ impl<'a> Entry<'a> {
     /// The value as a section.
     pub(super) fn section(self) -> Result<Section<'a>, PolicyFileError> {
         match self.value {
-            DeValue::Table(table) => {
-                let entries = entries(self.text, &format!("{}.", self.name), table);
-                Ok(Section { name: self.name, entries })
-            }
+            DeValue::Table(table) => Ok(Section::of(self.text, &self.name, self.at, table)),
             _ => Err(self.expected(&format!("a section [{}]", self.name))),
         }
+    }
+
+    /// The value as sections of the same name.
+    pub(super) fn tables(self) -> Result<Vec<Section<'a>>, PolicyFileError> {
+        let expected = self.expected(&format!("sections [[{}]]", self.name));
+        let DeValue::Array(tables) = self.value else { return Err(expected) };
+        let section = |value: Spanned<DeValue<'a>>| {
+            let at = value.span().start;
+            match value.into_inner() {
+                DeValue::Table(table) => Ok(Section::of(self.text, &self.name, at, table)),
+                _ => Err(expected.clone()),
+            }
+        };
+        tables.into_iter().map(section).collect()
     }
 
     /// The error of a section that does not exist.
@@ -95,7 +107,9 @@ impl<'a> Entry<'a> {
 
     /// The error of a name that is none of `known`, with the one that was probably meant.
     fn unknown(&self, kind: &str, listing: &str, known: &[&str]) -> PolicyFileError {
-        let home = known_keys().into_iter().find(|(_, keys)| keys.contains(&self.name()));
+        // What has entries of its own is no key.
+        let is_key = !matches!(self.value, DeValue::Table(_));
+        let home = known_keys().into_iter().find(|(_, keys)| is_key && keys.contains(&self.name()));
         let advice = match (home, nearest(&self.name, known)) {
             (Some((section, _)), _) => format!("it belongs in [{section}]"),
             (None, Some(name)) => format!("did you mean {name}?"),
@@ -138,11 +152,26 @@ impl<'a> Entry<'a> {
 
 /// A table of the file with its entries, in the order of the text.
 pub(super) struct Section<'a> {
+    text: &'a str,
     name: String,
+    /// Where it begins, in bytes.
+    at: usize,
     entries: Vec<Entry<'a>>,
 }
 
 impl<'a> Section<'a> {
+    fn of(text: &'a str, name: &str, at: usize, table: DeTable<'a>) -> Self {
+        Self { text, name: name.to_owned(), at, entries: entries(text, &format!("{name}."), table) }
+    }
+
+    /// That none of `keys` is left out.
+    pub(super) fn needs(&self, keys: &[&str]) -> Result<(), PolicyFileError> {
+        match keys.iter().find(|key| self.entries.iter().all(|entry| entry.name != **key)) {
+            Some(key) => Err(PolicyFileError::at(self.text, self.at, Some(&self.name), format!("lacks the key {key}"))),
+            None => Ok(()),
+        }
+    }
+
     /// Removes the entry of this name.
     pub(super) fn take(&mut self, name: &str) -> Option<Entry<'a>> {
         let at = self.entries.iter().position(|entry| entry.name == name)?;
@@ -246,6 +275,30 @@ impl Value for Vec<String> {
 impl Value for BudgetPeriod {
     fn read(entry: &Entry<'_>) -> Result<Self, PolicyFileError> {
         entry.one_of(&[Self::Total, Self::Day])
+    }
+}
+
+impl Value for String {
+    fn read(entry: &Entry<'_>) -> Result<Self, PolicyFileError> {
+        entry.value.as_str().map(str::to_owned).ok_or_else(|| entry.expected("a string"))
+    }
+}
+
+impl Value for RateOn {
+    fn read(entry: &Entry<'_>) -> Result<Self, PolicyFileError> {
+        entry.one_of(&Self::ALL)
+    }
+}
+
+impl Value for RateUnit {
+    fn read(entry: &Entry<'_>) -> Result<Self, PolicyFileError> {
+        entry.one_of(&Self::ALL)
+    }
+}
+
+impl Value for RatePeriod {
+    fn read(entry: &Entry<'_>) -> Result<Self, PolicyFileError> {
+        entry.one_of(&Self::ALL)
     }
 }
 

@@ -70,6 +70,18 @@ fn every_key_of_every_section_is_read() {
         token_burst = 15
         [network]
         allowed_hosts = ["api.example.com", "*.internal"]
+        [[rate]]
+        on = "provider"
+        name = "lab"
+        unit = "requests"
+        limit = 19
+        per = "second"
+        burst = 20
+        [[rate]]
+        on = "tenant_provider"
+        unit = "total_tokens"
+        limit = 21
+        per = "day"
         "#,
     );
     let limits = ResourceLimits {
@@ -115,7 +127,11 @@ fn every_key_of_every_section_is_read() {
         token_burst: Some(15),
     };
     let network = NetworkPolicy::AllowList(vec!["api.example.com".into(), "*.internal".into()]);
-    assert_eq!(file, PolicyFile { limits, long_running, enforcement, tenant, provider, network });
+    let rates = vec![
+        RateLimit::provider(RateUnit::Requests, 19, RatePeriod::Second).named("lab").burst(20),
+        RateLimit::tenant_provider(RateUnit::TotalTokens, 21, RatePeriod::Day),
+    ];
+    assert_eq!(file, PolicyFile { limits, long_running, enforcement, tenant, provider, network, rates });
     assert_eq!(parse("[network]\nair_gapped = true").network, NetworkPolicy::AirGapped);
     assert_eq!(parse("[network]\nair_gapped = false").network, NetworkPolicy::Open);
 }
@@ -134,6 +150,7 @@ fn every_field_of_the_structs_is_a_key() {
         fields(&file.tenant),
         fields(&file.provider),
         vec!["air_gapped".to_owned(), "allowed_hosts".to_owned()],
+        fields(&RateLimit::model(RateUnit::InputTokens, 1, RatePeriod::Hour)),
     ];
     for ((section, mut keys), mut fields) in known_keys().into_iter().zip(structs) {
         keys.sort_unstable();
@@ -292,8 +309,28 @@ fn an_unknown_name_like_no_other_is_answered_with_all_there_are() {
     assert_eq!(
         refusal("[spaceship]"),
         "line 1, column 2: spaceship: unknown section; the sections are limits, long_running, enforcement, actions, \
-         tenant, provider, network"
+         tenant, provider, network, rate"
     );
+}
+
+#[test]
+fn a_rate_says_all_it_needs_and_where_it_does_not() {
+    assert_eq!(
+        refusal("[[rate]]\non = \"model\"\nunit = \"requests\"\nlimit = 5"),
+        "line 1, column 1: rate: lacks the key per"
+    );
+    assert_eq!(refusal("[rate]\non = \"model\""), "line 1, column 1: rate: expected sections [[rate]], found a table");
+    assert_eq!(refusal("rate = [1]"), "line 1, column 8: rate: expected sections [[rate]], found an array");
+    let rate = |rest: &str| format!("[[rate]]\non = \"model\"\nunit = \"requests\"\nper = \"second\"\n{rest}");
+    assert_eq!(
+        refusal(&rate("limit = 59")),
+        "line 5, column 9: rate.limit: 59 per second cannot be counted exactly for ten years; write 58 or 60"
+    );
+    assert_eq!(
+        refusal(&rate("limit = 5\nbursts = 5")),
+        "line 6, column 1: rate.bursts: unknown key; did you mean burst?"
+    );
+    assert_eq!(refusal(&rate("limit = 5\nname = 7")), "line 6, column 8: rate.name: expected a string, found 7");
 }
 
 #[test]

@@ -6,10 +6,11 @@ use enforce_core::{
     Action, Actual, BackoffStrategy, BudgetPeriod, BudgetUsage, Cause, Clock, ConfigError, Demand, DepthGuard,
     EnforcementPolicy, EnforcementResult, EnforcementViolation, EnforcementWarning, Enforcer, EnforcerBuilder,
     Execution, ExecutionBuilder, ExecutionError, ExecutionErrorCategory, ExecutionId, ExecutionUsage, FinishOnDrop,
-    Hold, InvalidId, LimitActions, LlmErrorCode, LongRunningExecutionPolicy, ManualClock, MoneyError, NanoUsd,
-    Outstanding, OwnedHold, ProviderError, ProviderKey, ProviderPolicy, RatesRefused, RegisterError, ResourceLimits,
-    Retry, RetryPolicy, ScopeKind, Settlement, Status, StepId, StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage,
-    Timestamp, ToolErrorCode, UsageSnapshot, ViolationType,
+    Hold, InvalidId, LimitActions, LlmErrorCode, LongRunningExecutionPolicy, ManualClock, ModelError, ModelKey,
+    MoneyError, NanoUsd, Outstanding, OwnedHold, ProviderError, ProviderKey, ProviderPolicy, RateLimit, RateOn,
+    RatePeriod, RateUnit, RatesRefused, RegisterError, ResourceLimits, Retry, RetryPolicy, ScopeKind, Settlement,
+    Status, StepId, StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage, Timestamp, ToolErrorCode, UsageSnapshot,
+    ViolationType,
 };
 
 use crate::common::{builder, nano, noon, register, unlimited};
@@ -30,6 +31,7 @@ fn every_public_type_is_shared_between_threads_and_outlives_its_maker() {
     shared::<(ResourceLimits, LongRunningExecutionPolicy, EnforcementPolicy, LimitActions, Action)>();
     shared::<(TenantPolicy, BudgetPeriod, ProviderPolicy, ConfigError, RegisterError, ProviderError, InvalidId)>();
     shared::<(ExecutionError, ExecutionErrorCategory, RetryPolicy, BackoffStrategy, LlmErrorCode, ToolErrorCode)>();
+    shared::<(ModelKey, ModelError, RateLimit, RateOn, RatePeriod, RateUnit)>();
     shared::<(ExecutionId, TenantId, StepId, NanoUsd, MoneyError)>();
 }
 
@@ -40,6 +42,7 @@ fn every_error_is_an_error() {
     error::<ExecutionError>();
     error::<RegisterError>();
     error::<ProviderError>();
+    error::<ModelError>();
     error::<ConfigError>();
     error::<InvalidId>();
     error::<MoneyError>();

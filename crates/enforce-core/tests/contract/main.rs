@@ -20,6 +20,8 @@ mod oracle;
 #[cfg(test)]
 mod overrides;
 #[cfg(test)]
+mod rates;
+#[cfg(test)]
 mod snapshots;
 #[cfg(test)]
 mod tables;

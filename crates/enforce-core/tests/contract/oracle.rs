@@ -1,6 +1,7 @@
 //! Random sequences of every verb against a plain sequential oracle (T1, T2, R1, R2, E1, E2, G1, C1, Q1, N1): the same
 //! decisions, the same figures in them, the same counters after every call.
 
+mod drain;
 mod look;
 mod model;
 mod policy;
@@ -191,7 +192,7 @@ impl Pair {
             Step::Drop { hold } if !self.holds.is_empty() => {
                 let (run, number, hold) = self.holds.swap_remove(hold % self.holds.len());
                 drop(hold);
-                self.oracle.runs[run].holds[number] = None;
+                self.oracle.drop_hold(run, number);
             }
             Step::Reserve { run, asked } if !self.runs.is_empty() => self.reserve(run % self.runs.len(), asked, now),
             Step::Charge { run, used } if !self.runs.is_empty() => {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use enforce_core::{
-    Demand, EnforcementResult, EnforcementViolation, EnforcementWarning, ExecutionErrorCategory, ProviderPolicy,
-    RegisterError, ResourceLimits, ViolationType,
+    Actual, Demand, EnforcementResult, EnforcementViolation, EnforcementWarning, ExecutionErrorCategory,
+    ProviderPolicy, RegisterError, ResourceLimits, ViolationType,
 };
 
 use crate::common::{MAX, builder, noon, register, unlimited};
@@ -55,7 +55,7 @@ fn a_rate_is_retried_after_its_delay_and_never_when_it_never_fits() {
     let enforcer = builder(&noon()).provider(policy).build().unwrap();
     let run = register(&enforcer, "exec", "tenant");
     let demand = Demand::step().provider(enforcer.provider("provider").unwrap());
-    drop(run.reserve(demand.tokens(10, 0)).unwrap());
+    run.reserve(demand.tokens(10, 0)).unwrap().settle(Actual::tokens(10, 0));
     let error = run.reserve(demand.tokens(3, 0)).unwrap_err().to_error();
     assert_eq!(
         (error.should_retry(), error.retry_delay(), error.to_http_status()),

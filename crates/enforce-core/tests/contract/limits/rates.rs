@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use enforce_core::{
-    Action, Demand, EnforcementPolicy, EnforcementViolation, Execution, LimitActions, ManualClock, ProviderKey,
+    Action, Actual, Demand, EnforcementPolicy, EnforcementViolation, Execution, LimitActions, ManualClock, ProviderKey,
     ProviderPolicy, RatesRefused, ResourceLimits, Retry, Timestamp, ViolationType,
 };
 
@@ -35,7 +35,9 @@ impl Rated {
     }
 
     fn tokens(&self, tokens: u64) -> Result<(), EnforcementViolation> {
-        self.run.reserve(Demand::step().provider(self.provider).tokens(tokens, 0)).map(drop)
+        let hold = self.run.reserve(Demand::step().provider(self.provider).tokens(tokens, 0))?;
+        hold.settle(Actual::tokens(tokens, 0));
+        Ok(())
     }
 
     fn wait(&self, refused: &EnforcementViolation) {
@@ -185,7 +187,12 @@ fn a_rates_tokens_may_differ_from_those_set_aside() {
     let policy = ProviderPolicy { tokens_per_minute: Some(60), ..Default::default() };
     let rated = rated(policy, Action::Refuse);
     let demand = Demand::step().provider(rated.provider).tokens(1_000, 0);
-    assert!(rated.run.reserve(demand.rate_tokens(60)).is_ok());
+    let hold = rated.run.reserve(demand.rate_tokens(60)).unwrap();
     assert_eq!(rated.run.reserve(demand.rate_tokens(1)).unwrap_err().asked, 1);
     assert!(rated.run.reserve(demand.rate_tokens(0)).is_ok());
+    hold.settle(Actual::tokens(5, 5));
+    assert!(rated.run.reserve(demand.rate_tokens(1)).is_err(), "what the caller said is what counts");
+    pass(&rated.time, 60 * SECOND);
+    drop(rated.run.reserve(demand.rate_tokens(60)).unwrap());
+    assert!(rated.run.reserve(demand.rate_tokens(60)).is_ok(), "a dropped hold gives it back");
 }

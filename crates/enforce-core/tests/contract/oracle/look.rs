@@ -175,7 +175,7 @@ impl Oracle {
     pub(super) fn legs(&self, asked: &Asked) -> [Option<(Rate, u128, u128)>; 2] {
         let Some(provider) = asked.provider else { return [None, None] };
         let tokens = asked.rate_tokens.unwrap_or(asked.input.saturating_add(asked.output));
-        let [requests_drained, tokens_drained] = self.drained[provider];
+        let [requests_drained, tokens_drained] = self.drains[provider].map(|drain| drain.end);
         [
             self.policy.requests.map(|rate| (rate, requests_drained, 1)),
             self.policy.rated_tokens.map(|rate| (rate, tokens_drained, u128::from(tokens))),
@@ -211,11 +211,11 @@ impl Oracle {
         let retry = latest.map_or(Retry::Never, |ns| Retry::After(Duration::from_nanos(ns as u64 + early)));
         let (leg, wait) = legs.iter().zip(waits).find_map(|(leg, wait)| Some((leg.as_ref()?, wait?)))?;
         let (rate, _, amount) = leg;
-        let left = wait.map_or(u128::from(rate.burst), |ns| {
-            amount.saturating_sub((ns * u128::from(rate.per_minute)).div_ceil(MINUTE_NS))
+        let used = wait.map_or(0, |ns| {
+            (u128::from(rate.burst) + (ns * u128::from(rate.per_minute)).div_ceil(MINUTE_NS)).saturating_sub(*amount)
         });
         let (burst, kind) = (u128::from(rate.burst), ViolationType::RateLimit);
-        let violation = refusal(kind, ScopeKind::Provider, burst - left, *amount, burst, retry);
+        let violation = refusal(kind, ScopeKind::Provider, used, *amount, burst, retry);
         Some(Refusal { rates: Some(rates), ..violation })
     }
 }

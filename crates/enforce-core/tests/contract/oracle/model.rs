@@ -5,7 +5,8 @@
 
 use enforce_core::{Action, RatesRefused, Retry, ScopeKind, ViolationType};
 
-use super::look::{Blocked, MINUTE_NS, refusal};
+use super::drain::{Drain, Taken};
+use super::look::{Blocked, refusal};
 use super::policy::Policy;
 
 pub(crate) const NS_PER_DAY: u64 = 86_400_000_000_000;
@@ -71,6 +72,7 @@ pub(crate) struct Open {
     pub(crate) memory: u128,
     pub(crate) cost: u128,
     period: u64,
+    pub(super) rated: Option<Taken>,
 }
 
 #[derive(Debug)]
@@ -102,8 +104,8 @@ pub(crate) struct Oracle {
     pub(crate) runs: Vec<Run>,
     pub(crate) tenants: [Tenant; 2],
     pub(super) epoch: u64,
-    /// For each provider, in shares of a minute, when its requests and its tokens will have drained.
-    pub(super) drained: [[u128; 2]; 2],
+    /// For each provider its requests and its tokens.
+    pub(super) drains: [[Drain; 2]; 2],
 }
 
 impl Run {
@@ -134,7 +136,7 @@ impl Run {
 impl Oracle {
     pub(crate) fn new(policy: Policy, now: u64) -> Self {
         let tenant = || Tenant { period: 0, spent: Vec::new() };
-        Self { policy, runs: Vec::new(), tenants: [tenant(), tenant()], epoch: now, drained: [[0; 2]; 2] }
+        Self { policy, runs: Vec::new(), tenants: [tenant(), tenant()], epoch: now, drains: Default::default() }
     }
 
     fn period(&self, now: u64) -> u64 {
@@ -215,9 +217,7 @@ impl Oracle {
                 return Err(blocked.refusal);
             }
         };
-        if self.too_fast(asked, now).is_none() {
-            self.charge_rates(asked, now);
-        }
+        let rated = if self.too_fast(asked, now).is_none() { self.charge_rates(asked, now) } else { None };
         let period = self.tenants[tenant].period;
         let run = &mut self.runs[index];
         run.steps += u128::from(asked.steps);
@@ -227,18 +227,8 @@ impl Oracle {
             run.history.push(asked.fingerprint);
         }
         let tokens = u128::from(asked.input) + u128::from(asked.output);
-        run.holds.push(Some(Open { tokens, memory: asked.memory.into(), cost: asked.cost.into(), period }));
+        run.holds.push(Some(Open { tokens, memory: asked.memory.into(), cost: asked.cost.into(), period, rated }));
         Ok(noticed)
-    }
-
-    fn charge_rates(&mut self, asked: &Asked, now: u64) {
-        let legs = self.legs(asked);
-        let Some(provider) = asked.provider else { return };
-        for (which, leg) in legs.iter().enumerate() {
-            if let Some((rate, drained, amount)) = leg {
-                self.drained[provider][which] = (*drained).max(self.shares(rate, now)) + amount * MINUTE_NS;
-            }
-        }
     }
 
     /// A later period begins with the first who asks in it; a clock that steps back ends none.
@@ -307,6 +297,9 @@ impl Oracle {
                 None
             }
         };
+        if let Some(taken) = open.and_then(|open| open.rated) {
+            self.settle_rates(&taken, used, now);
+        }
         let (set_tokens, set_cost) = open.map_or((0, 0), |open| (open.tokens, open.cost));
         let period = open.map_or(self.tenants[tenant].period, |open| open.period);
         self.tenants[tenant].spent.push((period, used.cost.into()));

@@ -163,7 +163,9 @@ fn q1_requests_and_tokens_of_one_provider_are_charged_together_or_not_at_all() {
     let demand = Demand::step().provider(provider);
     let work = |thread| {
         let tokens = thread % 7;
-        let admitted = (0..40).filter(|_| run.reserve(demand.tokens(tokens, 0)).is_ok()).count() as u64;
+        let settled =
+            |_: &u64| run.reserve(demand.tokens(9, 0)).map(|hold| hold.settle(Actual::tokens(tokens, 0))).is_ok();
+        let admitted = (0..40).filter(settled).count() as u64;
         (admitted, admitted * tokens)
     };
     let admitted = storm(work, || ());

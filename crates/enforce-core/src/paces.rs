@@ -1,0 +1,137 @@
+//! What a hold remembers of the rates of tokens that it was admitted by: what was not used goes back, what was used above
+//! it is charged.
+
+use crate::books::Used;
+use crate::clock::Timestamp;
+use crate::kernel::gcra::Paced;
+use crate::limits::RateUnit;
+use crate::rate_plan::MAX_TOKEN_RATES;
+use crate::rates::{Keys, Met, RateCell, amount};
+use crate::record::Record;
+use crate::resource::Demand;
+
+/// Tokens as rates count them.
+#[derive(Debug, Clone, Copy)]
+struct Tokens {
+    input: u64,
+    output: u64,
+    total: u64,
+}
+
+impl Tokens {
+    const NONE: Self = Self { input: 0, output: 0, total: 0 };
+
+    fn of(&self, unit: RateUnit) -> u64 {
+        match unit {
+            RateUnit::Requests => 0,
+            RateUnit::InputTokens => self.input,
+            RateUnit::OutputTokens => self.output,
+            RateUnit::TotalTokens => self.total,
+        }
+    }
+}
+
+/// When and what was taken, and the mark that each rate of tokens left, in their order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paces {
+    now_ns: u64,
+    keys: Keys,
+    taken: Tokens,
+    /// What extensions have taken of the same rates. It is counted with the rest and stays.
+    more: Tokens,
+    /// The total is what the caller said that rates count, not what is set aside.
+    apart: bool,
+    marks: [u64; MAX_TOKEN_RATES],
+}
+
+impl Paces {
+    /// What to remember of a demand; nothing, if no rate of tokens was taken.
+    pub(crate) fn of(demand: &Demand, now_ns: u64, met: &Met<'_>, paced: &[Option<Paced>]) -> Option<Self> {
+        let mut marks = [0; MAX_TOKEN_RATES];
+        let of_tokens = met.cells().zip(paced).filter(|(cell, _)| cell.unit != RateUnit::Requests);
+        let mut left = of_tokens.filter_map(|(_, paced)| paced.as_ref().map(Paced::mark)).peekable();
+        left.peek()?;
+        marks.iter_mut().zip(left).for_each(|(place, mark)| *place = mark);
+        let taken = Tokens {
+            input: amount(demand, RateUnit::InputTokens),
+            output: amount(demand, RateUnit::OutputTokens),
+            total: amount(demand, RateUnit::TotalTokens),
+        };
+        let (keys, apart) = (Keys::of(demand), demand.rate_tokens.is_some());
+        Some(Self { now_ns, keys, taken, more: Tokens::NONE, apart, marks })
+    }
+
+    /// Takes what an extension has taken of the same rates; of others it stays there for good.
+    pub(crate) fn join(&mut self, more: &Self) {
+        if self.keys == more.keys {
+            self.more = Tokens {
+                input: self.more.input.saturating_add(more.taken.input),
+                output: self.more.output.saturating_add(more.taken.output),
+                total: self.more.total.saturating_add(more.taken.total),
+            };
+        }
+    }
+
+    /// Gives back what was not used, and charges what was used above it, which is never refused; requests stay. The time,
+    /// if anybody has looked at the clock.
+    #[inline(never)]
+    pub(crate) fn settle(self, record: &Record, used: &Used, mut now: Option<Timestamp>) -> Option<Timestamp> {
+        let used = self.counted(used);
+        self.each(record, |cell, mark| self.correct(record, cell, mark, used.of(cell.unit), &mut now));
+        now
+    }
+
+    /// Charges what was used above what was `charged` when its hold was ended. The time, as [`Paces::settle`].
+    #[inline(never)]
+    pub(crate) fn settle_rest(
+        self,
+        record: &Record,
+        used: &Used,
+        charged: &Used,
+        mut now: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let (used, charged) = (self.counted(used), self.counted(charged));
+        self.each(record, |cell, _| {
+            charge(record, cell, used.of(cell.unit).saturating_sub(charged.of(cell.unit)), &mut now);
+        });
+        now
+    }
+
+    /// What was used, as rates count it. Where anything was, the total is what the caller has said, if it has.
+    fn counted(&self, used: &Used) -> Tokens {
+        let total = match used.total() {
+            0 => 0,
+            _ if self.apart => self.taken.total.saturating_add(self.more.total),
+            total => total,
+        };
+        Tokens { input: used.input, output: used.output, total }
+    }
+
+    /// Every rate of tokens, with the mark that was left in it.
+    fn each(&self, record: &Record, mut act: impl FnMut(&RateCell, u64)) {
+        // Keys that were known stay known, and the record keeps its tenant.
+        let Ok(met) = record.core().rates.met(&record.tenant, self.keys) else { return };
+        let of_tokens = met.cells().filter(|cell| cell.unit != RateUnit::Requests);
+        of_tokens.zip(self.marks).for_each(|(cell, mark)| act(cell, mark));
+    }
+
+    fn correct(&self, record: &Record, cell: &RateCell, mark: u64, used: u64, now: &mut Option<Timestamp>) {
+        let taken = self.taken.of(cell.unit);
+        let all = taken.saturating_add(self.more.of(cell.unit));
+        match all.checked_sub(used) {
+            // An extension has a mark of its own that nobody remembers, so no more than what was taken first comes back.
+            Some(rest) => {
+                let paced = Paced::again(&cell.rate, self.now_ns, taken, mark);
+                cell.tat.refund(&cell.rate, paced, rest.min(taken));
+            }
+            None => charge(record, cell, used.saturating_sub(all), now),
+        }
+    }
+}
+
+fn charge(record: &Record, cell: &RateCell, amount: u64, now: &mut Option<Timestamp>) {
+    if amount > 0 {
+        let now = *now.get_or_insert_with(|| record.core().clock.now());
+        cell.tat.charge(&cell.rate, now.nanos_since(record.core().epoch), amount);
+    }
+}

@@ -1,0 +1,85 @@
+//! Rates, compiled: which are whose.
+
+use crate::kernel::gcra::Rate;
+use crate::limits::rate::rate_ratio;
+use crate::limits::{ConfigError, ProviderPolicy, RateLimit, RateOn, RateUnit};
+
+/// So many rates of tokens may meet in one demand: each leaves a word in its hold.
+pub(crate) const MAX_TOKEN_RATES: usize = 8;
+
+/// So many rates can meet in one demand: those, and one of requests for each period of each kind of key.
+pub(crate) const MAX_RATES: usize = MAX_TOKEN_RATES + 4 * 3;
+
+/// A rate as configured, with its ratio worked out.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    pub(crate) limit: RateLimit,
+    pub(crate) rate: Rate,
+}
+
+/// All rates, compiled.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RatePlan {
+    rules: Vec<Rule>,
+    /// Whether there is any of a provider, of a tenant with a provider, of a model.
+    pub(crate) provider: bool,
+    pub(crate) tenant: bool,
+    pub(crate) model: bool,
+}
+
+impl RatePlan {
+    pub(crate) fn compile(policy: &ProviderPolicy, limits: &[RateLimit]) -> Result<Self, ConfigError> {
+        policy.validate()?;
+        let mut plan = Self::default();
+        for limit in policy.rates().chain(limits.iter().cloned()) {
+            limit.validate()?;
+            let same = |rule: &Rule| {
+                let other = &rule.limit;
+                (other.on, &other.name, other.unit, other.per) == (limit.on, &limit.name, limit.unit, limit.per)
+            };
+            if plan.rules.iter().any(same) {
+                let (on, unit, per) = (limit.on, limit.unit, limit.per);
+                return Err(ConfigError::new("rate", format!("two rates of {on}, {unit} per {per}"), "write one"));
+            }
+            match limit.on {
+                RateOn::Provider => plan.provider = true,
+                RateOn::TenantProvider => plan.tenant = true,
+                RateOn::Model => plan.model = true,
+            }
+            let rate = match limit.limit {
+                0 => Rate { interval: 0, scale: 1, burst: 0 },
+                some => {
+                    let (interval, scale) = rate_ratio(limit.per, some);
+                    Rate { interval, scale, burst: limit.burst.unwrap_or(some) }
+                }
+            };
+            plan.rules.push(Rule { limit, rate });
+        }
+        let meeting: usize =
+            [RateOn::Provider, RateOn::TenantProvider, RateOn::Model].map(|on| plan.most(on)).iter().sum();
+        if meeting > MAX_TOKEN_RATES {
+            let wrong = format!("{meeting} rates of tokens could meet in one demand");
+            return Err(ConfigError::new("rate", wrong, format!("write at most {MAX_TOKEN_RATES}")));
+        }
+        Ok(plan)
+    }
+
+    /// The most rates of tokens that any key of that kind has.
+    fn most(&self, on: RateOn) -> usize {
+        let names = self.rules.iter().map(|rule| rule.limit.name.as_deref());
+        let counts = names
+            .chain([None])
+            .map(|name| self.of(on, name).iter().filter(|rule| rule.limit.unit != RateUnit::Requests).count());
+        counts.max().unwrap_or(0)
+    }
+
+    /// The rates of one key: those of its name, and for other units and periods those of every name. Requests first.
+    pub(crate) fn of(&self, on: RateOn, name: Option<&str>) -> Vec<&Rule> {
+        let its =
+            |rule: &&Rule| rule.limit.on == on && (rule.limit.name.is_none() || rule.limit.name.as_deref() == name);
+        let mut rules: Vec<&Rule> = self.rules.iter().filter(its).collect();
+        rules.sort_by_key(|rule| (rule.limit.unit, rule.limit.per, rule.limit.name.is_none()));
+        rules.dedup_by_key(|rule| (rule.limit.unit, rule.limit.per));
+        rules
+    }
+}

@@ -1,0 +1,281 @@
+//! The cells of rates: whose they are, and which of them a demand meets.
+
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+
+use crate::decision::{EnforcementViolation, RatesRefused, Retry, ScopeKind, ViolationType};
+use crate::kernel::arena::Arena;
+use crate::kernel::bundle::RateLeg;
+use crate::kernel::cell::Cell;
+use crate::kernel::gcra::{Rate, Tat, TooFast};
+use crate::limits::{RateOn, RateUnit};
+use crate::model::ModelKey;
+use crate::names::{Names, Number};
+use crate::provider::ProviderKey;
+use crate::rate_plan::{MAX_RATES, RatePlan, Rule};
+use crate::resource::Demand;
+use crate::sync::{Arc, CachePadded};
+use crate::tenant::Tenant;
+
+/// One rate of one key, on cache lines of its own: strangers share it.
+#[derive(Debug)]
+pub(crate) struct RateCell {
+    pub(crate) unit: RateUnit,
+    pub(crate) rate: Rate,
+    pub(crate) tat: Tat,
+}
+
+/// The rates of one key.
+#[derive(Debug)]
+pub(crate) struct Cells(Box<[CachePadded<RateCell>]>);
+
+impl Cells {
+    /// The cells of one key, in place of others that had passed by `from_ns`.
+    fn new(plan: &RatePlan, on: RateOn, name: &str, from_ns: u64) -> Self {
+        let cell = |rule: &Rule| {
+            let (unit, rate) = (rule.limit.unit, rule.rate);
+            CachePadded::new(RateCell { unit, rate, tat: Tat::new(&rate, from_ns) })
+        };
+        Self(plan.of(on, Some(name)).into_iter().map(cell).collect())
+    }
+}
+
+/// A provider or a model.
+#[derive(Debug)]
+pub(crate) struct Rated {
+    name: Arc<str>,
+    cells: Cells,
+}
+
+/// A tenant's rates with the providers that it has named, each made when it names it first.
+#[derive(Debug)]
+pub(crate) struct TenantRates(Arena<Cells>);
+
+impl TenantRates {
+    pub(crate) fn new() -> Self {
+        Self(Arena::new())
+    }
+}
+
+/// All rates of an enforcer.
+///
+/// Providers and models are named by their owner, so their tables are capped and stay. A tenant's cells are its own and
+/// go with it: it is let go only when all of them have passed, by somebody who is attached to nothing of it (G2). What
+/// comes in their place begins where they were at the latest.
+#[derive(Debug)]
+pub(crate) struct Rates {
+    plan: RatePlan,
+    pub(crate) providers: Names<Rated>,
+    pub(crate) models: Names<Rated>,
+    /// The latest time at which cells were let go, in nanoseconds.
+    passed: Cell,
+}
+
+impl Rates {
+    pub(crate) fn new(plan: RatePlan, max_providers: u64, max_models: u64) -> Self {
+        Self { plan, providers: Names::new(max_providers), models: Names::new(max_models), passed: Cell::new(0) }
+    }
+
+    pub(crate) fn provider(&self, name: Arc<str>) -> Rated {
+        Rated { cells: Cells::new(&self.plan, RateOn::Provider, &name, 0), name }
+    }
+
+    pub(crate) fn model(&self, name: Arc<str>) -> Rated {
+        Rated { cells: Cells::new(&self.plan, RateOn::Model, &name, 0), name }
+    }
+
+    /// Whether a rate limits anything that `demand` names.
+    #[inline]
+    pub(crate) fn limit(&self, demand: &Demand) -> bool {
+        (demand.provider.is_some() && (self.plan.provider || self.plan.tenant))
+            || (demand.model.is_some() && self.plan.model)
+    }
+
+    /// The rates that `demand` meets; what is not known, if a key is another enforcer's.
+    #[inline]
+    pub(crate) fn met<'a>(&'a self, tenant: &'a Tenant, keys: Keys) -> Result<Met<'a>, ScopeKind> {
+        let (mut provider, mut with_provider, mut model) = (&[][..], &[][..], &[][..]);
+        if let Some(key) = keys.provider
+            && (self.plan.provider || self.plan.tenant)
+        {
+            let rated = self.providers.get(key.0).ok_or(ScopeKind::Provider)?;
+            provider = &rated.cells.0;
+            if self.plan.tenant {
+                with_provider = self.of_tenant(tenant.rates(), key.0, rated).ok_or(ScopeKind::Tenant)?;
+            }
+        }
+        if let Some(key) = keys.model
+            && self.plan.model
+        {
+            model = &self.models.get(key.0).ok_or(ScopeKind::Model)?.cells.0;
+        }
+        Ok(Met { provider, tenant: with_provider, model })
+    }
+
+    #[inline]
+    fn of_tenant<'a>(
+        &self,
+        rates: &'a TenantRates,
+        number: Number,
+        provider: &Rated,
+    ) -> Option<&'a [CachePadded<RateCell>]> {
+        if rates.0.get(number.get()).is_none() {
+            self.begin(rates, number, provider);
+        }
+        rates.0.get(number.get()).map(|cells| &*cells.0)
+    }
+
+    #[cold]
+    fn begin(&self, rates: &TenantRates, number: Number, provider: &Rated) {
+        // Whoever lets cells go has raised the time before they could not be found any more (G2). Of two who begin at
+        // once one comes second, and its cells go unused.
+        let cells = Cells::new(&self.plan, RateOn::TenantProvider, &provider.name, self.passed.load());
+        let _first = rates.0.put(number.get(), cells);
+    }
+
+    /// Whether all cells of a tenant have passed by `now_ns`.
+    pub(crate) fn have_passed(&self, rates: &TenantRates, now_ns: u64) -> bool {
+        let mut known = (0..self.providers.known()).filter_map(|number| rates.0.get(number));
+        known.all(|cells| cells.0.iter().all(|cell| cell.tat.has_passed(&cell.rate, now_ns)))
+    }
+
+    /// Keeps the time by which cells have passed that are about to be let go.
+    pub(crate) fn let_go(&self, now_ns: u64) {
+        // Before the retirement; partner: the load in `begin`, by whoever finds the entry gone (G2).
+        self.passed.apply(|latest| (latest.max(now_ns), ()));
+    }
+}
+
+/// What a demand names that has rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Keys {
+    pub(crate) provider: Option<ProviderKey>,
+    pub(crate) model: Option<ModelKey>,
+}
+
+impl Keys {
+    #[inline]
+    pub(crate) const fn of(demand: &Demand) -> Self {
+        Self { provider: demand.provider, model: demand.model }
+    }
+}
+
+/// The rates that one demand meets, in the order in which they are looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Met<'a> {
+    provider: &'a [CachePadded<RateCell>],
+    tenant: &'a [CachePadded<RateCell>],
+    model: &'a [CachePadded<RateCell>],
+}
+
+/// A rate that refuses.
+struct Refused {
+    scope: ScopeKind,
+    unit: RateUnit,
+    rate: Rate,
+    asked: u64,
+    too_fast: TooFast,
+}
+
+impl<'a> Met<'a> {
+    #[inline]
+    pub(crate) fn cells(&self) -> impl Iterator<Item = &'a RateCell> + use<'a> {
+        self.provider.iter().chain(self.tenant).chain(self.model).map(|cell| &**cell)
+    }
+
+    #[inline]
+    pub(crate) fn legs(&self, demand: &Demand) -> ArrayVec<RateLeg<'a>, MAX_RATES> {
+        // There are no more of them: so says the plan.
+        let leg = |cell: &'a RateCell| RateLeg { tat: &cell.tat, rate: cell.rate, amount: amount(demand, cell.unit) };
+        self.cells().map(leg).take(MAX_RATES).collect()
+    }
+
+    /// Looks at all of them together: when several refuse, the retry is the latest of them.
+    #[inline]
+    pub(crate) fn look(&self, demand: &Demand, now_ns: u64) -> Result<(), EnforcementViolation> {
+        let fits = |cell: &RateCell| cell.tat.look(&cell.rate, now_ns, amount(demand, cell.unit)).is_ok();
+        if self.cells().all(fits) { Ok(()) } else { self.refused(demand, now_ns) }
+    }
+
+    /// Looks again, now for what to say; by then the last of them may have room.
+    #[cold]
+    fn refused(&self, demand: &Demand, now_ns: u64) -> Result<(), EnforcementViolation> {
+        let refusals = self.scoped().filter_map(|(scope, cell)| {
+            let asked = amount(demand, cell.unit);
+            let too_fast = cell.tat.look(&cell.rate, now_ns, asked).err()?;
+            Some(Refused { scope, unit: cell.unit, rate: cell.rate, asked, too_fast })
+        });
+        violation(refusals).map_or(Ok(()), Err)
+    }
+
+    /// What the rate of that number says that was met in a race.
+    pub(crate) fn lost(&self, demand: &Demand, number: usize, too_fast: TooFast) -> Option<EnforcementViolation> {
+        let (scope, cell) = self.scoped().nth(number)?;
+        let (unit, asked) = (cell.unit, amount(demand, cell.unit));
+        violation([Refused { scope, unit, rate: cell.rate, asked, too_fast }].into_iter())
+    }
+
+    fn scoped(&self) -> impl Iterator<Item = (ScopeKind, &'a RateCell)> + use<'a> {
+        let of = |scope, cells: &'a [CachePadded<RateCell>]| cells.iter().map(move |cell| (scope, &**cell));
+        let (provider, tenant) = (of(ScopeKind::Provider, self.provider), of(ScopeKind::Tenant, self.tenant));
+        provider.chain(tenant).chain(of(ScopeKind::Model, self.model))
+    }
+}
+
+/// What `demand` asks of a rate of `unit`.
+#[inline]
+pub(crate) const fn amount(demand: &Demand, unit: RateUnit) -> u64 {
+    match unit {
+        RateUnit::Requests => 1,
+        RateUnit::InputTokens => demand.input_tokens,
+        RateUnit::OutputTokens => demand.output_tokens,
+        RateUnit::TotalTokens => demand.charged_tokens(),
+    }
+}
+
+/// Of a key that another enforcer resolved, nothing is known: it fails closed.
+#[cold]
+pub(crate) fn unknown(scope: ScopeKind) -> EnforcementViolation {
+    EnforcementViolation::of(scope, ViolationType::RateLimit, 0, 1, 0, Retry::Never)
+}
+
+/// What several rates say together. The figures are the first one's: what was asked of its burst.
+#[cold]
+fn violation(refusals: impl Iterator<Item = Refused>) -> Option<EnforcementViolation> {
+    let mut all: Option<EnforcementViolation> = None;
+    for refused in refusals {
+        let which = if refused.unit == RateUnit::Requests { RatesRefused::Requests } else { RatesRefused::Tokens };
+        let retry = match refused.too_fast {
+            TooFast::After(ns) => Retry::After(Duration::from_nanos(ns)),
+            TooFast::Never => Retry::Never,
+        };
+        all = Some(match all {
+            None => {
+                let (used, burst) = (used(&refused), refused.rate.burst);
+                let kind = ViolationType::RateLimit;
+                let violation = EnforcementViolation::of(refused.scope, kind, used, refused.asked, burst, retry);
+                EnforcementViolation { rates: Some(which), ..violation }
+            }
+            Some(first) => EnforcementViolation {
+                rates: if first.rates == Some(which) { first.rates } else { Some(RatesRefused::Both) },
+                retry: match (first.retry, retry) {
+                    (Retry::After(one), Retry::After(other)) => Retry::After(one.max(other)),
+                    _ => Retry::Never,
+                },
+                ..first
+            },
+        });
+    }
+    all
+}
+
+/// What of the burst had not drained yet, and the debt above it. What never fits is measured against the whole burst.
+///
+/// Worked out from the delay, which is in whole nanoseconds: one unit too many if it drains within the last of them.
+fn used(refused: &Refused) -> u64 {
+    let Refused { rate, asked, too_fast: TooFast::After(ns), .. } = refused else { return 0 };
+    let missing = (u128::from(*ns) * u128::from(rate.scale)).div_ceil(u128::from(rate.interval.max(1)));
+    let used = (u128::from(rate.burst) + missing).saturating_sub(u128::from(*asked));
+    u64::try_from(used).unwrap_or(u64::MAX)
+}
