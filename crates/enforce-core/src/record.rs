@@ -366,6 +366,8 @@ impl Record {
         let cause = Cause { scope: ScopeKind::Parent, ..cause };
         let below = || {
             self.extra_or_new().begin(None, now);
+            // Its own pause stands nearer to what is below it.
+            let cause = Cause::from_code(self.state().cause()).unwrap_or(cause);
             self.each_child(|child| child.pause_above(cause, now));
         };
         drop_change(self.lifecycle.pause_above(cause.code(), self.tallies(), below));

@@ -8,6 +8,8 @@ mod clocks;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod forest;
+#[cfg(test)]
 mod holds;
 #[cfg(test)]
 mod hostile;
