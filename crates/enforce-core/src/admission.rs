@@ -33,6 +33,8 @@ pub(crate) struct Asked {
     /// Nanoseconds since the enforcer's epoch; 0 where no limit needs the time.
     pub(crate) now_ns: u64,
     now: Timestamp,
+    /// Whether `now` is a time that was minted, and no stand-in where no limit needs one.
+    minted: bool,
     /// The number of the tenant's budget window, if it has a budget.
     pub(crate) window: Option<WindowKey>,
 }
@@ -49,13 +51,14 @@ impl Asked {
 
     #[inline]
     fn of(record: &Record, demand: &Demand, now: Option<Timestamp>) -> Self {
-        Self::given(record, time(record, now, needs_time(record, demand)))
+        let needed = needs_time(record, demand);
+        Self { minted: needed || now.is_some(), ..Self::given(record, time(record, now, needed)) }
     }
 
     #[inline]
     fn given(record: &Record, now: Timestamp) -> Self {
         let window = if asks_budget(record) { record.tenant.enter_window(now) } else { None };
-        Self { now_ns: now.nanos_since(record.core().epoch), now, window }
+        Self { now_ns: now.nanos_since(record.core().epoch), now, minted: true, window }
     }
 }
 
@@ -234,7 +237,7 @@ fn reserve_asked(record: &Record, demand: &Demand, asked: &Asked, found: &mut Fo
         attempt(record, demand, asked, None, found)
     };
     if let (Err(Stop), Some(blocked)) = (admitted, &mut found.blocked) {
-        carry_out(record, blocked, asked.now);
+        carry_out(record, blocked, asked.minted.then_some(asked.now));
     }
     admitted
 }
@@ -243,7 +246,7 @@ fn reserve_asked(record: &Record, demand: &Demand, asked: &Asked, found: &mut Fo
 pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
     let now = time(record, now, needs_time(record, demand));
     // The window is only looked for: a question does not begin a period.
-    let asked = Asked { now_ns: now.nanos_since(record.core().epoch), now, window: None };
+    let asked = Asked { now_ns: now.nanos_since(record.core().epoch), now, minted: true, window: None };
     let mut found = Found::default();
     let looked = match demand.fingerprint {
         Some(_) if record.plan().repetition.is_some() => record.repetition.look(|memory| {
@@ -272,7 +275,7 @@ pub(crate) fn set_aside(
     let look = Look { record, demand: &demand, asked: &asked, memory: None, touches: false };
     let looked = look.all(&mut found).and_then(|()| look.take(&mut found).map_err(|lost| look.lost(lost, &mut found)));
     if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
-        carry_out(record, blocked, now);
+        carry_out(record, blocked, Some(now));
     }
     looked.map(|_| asked.window).map_err(|Stop| found.violation(record))
 }
@@ -280,7 +283,7 @@ pub(crate) fn set_aside(
 /// Carries out the action of the limit that refused, if it is exhausted. The caller is told that limit, if this call
 /// acted on it, or the state in which another has put the execution (E2).
 #[cold]
-fn carry_out(record: &Record, blocked: &mut Blocked, now: Timestamp) {
+fn carry_out(record: &Record, blocked: &mut Blocked, now: Option<Timestamp>) {
     if let Some(seen) = blocked.idle
         && blocked.act == Some(Action::Halt)
         && !record.hot.activity.reap(seen)
@@ -297,7 +300,7 @@ fn carry_out(record: &Record, blocked: &mut Blocked, now: Timestamp) {
     };
     let change = match blocked.act {
         Some(Action::Halt) => target.halt(violation.as_cause()),
-        Some(Action::Pause) => target.pause(&violation, None, now),
+        Some(Action::Pause) => target.pause(&violation, None, now.unwrap_or_else(|| record.core().clock.now())),
         _ => return,
     };
     if !change.first {

@@ -2,6 +2,7 @@
 //! decisions, the same figures in them, the same counters of every execution after every call.
 
 mod approve;
+mod compare;
 mod look;
 mod model;
 mod steps;
@@ -10,21 +11,21 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use enforce_core::{
-    Actual, Approval, ApprovalError, Cause, EnforcementPolicy, EnforcementResult, EnforcementViolation, Enforcer,
-    Execution, LimitActions, ManualClock, NanoUsd, OwnedHold, PauseTicket, RegisterError, Retry, ScopeKind, Settlement,
-    Status, TenantPolicy, ViolationType,
+    Approval, ApprovalError, Cause, EnforcementPolicy, EnforcementResult, EnforcementViolation, Enforcer, Execution,
+    LimitActions, ManualClock, NanoUsd, OwnedHold, PauseTicket, RegisterError, Retry, ScopeKind, Settlement, Status,
+    TenantPolicy, ViolationType,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use self::approve::Denied;
 use self::look::{Noticed, refusal};
-use self::model::{Actions, Amounts, COST, DISCOVERED, Forest, INPUT, MEMORY, Node, Refusal, STEPS, State, TOKENS};
+use self::model::{Actions, Amounts, COST, DISCOVERED, Forest, Node, Refusal, State};
 use self::steps::{Step, actual, demand};
 use crate::common::{builder, noon, pass};
 
 /// Sequences that are tried.
-const CASES: u32 = 2_000;
+const CASES: u32 = 2_500;
 
 const TENANTS: [&str; 2] = ["tenant_0", "tenant_1"];
 
@@ -312,65 +313,6 @@ impl Pair {
         });
     }
 
-    /// Every counter there is.
-    fn compare(&mut self, now: u64) {
-        for node in 0..self.runs.len() {
-            let (usage, it) = (self.runs[node].snapshot(), &self.forest.nodes[node]);
-            let (committed, held) = (self.forest.committed(node), self.forest.held(node));
-            let counters =
-                [usage.steps, usage.total_tokens, usage.cost_nano_usd, usage.discovered_steps, usage.input_tokens];
-            let expected = [STEPS, TOKENS, COST, DISCOVERED, INPUT].map(|place| committed[place]);
-            assert_eq!(counters.map(u128::from), expected, "committed of {node}");
-            let open = usage.outstanding;
-            let outstanding = [open.tokens, open.cost_nano_usd, open.memory_bytes].map(u128::from);
-            assert_eq!(outstanding, [TOKENS, COST, MEMORY].map(|place| held[place]), "outstanding of {node}");
-            let debt = |place: usize| {
-                it.limit(&it.limits, place).map_or(0, |limit| committed[place].saturating_sub(limit.into()))
-            };
-            assert_eq!([usage.debt_tokens, usage.debt_nano_usd].map(u128::from), [TOKENS, COST].map(debt));
-            assert_eq!((now, usage.status), (now, status(self.forest.state(node))), "state of {node}");
-            let children = self.runs[node].children();
-            assert_eq!(children.len(), it.children.len(), "children of {node}");
-            let known = |child: &Execution| it.children.iter().any(|known| self.runs[*known].id() == child.id());
-            assert!(children.iter().all(known), "children of {node}");
-            self.compare_ticket(node);
-        }
-        for tenant in 0..TENANTS.len() {
-            self.compare_tenant(tenant);
-        }
-        let registered = (0..self.runs.len()).filter(|node| !self.forest.ended(*node)).count();
-        assert_eq!(self.enforcer.execution_count(), registered as u64);
-    }
-
-    fn compare_ticket(&mut self, node: usize) {
-        let it = &self.forest.nodes[node];
-        let open = it.pause.as_ref().filter(|_| it.halted.is_none() && it.finished.is_none());
-        let ticket = self.runs[node].pause_ticket();
-        assert_eq!(ticket.is_some(), open.is_some(), "ticket of {node}");
-        let (Some(ticket), Some(open)) = (ticket, open) else { return };
-        let cause = (ticket.cause.violation_type, ticket.cause.scope);
-        assert_eq!((cause, u128::from(ticket.limit)), ((open.why.kind, open.why.scope), open.why.limit));
-        if open.exact {
-            assert_eq!([ticket.used, ticket.asked].map(u128::from), [open.why.used, open.why.asked]);
-        }
-        if !self.tickets.iter().any(|(_, _, known)| known.pause == ticket.pause) {
-            self.tickets.push((node, open.number, ticket));
-        }
-    }
-
-    fn compare_tenant(&self, tenant: usize) {
-        let Some(usage) = self.enforcer.tenant_usage(TENANTS[tenant]) else {
-            assert_eq!(self.forest.roots(tenant).count(), 0);
-            return;
-        };
-        let (committed, held) = self.forest.of_tenant(tenant);
-        let counters = [usage.steps, usage.total_tokens, usage.cost_nano_usd, usage.input_tokens].map(u128::from);
-        assert_eq!(counters, [STEPS, TOKENS, COST, INPUT].map(|place| committed[place]), "C1");
-        assert_eq!(usage.live_executions, self.forest.live_roots(tenant));
-        let budget = usage.budget.map(|budget| (u128::from(budget.committed), u128::from(budget.outstanding)));
-        assert_eq!(budget, self.forest.budget.map(|_| (committed[COST], held[COST])), "C1");
-    }
-
     /// Ends everything: at rest used is the sum of what was used (R1, C1), and nothing is left behind (G1).
     fn close(mut self) -> Self {
         let now = self.time.now().as_nanos();
@@ -384,7 +326,6 @@ impl Pair {
             self.forest.pass(now);
             self.compare(now);
         }
-        let _late = self.runs.iter().map(|run| run.charge(Actual::none())).count();
         assert_eq!(self.enforcer.execution_count(), 0);
         self.runs.clear();
         let unspent = (0..TENANTS.len()).all(|tenant| self.forest.of_tenant(tenant).0[COST] == 0);
@@ -399,7 +340,7 @@ impl Pair {
 #[test]
 fn any_tree_of_executions_is_decided_and_counted_as_the_oracle_says() {
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::XorShift));
     let budget = prop::option::weighted(0.5, 0..90_u64);
     let sequences = (steps::any_actions(), budget, prop::collection::vec(steps::any_step(), 1..60));
     let met = RefCell::new((BTreeSet::new(), BTreeMap::new()));
