@@ -1,9 +1,12 @@
 //! The decision: look at every limit in order, then take everything or nothing.
 
+mod allowances;
+
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
+use crate::allowance::{self, AllowanceKey, Spent};
 use crate::books::{self, Used};
 use crate::clock::Timestamp;
 use crate::decision::{
@@ -347,6 +350,9 @@ fn attempt(
     if record.extra().is_some() {
         count_above(record, demand);
     }
+    if demand.asks_allowances() {
+        allowances::count(record, demand);
+    }
     if bare {
         record.hot.bare_holds.settle(0, 1);
     }
@@ -387,6 +393,9 @@ impl<'a> Look<'a> {
         }
         // One after another rather than in a loop: each is then compiled for its own word and limit.
         self.tallies(found, record, ScopeKind::Execution)?;
+        if self.demand.asks_allowances() {
+            self.allowances(found)?;
+        }
         if let Some(memory) = self.memory {
             self.repetition(found, memory)?;
         }
@@ -594,7 +603,7 @@ impl<'a> Look<'a> {
     /// Takes what was looked at.
     #[inline]
     fn take(&self, found: &mut Found) -> Result<Option<Word>, Lost> {
-        if self.record.extra().is_some() {
+        if self.record.extra().is_some() || self.demand.asks_allowances() {
             return self.take_in_tree(found);
         }
         if self.demand.is_bare() {
@@ -635,13 +644,14 @@ impl<'a> Look<'a> {
         Ok(after)
     }
 
-    /// As [`Look::take`], with a leg for everything that is taken from the pools above.
+    /// As [`Look::take`], with a leg for every allowance and for everything that is taken from the pools above.
     #[cold]
     fn take_in_tree(&self, found: &mut Found) -> Result<Option<Word>, Lost> {
         // Steps of a pool are counted when everything has come through, so here they are a quantity like others.
-        let mut legs = ArrayVec::<Leg<'_>, { 5 + 5 * MAX_TREE_DEPTH }>::new();
+        let mut legs = ArrayVec::<Leg<'_>, { MAX_COUNTED + 3 }>::new();
         legs.extend(self.legs().into_iter().map(|(_, record, resource)| leg(record, self.demand, resource)));
         legs.extend(self.budget_leg().filter(|leg| leg.amount > 0));
+        legs.extend(self.allowance_legs());
         let undone = |number| self.follow_undone(number);
         if self.record.core().rates.limit(self.demand) {
             self.take_rated(&legs, found, undone)
@@ -653,23 +663,38 @@ impl<'a> Look<'a> {
     /// Follows an amount that was taken and given back while it was counted further up.
     #[cold]
     fn follow_undone(&self, number: usize) {
-        let (record, resource) = match self.legs().get(number) {
-            Some((_, record, resource)) => (*record, *resource),
-            // The budget belongs to nobody's slice; what is taken last are own steps.
-            None if self.budget_leg().is_some_and(|leg| leg.amount > 0) && number == self.legs().len() => return,
-            None => (self.record, Resource::Steps),
-        };
-        books::follow(record, resource, self.demand.amount(resource), 0);
+        // The budget and the allowances belong to nobody's slice.
+        if let Whose::Counted(_, record, resource) = self.whose(number) {
+            books::follow(record, resource, self.demand.amount(resource), 0);
+        }
     }
 
     /// What is taken before the budget: whose, and of what.
-    fn legs(&self) -> ArrayVec<(ScopeKind, &'a Record, Resource), { 5 + 5 * MAX_TREE_DEPTH }> {
+    fn legs(&self) -> ArrayVec<(ScopeKind, &'a Record, Resource), MAX_COUNTED> {
         let asks = |resource: &Resource| self.demand.amount(*resource) > 0;
         let own = OWN_LEGS.into_iter().filter(asks).map(|resource| (ScopeKind::Execution, self.record, resource));
         let above = self.record.pools().flat_map(|pool| {
             POOL_LEGS.into_iter().filter(asks).map(move |resource| (ScopeKind::Parent, pool, resource))
         });
         own.chain(above).collect()
+    }
+
+    /// Whose amount the leg of that number takes, in the order of [`Look::take_in_tree`].
+    fn whose(&self, number: usize) -> Whose<'a> {
+        let counted = self.legs();
+        if let Some((scope, record, resource)) = counted.get(number) {
+            return Whose::Counted(*scope, record, *resource);
+        }
+        let budget = self.budget_leg().filter(|leg| leg.amount > 0).and(self.record.tenant.plan().budget.as_ref());
+        let budget = budget.map(Whose::Budget).into_iter();
+        let allowances = self.demand.allowances().map(|(key, units)| Whose::Allowance(key, units));
+        let behind = number.saturating_sub(counted.len());
+        // Behind everything else, own steps are taken.
+        budget.chain(allowances).nth(behind).unwrap_or(Whose::Counted(
+            ScopeKind::Execution,
+            self.record,
+            Resource::Steps,
+        ))
     }
 
     #[inline]
@@ -730,16 +755,20 @@ impl<'a> Look<'a> {
             let word = if record.extra().is_some_and(|extra| extra.plans().is_some()) { read } else { word };
             refused(scope, &limit, word, asked, committed)
         };
-        let legs = self.legs();
-        let budget = self.record.tenant.plan().budget.as_ref().filter(|_| self.budget_leg().is_some());
-        match (legs.get(number), budget) {
-            (Some((scope, record, resource)), _) => of(*scope, record, *resource),
-            (None, Some(budget)) if number == legs.len() && self.demand.cost > 0 => {
+        match self.whose(number) {
+            Whose::Counted(scope, record, resource) => of(scope, record, resource),
+            Whose::Budget(budget) => {
                 let window = self.asked.window.and_then(|key| self.record.tenant.window(key));
                 let committed = window.map_or(0, |window| window.committed.read());
                 refused(ScopeKind::Tenant, budget, word, self.demand.cost, committed)
             }
-            (None, _) => of(ScopeKind::Execution, self.record, Resource::Steps),
+            Whose::Allowance(key, asked) => {
+                let spent = self.record.spent().and_then(|all| Spent::of(all, key));
+                match self.record.core().allowances.limit(key).zip(spent) {
+                    Some((limit, spent)) => allowances::refused(key, limit, word, asked, spent.committed.read()),
+                    None => allowance::unknown(key, asked),
+                }
+            }
         }
     }
 
@@ -762,6 +791,17 @@ impl<'a> Look<'a> {
         };
         self.early_too(violation.unwrap_or_else(|| rates::unknown(ScopeKind::Provider)))
     }
+}
+
+/// The most that is counted of one demand in a tree, but for its last leg.
+const MAX_COUNTED: usize = OWN_LEGS.len() + POOL_LEGS.len() * MAX_TREE_DEPTH;
+
+/// Whose amount a leg takes.
+#[derive(Debug, Clone, Copy)]
+enum Whose<'a> {
+    Counted(ScopeKind, &'a Record, Resource),
+    Budget(&'a TallyLimit),
+    Allowance(AllowanceKey, u64),
 }
 
 /// What of a pool is taken: as its own quantities, and its steps behind them.

@@ -70,10 +70,12 @@ pub enum ViolationType {
     ChildLimit,
     /// The hold was ended by its deadline.
     HoldExpired,
+    /// A named allowance, such as calls of a tool. Unit: its own.
+    AllowanceLimit,
 }
 
 impl ViolationType {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::StepLimit,
         Self::TokenLimit,
         Self::WallTimeLimit,
@@ -94,6 +96,7 @@ impl ViolationType {
         Self::Requested,
         Self::ChildLimit,
         Self::HoldExpired,
+        Self::AllowanceLimit,
     ];
 
     /// The name in snake case, as it prints and serializes.
@@ -120,6 +123,7 @@ impl ViolationType {
             Self::Requested => "requested",
             Self::ChildLimit => "child_limit",
             Self::HoldExpired => "hold_expired",
+            Self::AllowanceLimit => "allowance_limit",
         }
     }
 

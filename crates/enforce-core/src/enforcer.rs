@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::allowance::{AllowanceKey, Allowances, UnknownAllowance};
 use crate::clock::{Clock, Timestamp};
 use crate::decision::{Cause, EnforcementResult, EnforcementViolation};
 use crate::execution::Execution;
@@ -35,6 +36,7 @@ pub struct EnforcerBuilder {
     provider: ProviderPolicy,
     network: NetworkPolicy,
     rates: Vec<RateLimit>,
+    allowances: Vec<(String, u64)>,
     clock: Option<Clock>,
     caps: Caps,
 }
@@ -78,11 +80,46 @@ impl EnforcerBuilder {
         Self { network, ..self }
     }
 
+    /// How many units every execution has of what goes by this name, such as calls of a tool; [`UNLIMITED`](crate::UNLIMITED)
+    /// only counts. Children have their own. Of a name that is given twice, the later limit counts. Default: no allowances.
+    ///
+    /// ```
+    /// use enforce_core::{Demand, Enforcer};
+    ///
+    /// let enforcer = Enforcer::builder().allowance("web_search", 2).build()?;
+    /// let search = enforcer.allowance("web_search")?;
+    /// let run = enforcer.execution("exec_1", "tenant_a").register()?;
+    /// drop(run.reserve(Demand::step().allowance(search))?);
+    /// drop(run.reserve(Demand::step().allowance(search))?); // what has begun stays begun
+    /// let refused = run.reserve(Demand::step().allowance(search)).unwrap_err();
+    /// assert_eq!(refused.to_string(), "allowance_limit exceeded: 3 / 2 (150%)");
+    /// assert_eq!(refused.allowance.and_then(|key| enforcer.allowance_name(key)), Some("web_search"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn allowance(mut self, name: impl Into<String>, limit: u64) -> Self {
+        self.allowances.push((name.into(), limit));
+        self
+    }
+
+    #[cfg(feature = "policy-file")]
+    fn allowances(mut self, named: impl IntoIterator<Item = (String, u64)>) -> Self {
+        self.allowances.extend(named);
+        self
+    }
+
     /// Everything that a policy file says.
     #[cfg(feature = "policy-file")]
     pub fn policy_file(self, file: crate::policy_file::PolicyFile) -> Self {
-        let crate::policy_file::PolicyFile { limits, long_running, enforcement, tenant, provider, rates, network } =
-            file;
+        let crate::policy_file::PolicyFile {
+            limits,
+            long_running,
+            enforcement,
+            tenant,
+            provider,
+            rates,
+            network,
+            allowances,
+        } = file;
         Self { rates, ..self }
             .limits(limits)
             .long_running(long_running)
@@ -90,6 +127,7 @@ impl EnforcerBuilder {
             .tenant(tenant)
             .provider(provider)
             .network(network)
+            .allowances(allowances)
     }
 
     /// Where time comes from. Default: [`Clock::system`].
@@ -141,7 +179,8 @@ impl EnforcerBuilder {
         let tenant = TenantPlan::compile(&self.tenant, live, &self.policy)?;
         let rates = RatePlan::compile(&self.provider, &self.rates)?;
         self.network.validate()?;
-        Ok(self.compiled(plan, tenant, rates))
+        let allowances = Allowances::compile(&self.allowances, &self.policy)?;
+        Ok(self.compiled(plan, tenant, rates, allowances))
     }
 
     fn source(&self) -> Source {
@@ -149,10 +188,11 @@ impl EnforcerBuilder {
         Source { limits, long_running, policy: Arc::new(policy), slice: None }
     }
 
-    fn compiled(self, plan: Plan, tenant: TenantPlan, rates: RatePlan) -> Enforcer {
+    fn compiled(self, plan: Plan, tenant: TenantPlan, rates: RatePlan, allowances: Allowances) -> Enforcer {
         let clock = self.clock.unwrap_or_default();
         let mut core = Core::new(clock, Arc::new(plan), tenant, rates, self.policy.actions.rate, self.caps);
         core.network = self.network;
+        core.allowances = allowances;
         Enforcer(Arc::new(Owner { core: Arc::new(core) }))
     }
 }
@@ -186,6 +226,7 @@ impl Enforcer {
             provider: ProviderPolicy::default(),
             network: NetworkPolicy::default(),
             rates: Vec::new(),
+            allowances: Vec::new(),
             clock: None,
             caps: Caps::default(),
         }
@@ -380,6 +421,29 @@ impl Enforcer {
         Ok(ModelKey(number))
     }
 
+    /// The key of an allowance, which demands ask by.
+    ///
+    /// # Errors
+    /// A name that no allowance was built under.
+    ///
+    /// ```
+    /// use enforce_core::Enforcer;
+    ///
+    /// let enforcer = Enforcer::builder().allowance("web_search", 2).build()?;
+    /// let error = enforcer.allowance("websearch").unwrap_err();
+    /// assert_eq!(error.to_string(), "no allowance is named \"websearch\"; name it to the builder");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn allowance(&self, name: &str) -> Result<AllowanceKey, UnknownAllowance> {
+        self.core().allowances.key(name)
+    }
+
+    /// The name that a key was resolved from; `None` of another enforcer's.
+    #[must_use]
+    pub fn allowance_name(&self, key: AllowanceKey) -> Option<&str> {
+        self.core().allowances.name(key)
+    }
+
     /// The clock that it decides by.
     #[must_use]
     pub fn clock(&self) -> &Clock {
@@ -438,7 +502,7 @@ impl Enforcer {
 /// One that limits nothing, by the system's clock.
 impl Default for Enforcer {
     fn default() -> Self {
-        Self::builder().compiled(Plan::unlimited(), TenantPlan::unlimited(), RatePlan::default())
+        Self::builder().compiled(Plan::unlimited(), TenantPlan::unlimited(), RatePlan::default(), Allowances::default())
     }
 }
 

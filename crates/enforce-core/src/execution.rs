@@ -95,7 +95,7 @@ impl Execution {
     ///
     /// # Errors
     /// The first limit that refuses, in the order state, wall time, idle time, steps, tokens, memory, cost, discovered
-    /// steps, loop, tenant, rates. A refusal changes no amount; if the limit is exhausted, its action (halt, pause) has
+    /// steps, allowances, loop, tenant, rates. A refusal changes no amount; if the limit is exhausted, its action (halt, pause) has
     /// been carried out before this returns.
     ///
     /// ```

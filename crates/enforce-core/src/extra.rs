@@ -1,5 +1,6 @@
-//! What only some executions have: a parent, children, pauses, other limits than they were registered with.
+//! What only some executions have: a parent, children, pauses, allowances, other limits than they were registered with.
 
+use crate::allowance::Spent;
 use crate::approval::Approved;
 use crate::clock::Timestamp;
 use crate::decision::EnforcementViolation;
@@ -16,6 +17,8 @@ pub(crate) struct Extra {
     /// How long its ended pauses lasted, in nanoseconds. Changes under the lock of its state.
     paused_ns: Cell,
     history: Mutex<History>,
+    /// What was used of allowances, from the first demand that asked of one on.
+    pub(crate) spent: OnceLock<Box<[Spent]>>,
     pub(crate) parent: Option<Parent>,
     pub(crate) children: Children,
 }
@@ -43,6 +46,7 @@ impl Extra {
             plans: OnceLock::new(),
             paused_ns: Cell::new(0),
             history: Mutex::new(History::default()),
+            spent: OnceLock::new(),
             parent,
             children: Children::new(plan),
         }

@@ -29,6 +29,7 @@
 //! | `policy-file` | `PolicyFile`: limits read from a TOML text | the `toml` parser | no |
 
 mod admission;
+mod allowance;
 mod approval;
 mod books;
 mod child;
@@ -66,6 +67,7 @@ mod sync;
 mod tenant;
 mod usage;
 
+pub use allowance::{AllowanceKey, AllowanceUsage, UnknownAllowance};
 pub use approval::{Approval, ApprovalError, Approved, PauseTicket};
 pub use child::ChildBuilder;
 pub use clock::{Clock, ManualClock, TimeSource, Timestamp};

@@ -86,7 +86,7 @@ fn overdraft(
 }
 
 /// Refuses a limit that is neither an amount nor [`UNLIMITED`].
-fn amount_or_unlimited(key: &'static str, limit: u64) -> Result<(), ConfigError> {
+pub(crate) fn amount_or_unlimited(key: &'static str, limit: u64) -> Result<(), ConfigError> {
     if limit > MAX_AMOUNT && limit != UNLIMITED {
         return Err(ConfigError::new(
             key,

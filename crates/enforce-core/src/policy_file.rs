@@ -24,7 +24,7 @@ const ENFORCEMENT: &[Key<EnforcementPolicy>] = keys!(EnforcementPolicy:
 
 const ACTIONS: &[Key<LimitActions>] = keys!(LimitActions:
     steps, tokens, cost, wall_time, idle, same_step_loop, memory, discovered_steps, discovery_depth, concurrency, rate,
-    cost_threshold);
+    cost_threshold, allowances);
 
 const TENANT: &[Key<TenantPolicy>] = keys!(TenantPolicy: budget_usd, budget_period, budget_action,
     max_concurrent_executions, budget_overdraft_usd);
@@ -46,7 +46,8 @@ const PRESET: &str = "preset";
 ///
 /// The keys are the fields of the structs below, in sections `[limits]`, `[long_running]`, `[enforcement]`,
 /// `[actions]` (of the enforcement policy), `[tenant]` and `[provider]`; `[network]` has `air_gapped = true` or a list of
-/// `allowed_hosts`, and each `[[rate]]` is one rate more. A limit that the file does not name is not set,
+/// `allowed_hosts`, each `[[rate]]` is one rate more, and the keys of `[allowances]` are names. A limit that the file does
+/// not name is not set,
 /// unlike in the structs' `Default`; other keys have their defaults. `preset` in `[long_running]` loads a preset,
 /// which the keys beside it override in any order. Money is a decimal string, or an integer of whole dollars.
 ///
@@ -88,6 +89,8 @@ pub struct PolicyFile {
     pub network: NetworkPolicy,
     /// `[[rate]]`: how fast providers, tenants with providers, and models may be asked.
     pub rates: Vec<RateLimit>,
+    /// `[allowances]`: how many units an execution has of what goes by a name, in the order of the text.
+    pub allowances: Vec<(String, u64)>,
 }
 
 impl PolicyFile {
@@ -102,6 +105,7 @@ impl PolicyFile {
             provider: ProviderPolicy::default(),
             network: NetworkPolicy::Open,
             rates: Vec::new(),
+            allowances: Vec::new(),
         }
     }
 
@@ -131,6 +135,7 @@ impl PolicyFile {
                 "provider" => entry.section()?.read(&mut file.provider, PROVIDER, ProviderPolicy::validate)?,
                 "network" => file.network = read_network(&entry.section()?)?,
                 "rate" => file.rates = entry.tables()?.iter().map(read_rate).collect::<Result<_, _>>()?,
+                "allowances" => file.allowances = entry.section()?.allowances()?,
                 _ => return Err(entry.unknown_section()),
             }
         }
@@ -184,7 +189,7 @@ fn read_rate(section: &Section<'_>) -> Result<RateLimit, PolicyFileError> {
 }
 
 /// Every section with its keys.
-fn known_keys() -> [(&'static str, Vec<&'static str>); 8] {
+fn known_keys() -> [(&'static str, Vec<&'static str>); 9] {
     fn names<T>(keys: &[Key<T>]) -> Vec<&'static str> {
         keys.iter().map(|(name, _)| *name).collect()
     }
@@ -199,6 +204,7 @@ fn known_keys() -> [(&'static str, Vec<&'static str>); 8] {
         ("provider", names(PROVIDER)),
         ("network", names(NETWORK)),
         ("rate", names(RATE)),
+        ("allowances", Vec::new()),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! All of one execution: its words, its limits, its state, and where it stands.
 
+use crate::allowance::Spent;
 use crate::books::Exhausted;
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
@@ -198,6 +199,15 @@ impl Record {
 
     pub(crate) fn extra_or_new(&self) -> &Extra {
         self.extra.get_or_init(|| Box::new(Extra::new(&self.plan, None)))
+    }
+
+    /// What it has used of its allowances, if it ever asked of one.
+    pub(crate) fn spent(&self) -> Option<&[Spent]> {
+        self.extra()?.spent.get().map(Box::as_ref)
+    }
+
+    pub(crate) fn spent_or_new(&self) -> &[Spent] {
+        self.extra_or_new().spent.get_or_init(|| self.core().allowances.untouched())
     }
 
     pub(crate) fn children(&self) -> &Children {
@@ -545,6 +555,7 @@ impl Record {
             debt_nano_usd: debt(Resource::Cost, cost),
             overdraft_tokens: self.plan().tally(Resource::Tokens).overdraft,
             overdraft_nano_usd: self.plan().tally(Resource::Cost).overdraft,
+            allowances: self.core().allowances.usage(self.spent()),
             status: self.status(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::allowance::Allowances;
 use crate::clock::{Clock, Timestamp};
 use crate::deadline::Deadlines;
 use crate::execution::Execution;
@@ -59,6 +60,7 @@ pub(crate) struct Core {
     pauses: Cell,
     pub(crate) deadlines: Deadlines,
     pub(crate) network: NetworkPolicy,
+    pub(crate) allowances: Allowances,
 }
 
 impl Core {
@@ -85,6 +87,7 @@ impl Core {
             pauses: Cell::new(0),
             deadlines: Deadlines::new(caps.timed_holds),
             network: NetworkPolicy::Open,
+            allowances: Allowances::default(),
         }
     }
 

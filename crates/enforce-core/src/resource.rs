@@ -1,5 +1,6 @@
 //! What can be asked for and what was used.
 
+use crate::allowance::{AllowanceKey, AskedUnits};
 use crate::kept::OnDrop;
 use crate::model::ModelKey;
 use crate::money::NanoUsd;
@@ -51,6 +52,7 @@ pub struct Demand {
     pub(crate) model: Option<ModelKey>,
     pub(crate) fingerprint: Option<u64>,
     pub(crate) on_drop: OnDrop,
+    allowances: [AskedUnits; 2],
 }
 
 impl Demand {
@@ -69,6 +71,7 @@ impl Demand {
             model: None,
             fingerprint: None,
             on_drop: OnDrop::GiveBack,
+            allowances: [AskedUnits::NONE; 2],
         }
     }
 
@@ -135,6 +138,39 @@ impl Demand {
         Self { fingerprint: Some(fingerprint), ..self }
     }
 
+    /// One unit of an allowance, such as a call of a tool. Default none.
+    ///
+    /// A demand names two allowances at most; a third makes it one that fits no limit.
+    #[inline]
+    pub const fn allowance(self, key: AllowanceKey) -> Self {
+        self.allowance_units(key, 1)
+    }
+
+    /// Units of an allowance. Default 0.
+    #[inline]
+    pub const fn allowance_units(self, key: AllowanceKey, units: u64) -> Self {
+        if units == 0 {
+            return self;
+        }
+        let [first, second] = self.allowances;
+        let allowances = match (first.and(key, units), second.and(key, units)) {
+            (Some(more), _) => [more, second],
+            (None, Some(more)) => [first, more],
+            (None, None) => [first, second.too_much()],
+        };
+        Self { allowances, ..self }
+    }
+
+    /// What it asks of allowances.
+    pub(crate) fn allowances(&self) -> impl Iterator<Item = (AllowanceKey, u64)> + use<> {
+        self.allowances.into_iter().filter_map(AskedUnits::get)
+    }
+
+    #[inline]
+    pub(crate) const fn asks_allowances(&self) -> bool {
+        !self.allowances[0].is_none()
+    }
+
     /// What becomes of the tokens and the money if the hold is dropped unsettled. Default [`OnDrop::GiveBack`].
     ///
     /// ```
@@ -199,6 +235,7 @@ impl Demand {
             && self.provider.is_none()
             && self.model.is_none()
             && self.fingerprint.is_none()
+            && !self.asks_allowances()
     }
 
     /// Sets no quantity aside, so that an open hold of it shows in no tally.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::allowance::AllowanceUsage;
 use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::plan::TallyLimit;
 
@@ -52,6 +53,9 @@ pub struct UsageSnapshot {
     /// How far nano-dollars may pass their limit before it blocks what asks for none.
     #[serde(default)]
     pub overdraft_nano_usd: u64,
+    /// Its named allowances, in the order in which they were built.
+    #[serde(default)]
+    pub allowances: Vec<AllowanceUsage>,
     /// Whether it runs, and if not, why.
     #[serde(default)]
     pub status: Status,

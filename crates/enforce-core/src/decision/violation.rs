@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Cause, Ratio, ScopeKind, ViolationType, percent};
+use crate::allowance::AllowanceKey;
 use crate::error::{BackoffStrategy, ExecutionError, ExecutionErrorCategory, RetryPolicy};
 
 /// Whether and when the same demand may come through.
@@ -84,6 +85,8 @@ pub struct EnforcementViolation {
     pub cause: Option<Cause>,
     /// Behind `rate_limit`: which rates refused.
     pub rates: Option<RatesRefused>,
+    /// Behind `allowance_limit`: which; [`Enforcer::allowance_name`](crate::Enforcer::allowance_name) tells its name.
+    pub allowance: Option<AllowanceKey>,
 }
 
 /// What is read: the seed's fields, and ours where they are there.
@@ -100,6 +103,7 @@ struct Read {
     retry: Option<Retry>,
     cause: Option<Cause>,
     rates: Option<RatesRefused>,
+    allowance: Option<AllowanceKey>,
 }
 
 impl From<Read> for EnforcementViolation {
@@ -114,6 +118,7 @@ impl From<Read> for EnforcementViolation {
             retry: read.retry.unwrap_or(seeds.retry),
             cause: read.cause,
             rates: read.rates,
+            allowance: read.allowance,
             ..seeds
         }
     }
@@ -135,6 +140,7 @@ impl EnforcementViolation {
             retry: Retry::Never,
             cause: None,
             rates: None,
+            allowance: None,
         }
     }
 
@@ -263,11 +269,38 @@ impl Serialize for EnforcementViolation {
             retry: Retry,
             cause: Option<Cause>,
             rates: Option<RatesRefused>,
+            allowance: Option<AllowanceKey>,
         }
-        let Self { violation_type, scope, current, limit, asked, used, remaining, overdraft, retry, cause, rates } =
-            *self;
+        let Self {
+            violation_type,
+            scope,
+            current,
+            limit,
+            asked,
+            used,
+            remaining,
+            overdraft,
+            retry,
+            cause,
+            rates,
+            allowance,
+        } = *self;
         let message = self.message();
-        Wire { violation_type, current, limit, message, scope, asked, used, remaining, overdraft, retry, cause, rates }
-            .serialize(serializer)
+        Wire {
+            violation_type,
+            current,
+            limit,
+            message,
+            scope,
+            asked,
+            used,
+            remaining,
+            overdraft,
+            retry,
+            cause,
+            rates,
+            allowance,
+        }
+        .serialize(serializer)
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::allowance::AllowanceKey;
+
 use super::{Ratio, ScopeKind, ViolationType, percent};
 
 /// A limit is near: admitted, but `usage_percent` has reached the policy's threshold.
@@ -25,6 +27,9 @@ pub struct EnforcementWarning {
     /// The limit.
     #[serde(default)]
     pub limit: u64,
+    /// Behind `allowance_limit`: which.
+    #[serde(default)]
+    pub allowance: Option<AllowanceKey>,
 }
 
 impl EnforcementWarning {
@@ -36,7 +41,14 @@ impl EnforcementWarning {
 
     #[inline]
     pub(crate) fn of(scope: ScopeKind, warning_type: ViolationType, current: u64, limit: u64) -> Self {
-        Self { warning_type, usage_percent: percent(current, limit).unwrap_or(0), scope, current, limit }
+        Self {
+            warning_type,
+            usage_percent: percent(current, limit).unwrap_or(0),
+            scope,
+            current,
+            limit,
+            allowance: None,
+        }
     }
 
     /// The line that it prints as: `step_limit at 80%: 8 / 10`.
@@ -63,8 +75,10 @@ impl Serialize for EnforcementWarning {
             scope: ScopeKind,
             current: u64,
             limit: u64,
+            allowance: Option<AllowanceKey>,
         }
-        let Self { warning_type, usage_percent, scope, current, limit } = *self;
-        Wire { warning_type, usage_percent, message: self.message(), scope, current, limit }.serialize(serializer)
+        let Self { warning_type, usage_percent, scope, current, limit, allowance } = *self;
+        Wire { warning_type, usage_percent, message: self.message(), scope, current, limit, allowance }
+            .serialize(serializer)
     }
 }

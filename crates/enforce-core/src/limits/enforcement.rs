@@ -61,6 +61,8 @@ pub struct LimitActions {
     pub rate: Action,
     /// At `cost_alert_threshold_usd`. Default [`Action::Pause`].
     pub cost_threshold: Action,
+    /// At a named allowance. Default [`Action::Refuse`].
+    pub allowances: Action,
 }
 
 impl Default for LimitActions {
@@ -78,6 +80,7 @@ impl Default for LimitActions {
             concurrency: Action::Refuse,
             rate: Action::Refuse,
             cost_threshold: Action::Pause,
+            allowances: Action::Refuse,
         }
     }
 }
@@ -99,6 +102,7 @@ impl LimitActions {
             concurrency: Action::Observe,
             rate: Action::Observe,
             cost_threshold: Action::Observe,
+            allowances: Action::Observe,
         }
     }
 

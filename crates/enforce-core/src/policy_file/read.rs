@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{PolicyFileError, known_keys};
+use crate::allowance::Allowances;
 use crate::limits::{Action, BudgetPeriod, ConfigError, LongRunningExecutionPolicy, RateOn, RatePeriod, RateUnit};
 use crate::money::{MoneyError, NanoUsd};
 
@@ -194,6 +195,16 @@ impl<'a> Section<'a> {
             set(config, entry)?;
         }
         validate(config).map_err(|error| self.locate(&error))
+    }
+
+    /// Every entry as an allowance, validated together with those before it.
+    pub(super) fn allowances(&self) -> Result<Vec<(String, u64)>, PolicyFileError> {
+        let mut named = Vec::new();
+        for entry in &self.entries {
+            named.push((entry.name.clone(), entry.read()?));
+            Allowances::validate(&named).map_err(|error| entry.invalid(format!("{}; {}", error.wrong, error.right)))?;
+        }
+        Ok(named)
     }
 
     /// What `validate` complains of, at the entry it complains of.

@@ -82,6 +82,9 @@ fn every_key_of_every_section_is_read() {
         unit = "total_tokens"
         limit = 21
         per = "day"
+        [allowances]
+        web_search = 24
+        "send mail" = 0
         "#,
     );
     let limits = ResourceLimits {
@@ -126,12 +129,13 @@ fn every_key_of_every_section_is_read() {
         tokens_per_minute: Some(400_000),
         token_burst: Some(15),
     };
+    let allowances = vec![("web_search".to_owned(), 24), ("send mail".to_owned(), 0)];
     let network = NetworkPolicy::AllowList(vec!["api.example.com".into(), "*.internal".into()]);
     let rates = vec![
         RateLimit::provider(RateUnit::Requests, 19, RatePeriod::Second).named("lab").burst(20),
         RateLimit::tenant_provider(RateUnit::TotalTokens, 21, RatePeriod::Day),
     ];
-    assert_eq!(file, PolicyFile { limits, long_running, enforcement, tenant, provider, network, rates });
+    assert_eq!(file, PolicyFile { limits, long_running, enforcement, tenant, provider, network, rates, allowances });
     assert_eq!(parse("[network]\nair_gapped = true").network, NetworkPolicy::AirGapped);
     assert_eq!(parse("[network]\nair_gapped = false").network, NetworkPolicy::Open);
 }
@@ -151,6 +155,7 @@ fn every_field_of_the_structs_is_a_key() {
         fields(&file.provider),
         vec!["air_gapped".to_owned(), "allowed_hosts".to_owned()],
         fields(&RateLimit::model(RateUnit::InputTokens, 1, RatePeriod::Hour)),
+        Vec::new(),
     ];
     for ((section, mut keys), mut fields) in known_keys().into_iter().zip(structs) {
         keys.sort_unstable();
@@ -301,6 +306,25 @@ fn hosts_that_are_none_are_refused_where_they_stand() {
 }
 
 #[test]
+fn allowances_that_cannot_be_counted_are_refused_where_they_stand() {
+    for (text, message) in [
+        (
+            "[allowances]\na = 1\nb = 72057594037927936",
+            "line 3, column 5: allowances.b: 72057594037927936 is too large; write at most 72057594037927935, or \
+             18446744073709551615 for no limit",
+        ),
+        ("[allowances]\n\"\" = 1", "line 2, column 6: allowances.: \"\" is no name; write 1 to 128 bytes"),
+        (
+            "[allowances]\na = \"many\"",
+            "line 2, column 5: allowances.a: expected a whole number from 0 to 18446744073709551615, found the string \
+             \"many\"",
+        ),
+    ] {
+        assert_eq!(refusal(text), message);
+    }
+}
+
+#[test]
 fn an_unknown_name_like_no_other_is_answered_with_all_there_are() {
     assert_eq!(
         refusal("[tenant]\ncolour = 5"),
@@ -309,7 +333,7 @@ fn an_unknown_name_like_no_other_is_answered_with_all_there_are() {
     assert_eq!(
         refusal("[spaceship]"),
         "line 1, column 2: spaceship: unknown section; the sections are limits, long_running, enforcement, actions, \
-         tenant, provider, network, rate"
+         tenant, provider, network, rate, allowances"
     );
 }
 

@@ -2,12 +2,12 @@
 
 use allocation_counter::measure;
 use enforce_core::{
-    Action, Actual, BudgetPeriod, Clock, Demand, EnforcementPolicy, Enforcer, Execution, LimitActions,
+    Action, Actual, AllowanceKey, BudgetPeriod, Clock, Demand, EnforcementPolicy, Enforcer, Execution, LimitActions,
     LongRunningExecutionPolicy, ManualClock, NanoUsd, ProviderPolicy, ResourceLimits, TenantPolicy,
 };
 
 /// An execution with every limit there is, and a demand that asks something of each.
-fn everything(action: Action) -> (Execution, Demand) {
+fn everything(action: Action) -> (Execution, Demand, AllowanceKey) {
     let limits = ResourceLimits {
         max_memory_mb: Some(1),
         max_concurrent_executions: Some(1),
@@ -27,21 +27,24 @@ fn everything(action: Action) -> (Execution, Demand) {
             tokens_per_minute: Some(6_000),
             ..ProviderPolicy::default()
         })
+        .allowance("tool", 100)
         .clock(Clock::manual(&ManualClock::new()))
         .build()
         .unwrap();
     let provider = enforcer.provider("provider").unwrap();
     let run = enforcer.execution("exec", "tenant").register().unwrap();
+    let tool = enforcer.allowance("tool").unwrap();
     let cost = NanoUsd::new(4).unwrap();
     let demand = Demand::step().tokens(10, 10).memory_bytes(5).cost(cost).discovered_steps(1).provider(provider);
-    // What is made once: the thread's own state, if any.
+    let demand = demand.allowance(tool);
+    // What is made once: the thread's own state, if any, and the counters of its allowances.
     drop(run.reserve(demand.fingerprint(u64::MAX)).unwrap());
-    (run, demand)
+    (run, demand, tool)
 }
 
 #[test]
 fn an_admission_a_settle_a_drop_and_a_charge_allocate_nothing() {
-    let (run, demand) = everything(Action::Halt);
+    let (run, demand, _) = everything(Action::Halt);
     let counted = measure(|| {
         for number in 0..10 {
             let hold = run.reserve(demand.fingerprint(number)).unwrap();
@@ -74,13 +77,14 @@ fn a_step_that_nothing_but_steps_limits_allocates_nothing() {
 #[test]
 fn a_refusal_and_its_action_allocate_nothing() {
     for action in [Action::Refuse, Action::Observe, Action::Halt, Action::Pause] {
-        let (run, demand) = everything(action);
+        let (run, demand, tool) = everything(action);
         let refused = [
             demand.steps(1_000),
             demand.tokens(u64::MAX, 1),
             demand.memory_bytes(u64::MAX),
             demand.cost(NanoUsd::MAX),
             demand.discovered_steps(1_000),
+            demand.allowance_units(tool, 1_000),
             demand.rate_tokens(1_000_000),
         ];
         let counted = measure(|| {

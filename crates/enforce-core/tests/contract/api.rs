@@ -46,6 +46,8 @@ fn every_error_is_an_error() {
     error::<ConfigError>();
     error::<InvalidId>();
     error::<MoneyError>();
+    error::<enforce_core::UnknownAllowance>();
+    error::<enforce_core::DeadlinesFull>();
 }
 
 #[test]
@@ -56,7 +58,7 @@ fn what_is_asked_and_answered_on_the_way_of_a_step_is_copied_and_small() {
     assert!(copied::<EnforcementViolation>() <= 80, "{}", copied::<EnforcementViolation>());
     assert!(copied::<EnforcementWarning>() <= 32, "{}", copied::<EnforcementWarning>());
     assert!(copied::<EnforcementResult>() <= 88, "{}", copied::<EnforcementResult>());
-    assert!(copied::<Demand>() <= 96, "{}", copied::<Demand>());
+    assert!(copied::<Demand>() <= 112, "{}", copied::<Demand>());
     assert!(copied::<Actual>() <= 40, "{}", copied::<Actual>());
     assert_eq!((copied::<Timestamp>(), copied::<NanoUsd>(), copied::<ProviderKey>()), (8, 8, 4));
     assert!(copied::<Cause>() <= 2 && copied::<Settlement>() <= 112, "{}", copied::<Settlement>());
@@ -92,6 +94,7 @@ fn every_refusal_and_warning_comes_back_as_it_was_written() {
         json!({
             "violation_type": "token_limit", "current": 11, "limit": 10, "message": "token_limit exceeded: 11 / 10 (110%)",
             "scope": "execution", "asked": 0, "used": 11, "remaining": 0, "overdraft": 0, "retry": "never", "cause": null, "rates": null,
+            "allowance": null,
         })
     );
     let halted = run.reserve(Demand::none()).unwrap_err();

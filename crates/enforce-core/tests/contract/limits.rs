@@ -2,6 +2,7 @@
 
 use enforce_core::{Action, Cause, EnforcementPolicy, LimitActions, Status};
 
+mod allowances;
 mod amounts;
 mod errors;
 mod guards;
@@ -23,6 +24,7 @@ pub(crate) fn all(action: Action) -> EnforcementPolicy {
         memory: action,
         discovered_steps: action,
         cost_threshold: action,
+        allowances: action,
         ..LimitActions::default()
     };
     EnforcementPolicy { actions, ..EnforcementPolicy::default() }

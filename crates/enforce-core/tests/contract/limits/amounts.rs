@@ -1,7 +1,7 @@
 //! Limits on amounts: steps, tokens, money, memory, discovered steps, and a tenant's budget.
 
 use enforce_core::{
-    Action, Actual, Cause, Demand, EnforcementPolicy, EnforcementResult, EnforcerBuilder, Execution,
+    Action, Actual, AllowanceKey, Cause, Demand, EnforcementPolicy, EnforcementResult, EnforcerBuilder, Execution,
     LongRunningExecutionPolicy, ResourceLimits, Retry, ScopeKind, Status, TenantPolicy, UNLIMITED, ViolationType,
 };
 
@@ -25,7 +25,12 @@ fn limits(builder: EnforcerBuilder, limits: ResourceLimits, action: Action) -> E
     builder.limits(limits).policy(all(action))
 }
 
-fn amounts() -> [Amount; 6] {
+/// The key of an enforcer's first allowance, whatever enforcer it is.
+fn first_allowance() -> AllowanceKey {
+    builder(&noon()).allowance("tool", 0).build().unwrap().allowance("tool").unwrap()
+}
+
+fn amounts() -> [Amount; 7] {
     let own = Cause::own;
     [
         Amount {
@@ -73,6 +78,14 @@ fn amounts() -> [Amount; 6] {
             },
             ask: |amount| Demand::none().discovered_steps(amount),
             used: |amount| Some(Actual::none().discovered_steps(amount)),
+            beginnings: true,
+        },
+        Amount {
+            cause: own(ViolationType::AllowanceLimit),
+            unit: 1,
+            set: |it, max, action| it.allowance("tool", max.unwrap_or(UNLIMITED)).policy(all(action)),
+            ask: |amount| Demand::none().allowance_units(first_allowance(), amount),
+            used: |_| None,
             beginnings: true,
         },
         Amount {
@@ -207,6 +220,9 @@ fn a_warning_comes_with_the_demand_that_reaches_the_threshold_rounded_down() {
             [(10, 80, 8), (7, 80, 6), (1, 80, 1), (1_000, 0, 0), (3, 34, 2), (3, 33, 1), (10, 100, 10)]
         {
             let limit = amount.limit(max);
+            if first == 0 && amount.cause.violation_type == ViolationType::AllowanceLimit {
+                continue; // one that is not asked of is not looked at
+            }
             let first = if amount.unit == 1 { first } else { (limit * threshold).div_ceil(100) };
             let policy = EnforcementPolicy { warning_threshold: threshold as u32, ..all(Action::Halt) };
             let builder = (amount.set)(builder(&noon()), Some(max), Action::Halt).policy(policy);

@@ -32,6 +32,7 @@ fn every_violation_has_its_category_its_status_and_its_answer_to_trying_again() 
         (ViolationType::Paused, Category::QuotaExceeded, 429, false),
         (ViolationType::Closed, Category::QuotaExceeded, 429, false),
         (ViolationType::ChildLimit, Category::QuotaExceeded, 429, false),
+        (ViolationType::AllowanceLimit, Category::QuotaExceeded, 429, false),
         (ViolationType::HoldExpired, Category::QuotaExceeded, 429, false),
     ];
     for (violation_type, category, status, retryable) in table {

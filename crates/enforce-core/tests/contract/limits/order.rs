@@ -31,11 +31,11 @@ fn violated(fine: usize) -> Option<(ViolationType, ScopeKind)> {
         cost_alert_threshold_usd: bad(6).then_some(nano(0)),
         approval_ceiling_usd: None,
         max_discovered_steps: bad(7).then_some(0),
-        max_same_step_repetitions: bad(8).then_some(2),
+        max_same_step_repetitions: bad(9).then_some(2),
         ..disabled()
     };
-    let tenant = TenantPolicy { budget_usd: bad(9).then_some(nano(0)), ..Default::default() };
-    let rates = ProviderPolicy { requests_per_minute: bad(10).then_some(0), ..Default::default() };
+    let tenant = TenantPolicy { budget_usd: bad(10).then_some(nano(0)), ..Default::default() };
+    let rates = ProviderPolicy { requests_per_minute: bad(11).then_some(0), ..Default::default() };
     let policy = all(Action::Refuse);
     let enforcer = builder(&time)
         .limits(limits)
@@ -43,6 +43,7 @@ fn violated(fine: usize) -> Option<(ViolationType, ScopeKind)> {
         .tenant(tenant)
         .provider(rates)
         .policy(policy)
+        .allowance("tool", if bad(8) { 0 } else { UNLIMITED })
         .build()
         .unwrap();
     let run = register(&enforcer, "exec", "tenant");
@@ -52,6 +53,7 @@ fn violated(fine: usize) -> Option<(ViolationType, ScopeKind)> {
     }
     pass(&time, 10 * SECOND);
     let demand = Demand::step().tokens(1, 1).memory_bytes(1).cost(nano(1)).discovered_steps(1).fingerprint(1);
+    let demand = demand.allowance(enforcer.allowance("tool").unwrap());
     let asked = demand.provider(enforcer.provider("provider").unwrap());
     let refused = run.reserve(asked).err();
     let checked = match run.check(asked) {
@@ -73,6 +75,7 @@ fn limits_are_looked_at_in_one_order_and_the_first_that_is_violated_is_the_viola
         (ViolationType::CostLimit, ScopeKind::Execution),
         (ViolationType::CostThreshold, ScopeKind::Execution),
         (ViolationType::DiscoveredStepLimit, ScopeKind::Execution),
+        (ViolationType::AllowanceLimit, ScopeKind::Execution),
         (ViolationType::SameStepLoop, ScopeKind::Execution),
         (ViolationType::CostLimit, ScopeKind::Tenant),
         (ViolationType::RateLimit, ScopeKind::Provider),

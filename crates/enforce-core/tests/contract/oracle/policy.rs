@@ -146,6 +146,7 @@ impl Policy {
             concurrency: self.concurrency.1,
             rate: self.rate_action,
             cost_threshold: self.threshold.1,
+            allowances: Action::Refuse,
         };
         let (warning_threshold, timeout_grace_ms) = (self.warning_threshold, self.grace_ms);
         EnforcementPolicy { warning_threshold, timeout_grace_ms, actions, ..EnforcementPolicy::default() }

@@ -1,0 +1,76 @@
+//! Named allowances, as one demand meets them.
+
+use super::{Found, Look, Looked, countable, when_freed};
+use crate::allowance::{self, AllowanceKey, Spent};
+use crate::decision::{EnforcementViolation, EnforcementWarning, ScopeKind};
+use crate::kernel::bundle::Leg;
+use crate::kernel::tally::Word;
+use crate::limits::Action;
+use crate::plan::TallyLimit;
+use crate::record::Record;
+use crate::resource::Demand;
+
+/// Counts what has come through.
+#[cold]
+pub(super) fn count(record: &Record, demand: &Demand) {
+    for (key, units) in demand.allowances() {
+        if let Some(spent) = Spent::of(record.spent_or_new(), key) {
+            spent.committed.add(units);
+        }
+    }
+}
+
+/// The violation of an allowance by a demand that met `word`.
+///
+/// *When freed* only if another's take is in the way that has not come through: it may be about to be undone (T3).
+pub(super) fn refused(
+    key: AllowanceKey,
+    limit: &TallyLimit,
+    word: Word,
+    asked: u64,
+    committed: u64,
+) -> EnforcementViolation {
+    let retry = when_freed(committed, asked, limit.limit);
+    EnforcementViolation {
+        allowance: Some(key),
+        ..limit.violation(ScopeKind::Execution, word.used(limit.limit), asked, retry)
+    }
+}
+
+impl<'a> Look<'a> {
+    /// Every allowance that the demand asks of.
+    #[cold]
+    pub(super) fn allowances(&self, found: &mut Found) -> Looked {
+        for (key, asked) in self.demand.allowances() {
+            let Some(limit) = self.record.core().allowances.limit(key) else {
+                return Err(found.stop(allowance::unknown(key, asked), None));
+            };
+            // Committed before used: what has come through is never missed.
+            let spent = self.record.spent().and_then(|all| Spent::of(all, key));
+            let committed = spent.map_or(0, |spent| spent.committed.read());
+            let word = spent.map_or_else(|| Word::full(limit.limit), |spent| spent.tally.word());
+            if word.fits(asked).is_err() {
+                let violation = refused(key, limit, word, asked, committed);
+                let action = countable(limit.action, violation.used, asked);
+                found.refuse(violation, action, committed >= limit.limit)?;
+            } else if word.remaining() - asked as i64 <= limit.warn_room {
+                let current = word.used(limit.limit).saturating_add(asked);
+                found.noticed.warning.get_or_insert_with(|| EnforcementWarning {
+                    allowance: Some(key),
+                    ..EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit)
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What is taken of them.
+    pub(super) fn allowance_legs(&self) -> impl Iterator<Item = Leg<'a>> + use<'a> {
+        let record = self.record;
+        self.demand.allowances().filter_map(move |(key, amount)| {
+            let limit = record.core().allowances.limit(key)?;
+            let spent = Spent::of(record.spent_or_new(), key)?;
+            Some(Leg { tally: &spent.tally, amount, observed: limit.action == Action::Observe })
+        })
+    }
+}
