@@ -11,7 +11,7 @@ const RATE: Rate = Rate { interval: 1, scale: 1, burst: 1_000_000_000 };
 
 /// One unit of a rate, the time given.
 pub fn rate() -> Case {
-    let (tat, mut now) = (Tat::new(), 0);
+    let (tat, mut now) = (Tat::new(&RATE, 0), 0);
     Case::new("rate cell", move || {
         now += 1_000;
         black_box(tat.take(&black_box(RATE), now, black_box(1)).is_ok());

@@ -58,7 +58,7 @@ fn on_two_threads() -> Figures {
     rounds.run()
 }
 
-fn rows(bytes: resident::Bytes) -> Vec<Row> {
+fn rows(bytes: Option<f64>) -> Vec<Row> {
     use Target::{AtLeast, AtMost, AtMostBytes, None};
     let (one, two) = (alone(), on_two_threads());
     let mut rows = vec![
@@ -89,10 +89,9 @@ fn rows(bytes: resident::Bytes) -> Vec<Row> {
         Row::over("rate cell, time given", &one, "rate cell", "governor direct", AtMost(1.0)),
         Row::over("  beside governor's own clock", &one, "rate cell", "governor direct, own clock", None),
         Row::over("take + give back", &one, "take + give back", "tokio Semaphore", AtMost(1.0)),
-        Row::bytes("bytes per live execution at 1M, counted", bytes.counted, None),
     ];
-    if let Some(resident) = bytes.resident {
-        rows.push(Row::bytes("bytes per live execution at 1M, resident", resident, AtMostBytes(512.0)));
+    if let Some(bytes) = bytes {
+        rows.push(Row::bytes("resident bytes per live execution, 1M", bytes, AtMostBytes(512.0)));
     }
     rows
 }

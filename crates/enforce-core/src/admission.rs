@@ -23,7 +23,7 @@ use crate::kernel::tally::{MAX_AMOUNT, METERED, Refusal, Word};
 use crate::kernel::window::Window;
 use crate::limits::Action;
 use crate::paces::Paces;
-use crate::plan::{TallyLimit, TimeLimit};
+use crate::plan::{Plan, TallyLimit, TimeLimit};
 use crate::rate_plan::MAX_RATES;
 use crate::rates::{self, Keys, Met};
 use crate::record::Record;
@@ -159,8 +159,11 @@ impl Found {
 }
 
 /// Everything that is looked at for one demand.
+#[derive(Clone, Copy)]
 struct Look<'a> {
     record: &'a Record,
+    /// Its limits when this look began. A change of limits moves the words, which decide.
+    plan: &'a Plan,
     demand: &'a Demand,
     asked: &'a Asked,
     memory: Option<&'a Repetition>,
@@ -194,7 +197,7 @@ pub(crate) fn reserve(
         return Ok(Receipt::new(Kept::nothing(None), Noticed { warning, observed: None }));
     }
     let mut found = Found::default();
-    match reserve_whole(record, demand, now, &mut found) {
+    match reserve_whole(record, demand, now, None, &mut found) {
         Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(demand, window, bare, found.paces), found.noticed)),
         Err(Stop) => Err(found.violation(record)),
     }
@@ -207,10 +210,8 @@ pub(crate) fn extend(
     now: Option<Timestamp>,
     window: Option<WindowKey>,
 ) -> Result<Receipt, EnforcementViolation> {
-    let mut asked = Asked::of(record, more, now);
-    asked.window = window.or(asked.window);
     let mut found = Found::default();
-    match reserve_asked(record, more, &asked, &mut found) {
+    match reserve_whole(record, more, now, window, &mut found) {
         Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(more, window, bare, found.paces), found.noticed)),
         Err(Stop) => Err(found.violation(record)),
     }
@@ -223,21 +224,25 @@ struct Granted {
     bare: bool,
 }
 
+/// Takes everything; money out of `window`, if one is named.
 #[inline(never)]
-fn reserve_whole(record: &Record, demand: &Demand, now: Option<Timestamp>, found: &mut Found) -> Result<Granted, Stop> {
-    reserve_asked(record, demand, &Asked::of(record, demand, now), found)
-}
-
-#[inline]
-fn reserve_asked(record: &Record, demand: &Demand, asked: &Asked, found: &mut Found) -> Result<Granted, Stop> {
+fn reserve_whole(
+    record: &Record,
+    demand: &Demand,
+    now: Option<Timestamp>,
+    window: Option<WindowKey>,
+    found: &mut Found,
+) -> Result<Granted, Stop> {
+    let mut asked = Asked::of(record, demand, now);
+    asked.window = window.or(asked.window);
     // A step without a fingerprint only matters to the memory if there is a run that it breaks.
     let remembers = record.plan().repetition.is_some()
         && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));
     let admitted = if remembers {
         let fingerprint = demand.fingerprint;
-        record.repetition.within(fingerprint, |memory| attempt(record, demand, asked, Some(memory), found))
+        record.repetition.within(fingerprint, |memory| attempt(record, demand, &asked, Some(memory), found))
     } else {
-        attempt(record, demand, asked, None, found)
+        attempt(record, demand, &asked, None, found)
     };
     if let (Err(Stop), Some(blocked)) = (admitted, &mut found.blocked) {
         carry_out(record, blocked, asked.minted.then_some(asked.now));
@@ -252,10 +257,10 @@ pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) ->
     let asked = Asked { now_ns: now.nanos_since(record.core().epoch), now, minted: true, window: None };
     let mut found = Found::default();
     let looked = match demand.fingerprint {
-        Some(_) if record.plan().repetition.is_some() => record.repetition.look(|memory| {
-            Look { record, demand, asked: &asked, memory: Some(memory), touches: false }.all(&mut found)
-        }),
-        _ => Look { record, demand, asked: &asked, memory: None, touches: false }.all(&mut found),
+        Some(_) if record.plan().repetition.is_some() => {
+            record.repetition.look(|memory| Look::of(record, demand, &asked, Some(memory)).all(&mut found))
+        }
+        _ => Look::of(record, demand, &asked, None).all(&mut found),
     };
     match (looked, found.blocked, found.noticed.warning) {
         (Err(Stop), Some(blocked), _) => EnforcementResult::Blocked(blocked.violation),
@@ -275,7 +280,7 @@ pub(crate) fn set_aside(
     let mut found = Found::default();
     // Nothing has begun and nothing has happened: what the child begins is counted when it ends, and its registration,
     // if it comes about, is its parent's activity.
-    let look = Look { record, demand: &demand, asked: &asked, memory: None, touches: false };
+    let look = Look::of(record, &demand, &asked, None);
     let looked = look.all(&mut found).and_then(|()| look.take(&mut found).map_err(|lost| look.lost(lost, &mut found)));
     if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
         carry_out(record, blocked, Some(now));
@@ -287,6 +292,9 @@ pub(crate) fn set_aside(
 /// acted on it, or the state in which another has put the execution (E2).
 #[cold]
 fn carry_out(record: &Record, blocked: &mut Blocked, now: Option<Timestamp>) {
+    if blocked.act.is_none() {
+        return;
+    }
     if let Some(seen) = blocked.idle
         && blocked.act == Some(Action::Halt)
         && !record.hot.activity.reap(seen)
@@ -334,9 +342,9 @@ fn attempt(
     memory: Option<&Repetition>,
     found: &mut Found,
 ) -> Result<Granted, Stop> {
-    let look = Look { record, demand, asked, memory, touches: true };
+    let look = Look { touches: true, ..Look::of(record, demand, asked, memory) };
     look.all(found)?;
-    let bare = record.plan().idle.is_some() && demand.leaves_no_trace();
+    let bare = look.plan.idle.is_some() && demand.leaves_no_trace();
     let after = match look.take(found) {
         Ok(after) => after,
         Err(lost) => return Err(look.lost(lost, found)),
@@ -373,6 +381,11 @@ fn count_above(record: &Record, demand: &Demand) {
 }
 
 impl<'a> Look<'a> {
+    #[inline]
+    fn of(record: &'a Record, demand: &'a Demand, asked: &'a Asked, memory: Option<&'a Repetition>) -> Self {
+        Self { record, plan: record.plan(), demand, asked, memory, touches: false }
+    }
+
     /// All limits, in the order that never changes.
     #[inline]
     fn all(&self, found: &mut Found) -> Looked {
@@ -380,19 +393,19 @@ impl<'a> Look<'a> {
         if let Some(violation) = record.barred(record.hot.tally(Resource::Steps).word().flags()) {
             return Err(found.stop(violation, None));
         }
-        if let Some(wall) = &record.plan().wall {
+        if let Some(wall) = &self.plan.wall {
             let elapsed = self.asked.now.nanos_since(record.started);
             self.time(found, ViolationType::WallTimeLimit, wall, elapsed, 1_000_000)?;
         }
-        if let Some(active) = &record.plan().active {
+        if let Some(active) = &self.plan.active {
             let elapsed = record.active_ns(self.asked.now);
             self.time(found, ViolationType::WallTimeLimit, active, elapsed, 1_000_000)?;
         }
-        if let Some(idle) = &record.plan().idle {
+        if let Some(idle) = &self.plan.idle {
             self.idle(found, idle)?;
         }
         // One after another rather than in a loop: each is then compiled for its own word and limit.
-        self.tallies(found, record, ScopeKind::Execution)?;
+        self.tallies(found, record, self.plan, ScopeKind::Execution)?;
         if self.demand.asks_allowances() {
             self.allowances(found)?;
         }
@@ -456,15 +469,15 @@ impl<'a> Look<'a> {
 
     /// Everything that `record` counts, whose limits are of `scope`.
     #[inline(always)]
-    fn tallies(&self, found: &mut Found, record: &Record, scope: ScopeKind) -> Looked {
-        self.tally(found, record, scope, Resource::Steps)?;
-        self.tally(found, record, scope, Resource::Tokens)?;
-        self.tally(found, record, scope, Resource::Memory)?;
-        self.tally(found, record, scope, Resource::Cost)?;
-        if let Some(threshold) = &record.plan().cost_threshold {
+    fn tallies(&self, found: &mut Found, record: &Record, plan: &Plan, scope: ScopeKind) -> Looked {
+        self.tally(found, record, plan, scope, Resource::Steps)?;
+        self.tally(found, record, plan, scope, Resource::Tokens)?;
+        self.tally(found, record, plan, scope, Resource::Memory)?;
+        self.tally(found, record, plan, scope, Resource::Cost)?;
+        if let Some(threshold) = &plan.cost_threshold {
             self.cost_threshold(found, record, scope, threshold)?;
         }
-        self.tally(found, record, scope, Resource::DiscoveredSteps)
+        self.tally(found, record, plan, scope, Resource::DiscoveredSteps)
     }
 
     /// Every pool that it shares, nearest first.
@@ -474,7 +487,7 @@ impl<'a> Look<'a> {
             let barred = pool.barred(pool.hot.tally(Resource::Steps).word().flags());
             let looked = match barred {
                 Some(violation) => Err(found.stop(seen_from(ScopeKind::Parent, violation), None)),
-                None => self.tallies(found, pool, ScopeKind::Parent),
+                None => self.tallies(found, pool, pool.plan(), ScopeKind::Parent),
             };
             if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
                 blocked.level = level.saturating_add(1);
@@ -485,13 +498,13 @@ impl<'a> Look<'a> {
     }
 
     #[inline(always)]
-    fn tally(&self, found: &mut Found, record: &Record, scope: ScopeKind, resource: Resource) -> Looked {
+    fn tally(&self, found: &mut Found, record: &Record, plan: &Plan, scope: ScopeKind, resource: Resource) -> Looked {
         let asked = self.demand.amount(resource);
         // What has no limit has a bound: a sum past it could not be counted.
-        if asked == 0 && !record.plan().limits(resource) {
+        if asked == 0 && !plan.limits(resource) {
             return Ok(());
         }
-        let warn_room = record.plan().tally(resource).warn_room;
+        let warn_room = plan.tally(resource).warn_room;
         let word = record.hot.tally(resource).word();
         match word.fits(asked) {
             // Neither term exceeds 2^56.
@@ -532,7 +545,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn cost_threshold(&self, found: &mut Found, record: &Record, scope: ScopeKind, threshold: &TallyLimit) -> Looked {
         let committed = record.hot.cost.read();
         if committed >= threshold.limit {
@@ -548,7 +561,7 @@ impl<'a> Look<'a> {
     }
 
     fn repetition(&self, found: &mut Found, memory: &Repetition) -> Looked {
-        let (Some(limit), Some(fingerprint)) = (&self.record.plan().repetition, self.demand.fingerprint) else {
+        let (Some(limit), Some(fingerprint)) = (&self.plan.repetition, self.demand.fingerprint) else {
             return Ok(());
         };
         if memory.would_repeat(fingerprint, limit.times).is_none() {
@@ -609,7 +622,7 @@ impl<'a> Look<'a> {
         if self.demand.is_bare() {
             return self.bundle(&[], &[]).take(&mut []);
         }
-        let mut legs = [leg(self.record, self.demand, Resource::Steps); 5];
+        let mut legs = [leg(self.record, self.plan, self.demand, Resource::Steps); 5];
         let mut count = 0;
         let mut push = |leg: Leg<'a>| {
             if leg.amount > 0
@@ -619,9 +632,11 @@ impl<'a> Look<'a> {
                 count += 1;
             }
         };
-        for resource in OWN_LEGS {
-            push(leg(self.record, self.demand, resource));
-        }
+        // In the order of `OWN_LEGS`; one after another, as they are looked at.
+        push(leg(self.record, self.plan, self.demand, Resource::Tokens));
+        push(leg(self.record, self.plan, self.demand, Resource::Memory));
+        push(leg(self.record, self.plan, self.demand, Resource::Cost));
+        push(leg(self.record, self.plan, self.demand, Resource::DiscoveredSteps));
         if let Some(leg) = self.budget_leg() {
             push(leg);
         }
@@ -649,7 +664,9 @@ impl<'a> Look<'a> {
     fn take_in_tree(&self, found: &mut Found) -> Result<Option<Word>, Lost> {
         // Steps of a pool are counted when everything has come through, so here they are a quantity like others.
         let mut legs = ArrayVec::<Leg<'_>, { MAX_COUNTED + 3 }>::new();
-        legs.extend(self.legs().into_iter().map(|(_, record, resource)| leg(record, self.demand, resource)));
+        legs.extend(
+            self.legs().into_iter().map(|(_, record, resource)| leg(record, record.plan(), self.demand, resource)),
+        );
         legs.extend(self.budget_leg().filter(|leg| leg.amount > 0));
         legs.extend(self.allowance_legs());
         let undone = |number| self.follow_undone(number);
@@ -714,13 +731,13 @@ impl<'a> Look<'a> {
 
     #[inline(always)]
     fn bundle<'b>(&'b self, legs: &'b [Leg<'b>], rates: &'b [RateLeg<'b>]) -> Bundle<'b> {
-        let steps = leg(self.record, self.demand, Resource::Steps);
+        let steps = leg(self.record, self.plan, self.demand, Resource::Steps);
         Bundle {
             legs,
             rates,
             // Taken even when it is nothing: the exchange on an own word is what a halt cannot be missed by (E1).
             last: (steps.amount > 0 || legs.is_empty() || self.record.extra().is_some()).then_some(steps),
-            activity: self.record.plan().idle.as_ref().filter(|_| self.touches).map(|_| &self.record.hot.activity),
+            activity: self.plan.idle.as_ref().filter(|_| self.touches).map(|_| &self.record.hot.activity),
             now_ns: self.asked.now_ns,
         }
     }
@@ -731,7 +748,8 @@ impl<'a> Look<'a> {
     /// refused, and nothing is acted upon (T3).
     #[cold]
     fn lost(&self, lost: Lost, found: &mut Found) -> Stop {
-        if let Err(stop) = self.all(found) {
+        // With the limits as they are by now.
+        if let Err(stop) = (Look { plan: self.record.plan(), ..*self }).all(found) {
             return stop;
         }
         let violation = match lost {
@@ -810,11 +828,11 @@ const POOL_LEGS: [Resource; 5] =
 
 /// What `demand` takes of `record`'s `resource`.
 #[inline]
-fn leg<'a>(record: &'a Record, demand: &Demand, resource: Resource) -> Leg<'a> {
+fn leg<'a>(record: &'a Record, plan: &Plan, demand: &Demand, resource: Resource) -> Leg<'a> {
     Leg {
         tally: record.hot.tally(resource),
         amount: demand.amount(resource),
-        observed: record.plan().tally(resource).action == Action::Observe,
+        observed: plan.tally(resource).action == Action::Observe,
     }
 }
 

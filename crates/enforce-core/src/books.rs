@@ -59,10 +59,6 @@ impl Used {
             cost: self.cost.saturating_add(other.cost),
         }
     }
-
-    const fn is_nothing(&self) -> bool {
-        self.steps | self.discovered | self.input | self.output | self.cost == 0
-    }
 }
 
 impl From<Committed> for Used {
@@ -103,8 +99,8 @@ pub(crate) struct Books<'a> {
     pub(crate) bare: bool,
     /// When, where somebody has looked at the clock.
     pub(crate) now: Option<Timestamp>,
-    /// What a count that has been carried up before has to be followed by.
-    pub(crate) late: Used,
+    /// What a count that has been carried up before has to be followed by, if there is any.
+    pub(crate) late: Option<Used>,
     /// A sum that had to be cut at the bound.
     pub(crate) cut: Option<Cause>,
 }
@@ -122,7 +118,7 @@ impl<'a> Books<'a> {
             window: None,
             bare: false,
             now,
-            late: Used::default(),
+            late: None,
             cut: None,
         }
     }
@@ -137,19 +133,29 @@ impl<'a> Books<'a> {
         if self.bare {
             record.hot.bare_holds.give(1);
         }
-        let carried = if self.late.is_nothing() { None } else { carry_up(record, &self.late, self.now) };
         // Before it acts itself: who halts it is not late.
         let state = record.state();
         let settlement = Settlement {
-            late: !self.late.is_nothing() || state.is_finished() || state.is_halted(),
+            late: self.late.is_some() || state.is_finished() || state.is_halted(),
             overrun_tokens: used.total().saturating_sub(self.tokens),
             overrun_nano_usd: used.cost.saturating_sub(self.cost),
             exhausted: None,
         };
+        // The usual end: nothing has to be copied, because nothing happened.
+        if self.late.is_none() && !self.exhausts(cost) && record.extra().is_none() {
+            return settlement;
+        }
+        Settlement { exhausted: self.follow_up(used, cost), ..settlement }
+    }
+
+    /// What a settle leads to: it is carried up where it came late, acts on what it exhausted, and climbs.
+    #[cold]
+    fn follow_up(&self, used: &Used, cost: Option<u64>) -> Option<EnforcementViolation> {
+        let carried = self.late.as_ref().and_then(|late| carry_up(self.record, late, self.now));
         let own = if self.exhausts(cost) { self.exhausted(cost) } else { None };
-        match record.extra() {
-            None => Settlement { exhausted: own, ..settlement },
-            Some(_) => Settlement { exhausted: own.or(self.climb(used)).or(carried), ..settlement },
+        match self.record.extra() {
+            None => own,
+            Some(_) => own.or(self.climb(used)).or(carried),
         }
     }
 
@@ -158,10 +164,9 @@ impl<'a> Books<'a> {
     fn climb(&self, used: &Used) -> Option<EnforcementViolation> {
         let mut first = None;
         for pool in self.record.pools() {
-            let mut books =
-                Books { record: pool, window: None, bare: false, late: Used::default(), cut: None, ..*self };
+            let mut books = Books { record: pool, window: None, bare: false, late: None, cut: None, ..*self };
             let cost = books.write(used, false);
-            let carried = if books.late.is_nothing() { None } else { carry_up(pool, &books.late, self.now) };
+            let carried = books.late.as_ref().and_then(|late| carry_up(pool, late, self.now));
             let here = if books.exhausts(cost) { books.exhausted(cost) } else { None };
             first = first.or(here.map(from_above)).or(carried);
         }
@@ -190,8 +195,8 @@ impl<'a> Books<'a> {
             let recorded = settle(self.record, Resource::Steps, self.steps, used.steps);
             let metered = recorded.after.flags() & METERED != 0;
             let late = if metered { self.record.hot.steps.add(used.steps).late } else { recorded.late };
-            if late {
-                self.late.steps = used.steps;
+            if late && used.steps > 0 {
+                self.late.get_or_insert_default().steps = used.steps;
             }
             // The word of a tally reaches further than what is counted; limit and word are of one version.
             let (limit, word) = self.record.read(Resource::Steps);
@@ -200,8 +205,8 @@ impl<'a> Books<'a> {
         if self.discovered | used.discovered != 0 {
             self.tally(Resource::DiscoveredSteps, self.discovered, used.discovered);
             let added = self.record.hot.discovered.add(used.discovered);
-            if added.late {
-                self.late.discovered = used.discovered;
+            if added.late && used.discovered > 0 {
+                self.late.get_or_insert_default().discovered = used.discovered;
             }
             self.note(Resource::DiscoveredSteps, added.cut);
         }
@@ -255,7 +260,7 @@ impl<'a> Books<'a> {
         }
         let added = self.record.hot.cost.add(actual);
         if added.late {
-            self.late.cost = actual;
+            self.late.get_or_insert_default().cost = actual;
         }
         self.note(Resource::Cost, added.cut);
         Some(added.total)
@@ -267,14 +272,14 @@ impl<'a> Books<'a> {
         if input > 0 {
             let added = hot.input_tokens.add(input);
             if added.late {
-                self.late.input = input;
+                self.late.get_or_insert_default().input = input;
             }
             self.note(Resource::Tokens, added.cut || added.total.saturating_add(hot.output_tokens.read()) > MAX_AMOUNT);
         }
         if output > 0 {
             let added = hot.output_tokens.add(output);
             if added.late {
-                self.late.output = output;
+                self.late.get_or_insert_default().output = output;
             }
             self.note(Resource::Tokens, added.cut || added.total.saturating_add(hot.input_tokens.read()) > MAX_AMOUNT);
         }
@@ -408,8 +413,8 @@ pub(crate) fn commit(
         let mut books = Books { steps, discovered, tokens: used.total(), cost, window, ..Books::of(record, now) };
         let cost = books.write(used, pays);
         pays = false;
-        if !books.late.is_nothing() {
-            carry(record, &books.late, now, exhausted);
+        if let Some(late) = &books.late {
+            carry(record, late, now, exhausted);
         }
         if books.exhausts(cost)
             && let Some((violation, action)) = books.verdict(cost)

@@ -230,11 +230,13 @@ impl Record {
     }
 
     /// The limit of `resource` and the word that counts from it, of one version.
+    #[inline]
     pub(crate) fn read(&self, resource: Resource) -> (TallyLimit, Word) {
         self.look(|plan| (*plan.tally(resource), self.hot.tally(resource).word()))
     }
 
     /// What `look` makes of its limits and of words that count from them, of one version.
+    #[inline]
     pub(crate) fn look<R>(&self, look: impl Fn(&Plan) -> R) -> R {
         let versions = || self.extra().and_then(Extra::plans);
         if versions().is_none() {
@@ -260,7 +262,7 @@ impl Record {
         self.place.apply(|_| (place as u64, ()));
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn used(&self, resource: Resource) -> u64 {
         let (limit, word) = self.look(|plan| (plan.tally(resource).limit, self.hot.tally(resource).word()));
         word.used(limit)
