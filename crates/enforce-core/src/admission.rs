@@ -310,7 +310,7 @@ fn carry_out(record: &Record, blocked: &mut Blocked, now: Option<Timestamp>) {
         Some(pool) => (pool, EnforcementViolation { scope: ScopeKind::Execution, ..blocked.violation }),
     };
     let change = match blocked.act {
-        Some(Action::Halt) => target.halt(violation.as_cause()),
+        Some(Action::Halt) => target.halt(violation.as_cause(), now),
         Some(Action::Pause) => target.pause(&violation, None, now.unwrap_or_else(|| record.core().clock.now())),
         _ => return,
     };
@@ -451,7 +451,7 @@ impl<'a> Look<'a> {
         // Activity is read before the holds: a hold that ends in between has touched it first (I1).
         let seen = self.record.hot.activity.see();
         if seen.reaped() {
-            return Err(found.stop(self.record.reaped_violation(), None));
+            return Err(found.stop(self.record.reaped_violation(Some(self.asked.now)), None));
         }
         let idle_ns = seen.idle_at(self.asked.now_ns);
         if idle_ns < limit.warn_ns && idle_ns < limit.block_ns {
@@ -753,7 +753,7 @@ impl<'a> Look<'a> {
             return stop;
         }
         let violation = match lost {
-            Lost::Reaped => self.record.reaped_violation(),
+            Lost::Reaped => self.record.reaped_violation(Some(self.asked.now)),
             Lost::Leg(_, Refusal::Barred) => self.record.state_violation(),
             Lost::Leg(number, Refusal::Short(word)) => self.lost_leg(number, word),
             Lost::Rate(number, too_fast) => self.lost_rate(number, too_fast),

@@ -332,7 +332,7 @@ fn act(
 ) -> Option<EnforcementViolation> {
     let change = match action {
         Action::Pause => record.pause(&violation, None, now.unwrap_or_else(|| record.core().clock.now())),
-        Action::Halt => record.halt(violation.as_cause()),
+        Action::Halt => record.halt(violation.as_cause(), now),
         Action::Refuse | Action::Observe => return None,
     };
     change.first.then_some(violation)

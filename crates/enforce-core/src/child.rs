@@ -126,11 +126,14 @@ impl ChildBuilder<'_> {
         let child = Execution::from_record(record);
         let registered = above.hold_still(|| above.children().join(above.plan(), &child, || enter(above, &child, now)));
         let refused = match registered {
-            Ok(Ok(())) => return Ok(child),
-            Ok(Err(Unregistered::Table(Rejected::Duplicate))) => RegisterError::Duplicate { id: self.id.into_owned() },
-            Ok(Err(Unregistered::Table(_))) => RegisterError::Full { table: "executions" },
-            // Outside the lock that it takes.
-            Ok(Err(Unregistered::Reaped)) => refused(above.reaped_violation()),
+            Ok(Ok(Entered { in_time: true })) => return Ok(child),
+            Ok(Ok(Entered { in_time: false })) => {
+                // Outside the locks that this takes. Who may have found it by its id meanwhile is not forgotten.
+                child.finish_at(now);
+                return Err(refused(above.reaped_violation(Some(now))));
+            }
+            Ok(Err(Rejected::Duplicate)) => RegisterError::Duplicate { id: self.id.into_owned() },
+            Ok(Err(_)) => RegisterError::Full { table: "executions" },
             Err(violation) => refused(violation),
         };
         give_back(&child);
@@ -149,31 +152,27 @@ impl ChildBuilder<'_> {
     }
 }
 
-/// Why a child did not get into the table.
-enum Unregistered {
-    Table(Rejected),
-    /// Its parent was found idle before.
-    Reaped,
+/// A child has got into the table.
+struct Entered {
+    /// Its parent had not been found idle before.
+    in_time: bool,
 }
 
 /// Enters `child` into the table. That is its parent's activity: who has a live child is not idle (I1).
-fn enter(above: &Record, child: &Execution, now: Timestamp) -> Result<(), Unregistered> {
+fn enter(above: &Record, child: &Execution, now: Timestamp) -> Result<Entered, Rejected> {
     let core = above.core();
     match core.executions.register(None, child.clone()) {
         // Without an enforcer nobody looks for anyone by id: its handles and its parent know it.
         Ok(()) | Err(Rejected::Closed) => {}
-        Err(rejected) => return Err(Unregistered::Table(rejected)),
+        Err(rejected) => return Err(rejected),
     }
-    if above.plan().idle.is_some() && !above.hot.activity.touch(now.nanos_since(core.epoch)) {
-        core.forget(child);
-        child.record().annul();
-        return Err(Unregistered::Reaped);
-    }
-    Ok(())
+    let in_time = above.plan().idle.is_none() || above.hot.activity.touch(now.nanos_since(core.epoch));
+    Ok(Entered { in_time })
 }
 
 /// Gives back what was set aside for a child that was not registered.
 fn give_back(child: &Execution) {
+    child.record().annul();
     if let Some(Parent { execution, share: Share::Slice(slice), .. }) = child.record().parent() {
         books::shift(execution, slice.window, &slice.amounts, &Amounts::default());
     }

@@ -204,7 +204,7 @@ impl Execution {
         match self.0.barred(self.0.hot.tally(Resource::Steps).word().flags()) {
             Some(violation) => Err(violation),
             None if self.0.hot.activity.touch(now.nanos_since(self.0.core().epoch)) => Ok(()),
-            None => Err(self.0.reaped_violation()),
+            None => Err(self.0.reaped_violation(Some(now))),
         }
     }
 
@@ -261,7 +261,16 @@ impl Execution {
     /// The cause is the limit whose violation the caller acts upon. The first cause stays: the status that comes back
     /// tells which one it is.
     pub fn halt(&self, cause: Cause) -> Status {
-        let _first = self.0.halt(cause).first;
+        self.halt_with(cause, None)
+    }
+
+    /// [`Execution::halt`] at a time that the caller has minted.
+    pub fn halt_at(&self, cause: Cause, now: Timestamp) -> Status {
+        self.halt_with(cause, Some(now))
+    }
+
+    fn halt_with(&self, cause: Cause, now: Option<Timestamp>) -> Status {
+        let _first = self.0.halt(cause, now).first;
         self.0.status()
     }
 

@@ -74,18 +74,18 @@ impl Children {
 
     /// Makes `child` a member while `enter` registers it, or leaves nothing behind. The caller holds the lock of the
     /// parent's changes, so that its limits stand still.
-    pub(crate) fn join<E>(
+    pub(crate) fn join<T, E>(
         &self,
         plan: &Plan,
         child: &Execution,
-        enter: impl FnOnce() -> Result<(), E>,
-    ) -> Result<Result<(), E>, EnforcementViolation> {
+        enter: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Result<T, E>, EnforcementViolation> {
         // Until it is in the list nobody ends it: whoever finds it by its id waits here (G1).
         let mut list = self.list.lock();
         self.take(plan)?;
         let entered = enter();
         match entered {
-            Ok(()) => {
+            Ok(_) => {
                 if list.len() == list.capacity() {
                     // Only without an enforcer is anyone gone who has not ended. Now and then is often enough.
                     list.retain(|member| !member.is_gone());
@@ -129,17 +129,10 @@ impl Children {
     ) {
         let mut list = self.list.lock();
         let Some(Ended { held, committed }) = end(exhausted) else { return };
-        if let Some(Parent { execution, share, .. }) = child.record().parent() {
-            if let Share::Slice(slice) = share {
-                // The tallies first: committed never runs ahead of used.
-                books::shift(execution, slice.window, &slice.amounts, &held);
-                books::commit(execution, slice.window, &committed.into(), Some(now), exhausted);
-            }
-            let above = execution.record();
-            if above.plan().idle.is_some() {
-                // Not idle as long as the child lived, and so idle since no earlier than now.
-                above.hot.activity.touch(now.nanos_since(above.core().epoch));
-            }
+        if let Some(Parent { execution, share: Share::Slice(slice), .. }) = child.record().parent() {
+            // The tallies first: committed never runs ahead of used.
+            books::shift(execution, slice.window, &slice.amounts, &held);
+            books::commit(execution, slice.window, &committed.into(), Some(now), exhausted);
         }
         let place = child.record().place();
         if list.get(place).is_some_and(|member| member.is(child)) {

@@ -1,7 +1,7 @@
 //! All of one execution: its words, its limits, its state, and where it stands.
 
 use crate::allowance::Spent;
-use crate::books::Exhausted;
+use crate::books::{self, Exhausted};
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::extra::{Extra, Pause};
@@ -354,11 +354,35 @@ impl Record {
         self.lifecycle.state()
     }
 
-    /// Halts it and everything below it.
-    pub(crate) fn halt(&self, cause: Cause) -> Change {
+    /// Halts it and everything below it, at `now`.
+    pub(crate) fn halt(&self, cause: Cause, now: Option<Timestamp>) -> Change {
+        // Before any lock: a clock is somebody else's code.
+        let now = self.idle_above().map(|_| now.unwrap_or_else(|| self.core().clock.now()));
+        self.halt_here(cause, now)
+    }
+
+    /// Halts it; `now` where the end of its life is its parent's activity.
+    fn halt_here(&self, cause: Cause, now: Option<Timestamp>) -> Change {
         let above = Cause { scope: ScopeKind::Parent, ..cause };
-        let below = || self.each_child(|child| drop_change(child.halt(above)));
+        let below = || {
+            self.touch_above(now);
+            self.each_child(|child| drop_change(child.halt_here(above, None)));
+        };
         self.lifecycle.halt(cause.code(), self.tallies(), Some(self.slots()), below)
+    }
+
+    /// Its parent, if that may be found idle.
+    fn idle_above(&self) -> Option<&Self> {
+        let above = self.parent()?.execution.record();
+        above.plan().idle.is_some().then_some(above)
+    }
+
+    /// Not idle as long as a child of it lives, its parent is idle since no earlier than now. Before the slot is given
+    /// back: whoever sees the child gone sees the touch (I1).
+    fn touch_above(&self, now: Option<Timestamp>) {
+        if let (Some(above), Some(now)) = (self.idle_above(), now) {
+            above.hot.activity.touch(now.nanos_since(self.core().epoch));
+        }
     }
 
     /// Pauses it, and everything below it, for what `violation` says, at `now`.
@@ -426,10 +450,14 @@ impl Record {
     }
 
     /// Halts it instead of ending the pause of that number.
-    pub(crate) fn reject(&self, number: u64) -> Change {
+    pub(crate) fn reject(&self, number: u64, now: Option<Timestamp>) -> Change {
+        let now = self.idle_above().map(|_| now.unwrap_or_else(|| self.core().clock.now()));
         let cause = Cause::from_code(self.state().cause()).unwrap_or(Cause::own(ViolationType::Requested));
         let above = Cause { scope: ScopeKind::Parent, ..cause };
-        let below = || self.each_child(|child| drop_change(child.halt(above)));
+        let below = || {
+            self.touch_above(now);
+            self.each_child(|child| drop_change(child.halt_here(above, None)));
+        };
         self.lifecycle.reject(number, self.tallies(), Some(self.slots()), below)
     }
 
@@ -469,6 +497,7 @@ impl Record {
             for child in self.extra().map(|extra| extra.children.all()).unwrap_or_default() {
                 child.end(now, exhausted);
             }
+            self.touch_above(Some(now));
             // Under the lock of its changes, so that limit and word are of one version.
             ended = Some(self.close());
         };
@@ -516,8 +545,8 @@ impl Record {
     /// Why nothing is admitted after a reaper found it idle: what the reaper is about to do is done by whoever meets its
     /// mark.
     #[cold]
-    pub(crate) fn reaped_violation(&self) -> EnforcementViolation {
-        let _first = self.halt(Cause::own(ViolationType::IdleTimeout)).first;
+    pub(crate) fn reaped_violation(&self, now: Option<Timestamp>) -> EnforcementViolation {
+        let _first = self.halt(Cause::own(ViolationType::IdleTimeout), now).first;
         self.state_violation()
     }
 
@@ -565,6 +594,15 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        // Only without an enforcer does anybody go who has not ended: it ends with its last handle, and what it has used of
+        // its slice is not forgotten. A limit that this exhausts above acts at the next ask, for here may be any lock.
+        if let Some(Parent { execution, share, .. }) = self.parent()
+            && let Some(Ended { held, committed }) = self.end(self.started, &mut Vec::new())
+            && let Share::Slice(slice) = share
+        {
+            books::shift(execution, slice.window, &slice.amounts, &held);
+            books::commit(execution, slice.window, &committed.into(), None, &mut Vec::new());
+        }
         self.core().detach(&self.tenant);
     }
 }

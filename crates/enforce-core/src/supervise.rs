@@ -118,10 +118,20 @@ impl Execution {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn reject(&self, ticket: &PauseTicket) -> Result<Status, ApprovalError> {
-        if !self.record().reject(ticket.pause).first {
-            return Err(ApprovalError::NotPaused);
-        }
-        Ok(self.status())
+        self.reject_with(ticket, None)
+    }
+
+    /// [`Execution::reject`] at a time that the caller has minted.
+    ///
+    /// # Errors
+    /// As [`Execution::reject`].
+    pub fn reject_at(&self, ticket: &PauseTicket, now: Timestamp) -> Result<Status, ApprovalError> {
+        self.reject_with(ticket, Some(now))
+    }
+
+    fn reject_with(&self, ticket: &PauseTicket, now: Option<Timestamp>) -> Result<Status, ApprovalError> {
+        let first = self.record().reject(ticket.pause, now).first;
+        first.then(|| self.status()).ok_or(ApprovalError::NotPaused)
     }
 
     /// The approvals that were carried out, oldest first.

@@ -110,7 +110,7 @@ impl Pair {
             ..TenantPolicy::default()
         };
         let enforcer = builder(&time).policy(policy(&actions)).tenant(tenant).build().unwrap();
-        let forest = Forest { actions, budget, nodes: Vec::new(), pauses: 0 };
+        let forest = Forest { actions, budget, nodes: Vec::new(), pauses: 0, now: 0 };
         let (met, seen) = (BTreeSet::new(), BTreeMap::new());
         Self { time, enforcer, runs: Vec::new(), holds: Vec::new(), tickets: Vec::new(), forest, met, seen }
     }
@@ -121,6 +121,7 @@ impl Pair {
 
     fn take(&mut self, step: &Step) {
         let now = self.time.now().as_nanos();
+        self.forest.now = now;
         let run_of = |run: &usize| (!self.runs.is_empty()).then(|| run % self.runs.len());
         match step {
             Step::Forward { ms } => pass(&self.time, ms * 1_000_000),

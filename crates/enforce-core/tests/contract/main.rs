@@ -29,3 +29,5 @@ mod snapshots;
 mod tables;
 #[cfg(test)]
 mod threads;
+#[cfg(test)]
+mod trees;

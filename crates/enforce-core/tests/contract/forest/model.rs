@@ -110,6 +110,7 @@ pub(crate) struct Forest {
     pub(crate) budget: Option<u64>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) pauses: usize,
+    pub(crate) now: u64,
 }
 
 fn plus(mut a: Amounts, b: Amounts) -> Amounts {
@@ -231,6 +232,10 @@ impl Forest {
         let first = self.runs(node);
         if first {
             self.nodes[node].halted = Some(cause);
+            if let Some(parent) = self.nodes[node].parent {
+                // It was not idle as long as its child lived.
+                self.nodes[parent].active = self.nodes[parent].active.max(self.now);
+            }
             for child in self.nodes[node].children.clone() {
                 self.halt(child, (cause.0, ScopeKind::Parent));
             }
