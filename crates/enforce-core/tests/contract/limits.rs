@@ -31,7 +31,7 @@ pub(crate) fn all(action: Action) -> EnforcementPolicy {
 }
 
 /// What becomes of an execution by an exhausted limit with this action.
-fn outcome(action: Action, cause: Cause) -> Status {
+pub(crate) fn outcome(action: Action, cause: Cause) -> Status {
     match action {
         Action::Halt => Status::Halted(cause),
         Action::Pause => Status::Paused(cause),
@@ -39,4 +39,4 @@ fn outcome(action: Action, cause: Cause) -> Status {
     }
 }
 
-const ACTIONS: [Action; 4] = [Action::Refuse, Action::Halt, Action::Pause, Action::Observe];
+pub(crate) const ACTIONS: [Action; 4] = [Action::Refuse, Action::Halt, Action::Pause, Action::Observe];

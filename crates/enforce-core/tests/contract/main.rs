@@ -22,6 +22,8 @@ mod oracle;
 #[cfg(test)]
 mod overrides;
 #[cfg(test)]
+mod pauses;
+#[cfg(test)]
 mod rates;
 #[cfg(test)]
 mod snapshots;
