@@ -52,13 +52,13 @@ impl Asked {
         (Self::given(record, now.unwrap_or(record.core().epoch)).window, now)
     }
 
-    #[inline]
+    #[inline(always)]
     fn of(record: &Record, demand: &Demand, now: Option<Timestamp>) -> Self {
         let needed = needs_time(record, demand);
         Self { minted: needed || now.is_some(), ..Self::given(record, time(record, now, needed)) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn given(record: &Record, now: Timestamp) -> Self {
         let window = if asks_budget(record) { record.tenant.enter_window(now) } else { None };
         Self { now_ns: now.nanos_since(record.core().epoch), now, minted: true, window }
@@ -66,12 +66,12 @@ impl Asked {
 }
 
 /// Whether any limit that `demand` meets needs the time.
-#[inline]
+#[inline(always)]
 fn needs_time(record: &Record, demand: &Demand) -> bool {
     record.plan().needs_time() || record.core().rates.limit(demand) || record.tenant.plan().needs_time()
 }
 
-#[inline]
+#[inline(always)]
 fn time(record: &Record, now: Option<Timestamp>, needed: bool) -> Timestamp {
     match now {
         Some(now) => now,
@@ -233,8 +233,8 @@ fn reserve_whole(
     window: Option<WindowKey>,
     found: &mut Found,
 ) -> Result<Granted, Stop> {
-    let mut asked = Asked::of(record, demand, now);
-    asked.window = window.or(asked.window);
+    let asked = Asked::of(record, demand, now);
+    let asked = Asked { window: window.or(asked.window), ..asked };
     // A step without a fingerprint only matters to the memory if there is a run that it breaks.
     let remembers = record.plan().repetition.is_some()
         && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));

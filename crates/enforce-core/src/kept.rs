@@ -92,35 +92,27 @@ impl Kept {
     }
 
     /// Ends it unsettled, as its policy says, unless it has ended before; what has begun stays.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release(self, record: &Record) {
-        match self.on_drop {
-            Some(OnDrop::GiveBack) => {}
-            Some(on_drop) => {
-                let Self { tokens, input, memory, cost, window, bare, on_drop: _, paces } = self;
-                return charge_dropped(record, [tokens, input, memory, cost], window, bare, on_drop, paces);
+        if self.on_drop == Some(OnDrop::GiveBack) && self.paces.is_none() {
+            if self.tokens | self.memory | self.cost != 0 {
+                books::give_back(record, self.tokens, self.memory, self.cost, self.window);
             }
-            None => return,
-        }
-        if self.tokens | self.memory | self.cost != 0 {
-            books::give_back(record, self.tokens, self.memory, self.cost, self.window);
-        }
-        if self.bare {
-            record.hot.bare_holds.give(1);
-        }
-        if let Some(paces) = self.paces {
-            paces.settle(record, &Used::default(), None);
+            if self.bare {
+                books::leave(record);
+            }
+        } else if self.on_drop.is_some() {
+            Ended { record, kept: self }.release();
         }
     }
 
     /// Records what was used in place of what was set aside.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(self, record: &Record, actual: &Actual, now: Option<Timestamp>) -> Settlement {
-        let Self { tokens, input: _, memory, cost, window, bare, on_drop: _, paces } = self;
-        let now = match paces {
-            Some(paces) => paces.settle(record, &Used::of(actual), now),
-            None => now,
-        };
+        if self.paces.is_some() {
+            return Ended { record, kept: self }.settle(&Used::of(actual), now);
+        }
+        let Self { tokens, memory, cost, window, bare, .. } = self;
         // By amounts, as in `give_back`.
         Books { tokens, memory, cost, window, bare, ..Books::of(record, now) }.settle(&Used::of(actual))
     }
@@ -134,7 +126,7 @@ impl Kept {
         now: Option<Timestamp>,
     ) -> Settlement {
         let used = Used::of(actual);
-        let now = match self.paces {
+        let now = match &self.paces {
             Some(paces) => paces.settle_rest(record, &used, charged, now),
             None => now,
         };
@@ -182,25 +174,41 @@ impl Kept {
     }
 }
 
-/// Settles a dropped hold for what its policy charges.
-///
-/// By amounts, as [`books::give_back`], so that a hold that gives back is never in memory.
-#[cold]
-fn charge_dropped(
-    record: &Record,
-    amounts: [u64; 4],
-    window: Option<WindowKey>,
-    bare: bool,
-    on_drop: OnDrop,
-    paces: Option<Paces>,
-) {
-    let [tokens, input, memory, cost] = amounts;
-    let charged = Kept { tokens, input, memory, cost, window, bare, on_drop: Some(on_drop), paces: None }.charged();
-    if let Some(paces) = paces {
-        paces.settle(record, &charged, None);
+/// A hold that ends in an unusual way: with rates, or with a policy. Made where it does, so that other holds are never in
+/// memory.
+struct Ended<'a> {
+    record: &'a Record,
+    kept: Kept,
+}
+
+impl Ended<'_> {
+    #[cold]
+    fn release(&self) {
+        let Self { record, kept: Kept { tokens, memory, cost, window, bare, ref paces, on_drop, .. } } = *self;
+        let charged = self.kept.charged();
+        if on_drop == Some(OnDrop::GiveBack) {
+            books::give_back(record, tokens, memory, cost, window);
+            if bare {
+                books::leave(record);
+            }
+            if let Some(paces) = paces {
+                paces.settle(record, &charged, None);
+            }
+        } else {
+            // Nobody says that something happened, so it is no activity.
+            self.settle(&charged, None);
+        }
     }
-    // Nobody says that something happened, so it is no activity.
-    Books { tokens, memory, cost, window, bare, ..Books::of(record, None) }.settle(&charged);
+
+    #[cold]
+    fn settle(&self, used: &Used, now: Option<Timestamp>) -> Settlement {
+        let Self { record, kept: Kept { tokens, memory, cost, window, bare, ref paces, .. } } = *self;
+        let now = match paces {
+            Some(paces) => paces.settle(record, used, now),
+            None => now,
+        };
+        Books { tokens, memory, cost, window, bare, ..Books::of(record, now) }.settle(used)
+    }
 }
 
 /// `part` of `whole` tokens' share of `cost`, rounded half up; all of it of no tokens.

@@ -74,17 +74,15 @@ impl Paces {
 
     /// Gives back what was not used, and charges what was used above it, which is never refused; requests stay. The time,
     /// if anybody has looked at the clock.
-    #[inline(never)]
-    pub(crate) fn settle(self, record: &Record, used: &Used, mut now: Option<Timestamp>) -> Option<Timestamp> {
+    pub(crate) fn settle(&self, record: &Record, used: &Used, mut now: Option<Timestamp>) -> Option<Timestamp> {
         let used = self.counted(used);
         self.each(record, |cell, mark| self.correct(record, cell, mark, used.of(cell.unit), &mut now));
         now
     }
 
     /// Charges what was used above what was `charged` when its hold was ended. The time, as [`Paces::settle`].
-    #[inline(never)]
     pub(crate) fn settle_rest(
-        self,
+        &self,
         record: &Record,
         used: &Used,
         charged: &Used,
