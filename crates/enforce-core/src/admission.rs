@@ -654,7 +654,13 @@ impl<'a> Look<'a> {
         let Some(met) = self.charged() else { return self.bundle(legs, &[]).take_or(&mut [], undone) };
         let rates = met.legs(self.demand);
         let mut paced: ArrayVec<Option<Paced>, MAX_RATES> = rates.iter().map(|_| None).collect();
-        let after = self.bundle(legs, &rates).take_or(&mut paced, undone)?;
+        let after = match self.bundle(legs, &rates).take_or(&mut paced, &undone) {
+            // Another was faster than the look: a rate that only observes is then not charged, and stops nobody.
+            Err(Lost::Rate(..)) if self.record.core().rate_action == Action::Observe => {
+                return self.bundle(legs, &[]).take_or(&mut [], undone);
+            }
+            outcome => outcome?,
+        };
         found.paces = Paces::of(self.demand, self.asked.now_ns, &met, &paced);
         Ok(after)
     }

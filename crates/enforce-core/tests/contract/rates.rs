@@ -5,6 +5,7 @@ use enforce_core::{Demand, Enforcer, ModelKey, ProviderKey, RateLimit, RatePerio
 mod eviction;
 mod histories;
 mod keys;
+mod observed;
 mod refunds;
 
 const PERIODS: [(RatePeriod, u64); 4] =
