@@ -25,7 +25,7 @@ use self::steps::{Step, actual, demand};
 use crate::common::{builder, noon, pass};
 
 /// Sequences that are tried.
-const CASES: u32 = 2_500;
+const CASES: u32 = 2_000;
 
 const TENANTS: [&str; 2] = ["tenant_0", "tenant_1"];
 

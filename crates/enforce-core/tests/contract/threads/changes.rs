@@ -1,13 +1,15 @@
 //! Pauses, approvals and changes of limits against each other and against those who ask.
 
 use std::collections::BTreeSet;
+use std::sync::Barrier;
+use std::thread;
 
 use enforce_core::{
     Action, Actual, Approval, Cause, Demand, EnforcementResult, Execution, LongRunningExecutionPolicy, ResourceLimits,
     Status, ViolationType,
 };
 
-use crate::common::{MAX, builder, disabled, nano, noon, register, run, run_long, unlimited};
+use crate::common::{DAY, MAX, builder, disabled, nano, noon, pass, register, run, run_long, run_on, unlimited};
 
 use crate::limits::all;
 
@@ -95,7 +97,10 @@ fn e3_a_threshold_that_is_reached_again_and_again_pauses_for_each_time_it_was_ra
 /// What a refused question says of tokens: used, of which limit.
 fn used(run: &Execution) -> (u64, u64) {
     match run.check(Demand::none().tokens(MAX, 1)) {
-        EnforcementResult::Blocked(violation) => (violation.used, violation.limit),
+        EnforcementResult::Blocked(violation) => {
+            assert_eq!(violation.remaining, violation.limit.saturating_sub(violation.used));
+            (violation.used, violation.limit)
+        }
         admitted => panic!("{admitted:?}"),
     }
 }
@@ -167,5 +172,56 @@ fn l1_no_hold_that_is_taken_after_a_limit_was_lowered_passes_it() {
         let taken: u64 = outcomes.iter().map(|(taken, _)| taken).sum();
         assert!(taken <= most, "{taken} above {most}");
         assert_eq!((used(&root), root.snapshot().total_tokens), ((taken, 500), taken));
+    }
+}
+
+#[test]
+fn l1_the_very_first_change_is_read_whole_or_not_at_all() {
+    let enforcer = builder(&noon()).build().unwrap();
+    for number in 0..150 {
+        let tokens = |max_tokens| ResourceLimits { max_tokens, ..unlimited() };
+        let root = enforcer.execution(format!("root_{number}"), "tenant").limits(tokens(10)).register().unwrap();
+        root.charge(Actual::tokens(7, 0));
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                root.set_limits(tokens(1_000)).unwrap();
+            });
+            start.wait();
+            while let (used, limit) = used(&root)
+                && limit == 10
+            {
+                assert_eq!(used, 7);
+                assert_eq!(root.snapshot().outstanding.tokens, 0);
+            }
+        });
+        root.finish();
+    }
+}
+
+#[test]
+fn e3_i1_the_first_take_after_a_resume_finds_the_time_of_the_pause_taken_off() {
+    for round in 0..200 {
+        let time = noon();
+        let limits = ResourceLimits { max_active_time_ms: Some(1_000), ..unlimited() };
+        let long_running = LongRunningExecutionPolicy { idle_timeout_seconds: Some(1), ..disabled() };
+        let root = run_on(&time, limits.clone(), long_running.clone());
+        let leaf = root.child("leaf").limits(limits).long_running(long_running).register().unwrap();
+        root.pause("wait");
+        let ticket = root.pause_ticket().unwrap();
+        pass(&time, DAY);
+        let run = if round % 2 == 0 { &root } else { &leaf };
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                root.approve(&ticket, Approval::new("ada", "go on")).unwrap();
+            });
+            start.wait();
+            while run.reserve(Demand::step()).is_err() {
+                assert!(!matches!(run.status(), Status::Halted(_)), "{:?}", run.status());
+            }
+        });
     }
 }

@@ -1,11 +1,15 @@
 //! Many threads in one tree: a grandchild, its parent, the root and the tenant's budget in every bundle.
 
+use std::sync::Barrier;
+use std::thread;
+
 use enforce_core::{
-    Action, Actual, Cause, Demand, EnforcementPolicy, EnforcementResult, Execution, LimitActions, NanoUsd,
-    RegisterError, ResourceLimits, Retry, ScopeKind, Status, TenantPolicy, ViolationType,
+    Action, Actual, Cause, Demand, EnforcementPolicy, EnforcementResult, Execution, LimitActions,
+    LongRunningExecutionPolicy, NanoUsd, RegisterError, ResourceLimits, Retry, ScopeKind, Status, TenantPolicy,
+    ViolationType,
 };
 
-use crate::common::{builder, nano, noon, register, unlimited};
+use crate::common::{builder, disabled, nano, noon, register, unlimited};
 
 use super::{Numbers, THREADS, storm};
 
@@ -259,5 +263,61 @@ fn e1_once_a_halt_a_pause_or_an_end_of_the_root_has_returned_nothing_below_it_is
             assert_eq!(root.snapshot().steps, begun, "those before it are counted");
             assert_eq!(enforcer.execution_count(), 0);
         }
+    }
+}
+
+#[test]
+fn r1_a_take_that_is_undone_while_its_pool_ends_comes_back_all_the_way_up() {
+    let enforcer = builder(&noon()).build().unwrap();
+    let root = register(&enforcer, "root", "tenant");
+    for round in 0..300 {
+        let slice = Demand::none().steps(1 << 20).tokens(1 << 20, 0).memory_bytes(1 << 20);
+        let part = root.child(format!("part_{round}")).slice(slice).register().unwrap();
+        let leaves = [0, 1].map(|number| part.child(format!("leaf_{number}_{round}")).register().unwrap());
+        let start = Barrier::new(3);
+        thread::scope(|scope| {
+            for leaf in &leaves {
+                scope.spawn(|| {
+                    start.wait();
+                    while leaf.reserve(Demand::step().tokens(1, 0).memory_bytes(1)).is_ok() {}
+                });
+            }
+            start.wait();
+            part.finish();
+        });
+        assert!(root.snapshot().outstanding.is_zero(), "{round}");
+    }
+}
+
+#[test]
+fn the_end_of_a_slice_that_reaches_a_threshold_and_changes_of_its_parent_wait_for_each_other_never_for_both() {
+    let policy = LongRunningExecutionPolicy { cost_alert_threshold_usd: Some(nano(10)), ..disabled() };
+    let enforcer = builder(&noon()).build().unwrap();
+    for round in 0..200 {
+        let root = enforcer.execution(format!("root_{round}"), "tenant").long_running(policy.clone());
+        let root = root.register().unwrap();
+        let leaf = root.child(format!("leaf_{round}")).slice(Demand::none().cost(nano(20))).register().unwrap();
+        leaf.charge(Actual::none().cost(nano(10)));
+        let start = Barrier::new(3);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                leaf.finish();
+            });
+            scope.spawn(|| {
+                start.wait();
+                match round % 4 {
+                    0 => drop(root.finish()),
+                    1 => drop(root.child(format!("next_{round}")).register()),
+                    2 => assert_ne!(root.pause("wait"), Status::Live),
+                    _ => assert_ne!(root.halt(Cause::own(ViolationType::Requested)), Status::Live),
+                }
+            });
+            start.wait();
+            root.child(format!("other_{round}")).register().ok();
+        });
+        assert_ne!(root.status(), Status::Live, "reached, whoever came first");
+        assert_eq!((committed(&root)[2], root.snapshot().outstanding.is_zero()), (10, true));
+        root.finish();
     }
 }
