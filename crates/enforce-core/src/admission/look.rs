@@ -1,0 +1,295 @@
+//! Looking: every limit that a demand meets, in the order that never changes.
+
+use super::{Asked, Found, Look, Looked, Stop};
+use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
+use crate::kernel::repetition::Repetition;
+use crate::kernel::tally::{MAX_AMOUNT, METERED, Refusal, Word};
+use crate::kernel::window::Window;
+use crate::limits::Action;
+use crate::plan::{Plan, TallyLimit, TimeLimit};
+use crate::rates;
+use crate::record::Record;
+use crate::resource::{Demand, Resource};
+
+impl<'a> Look<'a> {
+    #[inline]
+    pub(super) fn of(record: &'a Record, demand: &'a Demand, asked: &'a Asked, memory: Option<&'a Repetition>) -> Self {
+        Self { record, plan: record.plan(), demand, asked, memory, touches: false }
+    }
+
+    /// All limits, in the order that never changes.
+    #[inline]
+    pub(super) fn all(&self, found: &mut Found) -> Looked {
+        let record = self.record;
+        if let Some(violation) = record.barred(record.hot.tally(Resource::Steps).word().flags()) {
+            return Err(found.stop(violation, None));
+        }
+        if let Some(wall) = &self.plan.wall {
+            let elapsed = self.asked.now.nanos_since(record.started);
+            self.time(found, ViolationType::WallTimeLimit, wall, elapsed, 1_000_000)?;
+        }
+        if let Some(active) = &self.plan.active {
+            let elapsed = record.active_ns(self.asked.now);
+            self.time(found, ViolationType::WallTimeLimit, active, elapsed, 1_000_000)?;
+        }
+        if let Some(idle) = &self.plan.idle {
+            self.idle(found, idle)?;
+        }
+        // One after another rather than in a loop: each is then compiled for its own word and limit.
+        self.tallies(found, record, self.plan, ScopeKind::Execution)?;
+        if self.demand.asks_allowances() {
+            self.allowances(found)?;
+        }
+        if let Some(memory) = self.memory {
+            self.repetition(found, memory)?;
+        }
+        if record.extra().is_some() {
+            self.above(found)?;
+        }
+        if let Some(budget) = &record.tenant.plan().budget
+            && asks_budget(record)
+        {
+            self.budget(found, budget)?;
+        }
+        if record.core().rates.limit(self.demand) {
+            let looked = match self.met() {
+                Ok(met) => met.look(self.demand, self.asked.now_ns),
+                Err(scope) => Err(rates::unknown(scope)),
+            };
+            if let Err(violation) = looked {
+                found.refuse(self.early_too(violation), record.core().rate_action, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn time(
+        &self,
+        found: &mut Found,
+        kind: ViolationType,
+        limit: &TimeLimit,
+        elapsed_ns: u64,
+        unit_ns: u64,
+    ) -> Looked {
+        // The last nanosecond of the clock stands for *never*.
+        let elapsed_ns = elapsed_ns.min(u64::MAX - 1);
+        if elapsed_ns >= limit.block_ns {
+            let elapsed = elapsed_ns / unit_ns;
+            let violation = EnforcementViolation::of(ScopeKind::Execution, kind, elapsed, 0, limit.limit, Retry::Never);
+            found.refuse(violation, limit.action, true)?;
+        } else if elapsed_ns >= limit.warn_ns {
+            found.warn(ScopeKind::Execution, kind, elapsed_ns / unit_ns, limit.limit);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn idle(&self, found: &mut Found, limit: &TimeLimit) -> Looked {
+        // Activity is read before the holds: a hold that ends in between has touched it first (I1).
+        let seen = self.record.hot.activity.see();
+        if seen.reaped() {
+            return Err(found.stop(self.record.reaped_violation(Some(self.asked.now)), None));
+        }
+        let idle_ns = seen.idle_at(self.asked.now_ns);
+        if idle_ns < limit.warn_ns && idle_ns < limit.block_ns {
+            return Ok(());
+        }
+        if self.record.has_open_holds() {
+            return Ok(());
+        }
+        let looked = self.time(found, ViolationType::IdleTimeout, limit, idle_ns, 1_000_000_000);
+        if let Some(blocked) = &mut found.blocked {
+            blocked.idle = Some(seen);
+        }
+        looked
+    }
+
+    /// Everything that `record` counts, whose limits are of `scope`.
+    #[inline(always)]
+    pub(super) fn tallies(&self, found: &mut Found, record: &Record, plan: &Plan, scope: ScopeKind) -> Looked {
+        self.tally(found, record, plan, scope, Resource::Steps)?;
+        self.tally(found, record, plan, scope, Resource::Tokens)?;
+        self.tally(found, record, plan, scope, Resource::Memory)?;
+        self.tally(found, record, plan, scope, Resource::Cost)?;
+        if let Some(threshold) = &plan.cost_threshold {
+            self.cost_threshold(found, record, scope, threshold)?;
+        }
+        self.tally(found, record, plan, scope, Resource::DiscoveredSteps)
+    }
+
+    /// Every pool that it shares, nearest first.
+    #[cold]
+    pub(super) fn above(&self, found: &mut Found) -> Looked {
+        for (level, pool) in self.record.pools().enumerate() {
+            let barred = pool.barred(pool.hot.tally(Resource::Steps).word().flags());
+            let looked = match barred {
+                Some(violation) => Err(found.stop(seen_from(ScopeKind::Parent, violation), None)),
+                None => self.tallies(found, pool, pool.plan(), ScopeKind::Parent),
+            };
+            if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
+                blocked.level = level.saturating_add(1);
+                return looked;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    pub(super) fn tally(
+        &self,
+        found: &mut Found,
+        record: &Record,
+        plan: &Plan,
+        scope: ScopeKind,
+        resource: Resource,
+    ) -> Looked {
+        let asked = self.demand.amount(resource);
+        // What has no limit has a bound: a sum past it could not be counted.
+        if asked == 0 && !plan.limits(resource) {
+            return Ok(());
+        }
+        let warn_room = plan.tally(resource).warn_room;
+        let word = record.hot.tally(resource).word();
+        match word.fits(asked) {
+            // Neither term exceeds 2^56.
+            Ok(()) if word.remaining() - asked as i64 > warn_room => Ok(()),
+            Err(Refusal::Barred) => Err(found.stop(seen_from(scope, record.state_violation()), None)),
+            Ok(()) | Err(Refusal::Short(_)) => self.near(found, record, scope, resource),
+        }
+    }
+
+    /// At the limit or near it: limit and word are looked at once more, together.
+    #[cold]
+    pub(super) fn near(&self, found: &mut Found, record: &Record, scope: ScopeKind, resource: Resource) -> Looked {
+        let asked = self.demand.amount(resource);
+        let committed = record.committed_of(resource);
+        let (plan, word) = record.read(resource);
+        let TallyLimit { kind, limit, warn_room, action, .. } = plan;
+        let used = word.used(limit);
+        match word.fits(asked) {
+            Ok(()) => {
+                if word.remaining() - asked as i64 <= warn_room {
+                    found.warn(scope, kind, used.saturating_add(asked), limit);
+                }
+                Ok(())
+            }
+            Err(Refusal::Barred) => Err(found.stop(seen_from(scope, record.state_violation()), None)),
+            Err(Refusal::Short(_)) if plan.tolerates(asked, used) => {
+                found.warn(scope, kind, used, limit);
+                Ok(())
+            }
+            Err(Refusal::Short(_)) => {
+                // What has begun never comes back, but for what is counted apart: that may be a slice or about to go.
+                let begun = matches!(resource, Resource::Steps | Resource::DiscoveredSteps);
+                let apart = record.hot.tally(Resource::Steps).word().flags() & METERED != 0;
+                let retry = if begun && !apart { Retry::Never } else { when_freed(committed, asked, limit) };
+                let violation = plan.violation(scope, used, asked, retry);
+                found.refuse(violation, countable(action, used, asked), committed >= limit)
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn cost_threshold(
+        &self,
+        found: &mut Found,
+        record: &Record,
+        scope: ScopeKind,
+        threshold: &TallyLimit,
+    ) -> Looked {
+        let committed = record.hot.cost.read();
+        if committed >= threshold.limit {
+            let violation = EnforcementViolation { scope, ..cost_threshold_violation(committed, threshold.limit) };
+            return found.refuse(violation, threshold.action, true);
+        }
+        let current = record.used(Resource::Cost).saturating_add(self.demand.cost);
+        // A threshold is at most 2^56 − 1, and so is what is left of it.
+        if threshold.limit as i64 - current.min(MAX_AMOUNT) as i64 <= threshold.warn_room {
+            found.warn(scope, threshold.kind, current, threshold.limit);
+        }
+        Ok(())
+    }
+
+    pub(super) fn repetition(&self, found: &mut Found, memory: &Repetition) -> Looked {
+        let (Some(limit), Some(fingerprint)) = (&self.plan.repetition, self.demand.fingerprint) else {
+            return Ok(());
+        };
+        if memory.would_repeat(fingerprint, limit.times).is_none() {
+            return Ok(());
+        }
+        let before = limit.times.saturating_sub(1);
+        let violation = EnforcementViolation {
+            remaining: 0,
+            ..EnforcementViolation::of(
+                ScopeKind::Execution,
+                ViolationType::SameStepLoop,
+                before,
+                1,
+                limit.times,
+                Retry::Never,
+            )
+        };
+        found.refuse(violation, limit.action, true)
+    }
+
+    #[inline]
+    pub(super) fn budget(&self, found: &mut Found, budget: &TallyLimit) -> Looked {
+        let Some((_, windows)) = self.record.tenant.budget() else { return Ok(()) };
+        let window = match self.asked.window {
+            Some(key) => self.record.tenant.window(key),
+            None => windows.peek(self.record.tenant.plan().period_at(self.asked.now)),
+        };
+        let asked = self.demand.cost;
+        // A period that has not begun is a full one.
+        let word = window.map_or_else(|| Word::full(budget.limit), |window| window.tally.word());
+        if word.fits(asked).is_ok() && word.remaining() - asked as i64 > budget.warn_room {
+            return Ok(());
+        }
+        let committed = window.map_or(0, |window| window.committed.read());
+        let (limit, word) = window.map_or((budget.limit, word), Window::read);
+        // The limit that the word counts from.
+        let budget = TallyLimit { limit, ..*budget };
+        let used = word.used(limit);
+        if word.fits(asked).is_ok() || budget.tolerates(asked, used) {
+            found.warn(ScopeKind::Tenant, budget.kind, used.saturating_add(asked), limit);
+            return Ok(());
+        }
+        let violation = budget.violation(ScopeKind::Tenant, used, asked, when_freed(committed, asked, limit));
+        found.refuse(violation, countable(budget.action, used, asked), committed >= limit)
+    }
+}
+
+/// Whether what it spends is taken from its tenant's budget now; a slice was taken from it as a whole.
+#[inline]
+pub(crate) fn asks_budget(record: &Record) -> bool {
+    record.extra().is_none() || record.slice_parent().is_none()
+}
+
+/// A state of `scope` as its execution is about to see it: who halts or pauses a parent goes on to what is below (E2).
+pub(super) fn seen_from(scope: ScopeKind, violation: EnforcementViolation) -> EnforcementViolation {
+    let cause = violation.cause.filter(|_| scope == ScopeKind::Parent).map(|cause| Cause { scope, ..cause });
+    EnforcementViolation { cause: cause.or(violation.cause), ..violation }
+}
+
+/// The action at a limit of which `used` and `asked` together are too much: a sum past the bound could not be counted,
+/// so not even a limit that only observes lets it pass.
+pub(super) fn countable(action: Action, used: u64, asked: u64) -> Action {
+    if action == Action::Observe && used.saturating_add(asked) > MAX_AMOUNT { Action::Refuse } else { action }
+}
+
+/// *When freed*, if only holds are in the way; else never.
+pub(super) fn when_freed(committed: u64, asked: u64, limit: u64) -> Retry {
+    if committed.saturating_add(asked) <= limit { Retry::WhenFreed } else { Retry::Never }
+}
+
+pub(crate) fn cost_threshold_violation(committed: u64, threshold: u64) -> EnforcementViolation {
+    EnforcementViolation::of(
+        ScopeKind::Execution,
+        ViolationType::CostThreshold,
+        committed,
+        0,
+        threshold,
+        Retry::AfterApproval,
+    )
+}

@@ -1,0 +1,265 @@
+//! Taking: everything that was looked at, or nothing, and what stood in the way.
+
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+
+use super::{Found, Look, Stop, allowances, when_freed};
+use crate::allowance::{self, AllowanceKey, Spent};
+use crate::books;
+use crate::decision::{EnforcementViolation, Retry, ScopeKind};
+use crate::family::MAX_TREE_DEPTH;
+use crate::kernel::bundle::{Bundle, Leg, Lost, RateLeg};
+use crate::kernel::gcra::{Paced, TooFast};
+use crate::kernel::tally::{Refusal, Word};
+use crate::limits::Action;
+use crate::paces::Paces;
+use crate::plan::{Plan, TallyLimit};
+use crate::rate_plan::MAX_RATES;
+use crate::rates::{self, Keys, Met};
+use crate::record::Record;
+use crate::resource::{Demand, Resource};
+
+impl<'a> Look<'a> {
+    #[inline]
+    pub(super) fn met(&self) -> Result<Met<'a>, ScopeKind> {
+        self.record.core().rates.met(&self.record.tenant, Keys::of(self.demand))
+    }
+
+    /// Takes what was looked at.
+    #[inline]
+    pub(super) fn take(&self, found: &mut Found) -> Result<Option<Word>, Lost> {
+        if self.record.extra().is_some() || self.demand.asks_allowances() {
+            return self.take_in_tree(found);
+        }
+        if self.demand.is_bare() {
+            return self.bundle(&[], &[]).take(&mut []);
+        }
+        let mut legs = [leg(self.record, self.plan, self.demand, Resource::Steps); 5];
+        let mut count = 0;
+        let mut push = |leg: Leg<'a>| {
+            if leg.amount > 0
+                && let Some(place) = legs.get_mut(count)
+            {
+                *place = leg;
+                count += 1;
+            }
+        };
+        // In the order of `OWN_LEGS`; one after another, as they are looked at.
+        push(leg(self.record, self.plan, self.demand, Resource::Tokens));
+        push(leg(self.record, self.plan, self.demand, Resource::Memory));
+        push(leg(self.record, self.plan, self.demand, Resource::Cost));
+        push(leg(self.record, self.plan, self.demand, Resource::DiscoveredSteps));
+        if let Some(leg) = self.budget_leg() {
+            push(leg);
+        }
+        let legs = legs.get(..count).unwrap_or(&[]);
+        if self.record.core().rates.limit(self.demand) {
+            self.take_rated(legs, found, |_| ())
+        } else {
+            self.bundle(legs, &[]).take(&mut [])
+        }
+    }
+
+    /// With all rates that the demand meets.
+    #[inline(never)]
+    pub(super) fn take_rated(
+        &self,
+        legs: &[Leg<'_>],
+        found: &mut Found,
+        undone: impl Fn(usize),
+    ) -> Result<Option<Word>, Lost> {
+        let Some(met) = self.charged() else { return self.bundle(legs, &[]).take_or(&mut [], undone) };
+        let rates = met.legs(self.demand);
+        let mut paced: ArrayVec<Option<Paced>, MAX_RATES> = rates.iter().map(|_| None).collect();
+        let after = match self.bundle(legs, &rates).take_or(&mut paced, &undone) {
+            // Another was faster than the look: a rate that only observes is then not charged, and stops nobody.
+            Err(Lost::Rate(..)) if self.record.core().rate_action == Action::Observe => {
+                return self.bundle(legs, &[]).take_or(&mut [], undone);
+            }
+            outcome => outcome?,
+        };
+        found.paces = Paces::of(self.demand, self.asked.now_ns, &met, &paced);
+        Ok(after)
+    }
+
+    /// As [`Look::take`], with a leg for every allowance and for everything that is taken from the pools above.
+    #[cold]
+    pub(super) fn take_in_tree(&self, found: &mut Found) -> Result<Option<Word>, Lost> {
+        // Steps of a pool are counted when everything has come through, so here they are a quantity like others.
+        let mut legs = ArrayVec::<Leg<'_>, { MAX_COUNTED + 3 }>::new();
+        legs.extend(
+            self.legs().into_iter().map(|(_, record, resource)| leg(record, record.plan(), self.demand, resource)),
+        );
+        legs.extend(self.budget_leg().filter(|leg| leg.amount > 0));
+        legs.extend(self.allowance_legs());
+        let undone = |number| self.follow_undone(number);
+        if self.record.core().rates.limit(self.demand) {
+            self.take_rated(&legs, found, undone)
+        } else {
+            self.bundle(&legs, &[]).take_or(&mut [], undone)
+        }
+    }
+
+    /// Follows an amount that was taken and given back while it was counted further up.
+    #[cold]
+    pub(super) fn follow_undone(&self, number: usize) {
+        // The budget and the allowances belong to nobody's slice.
+        if let Whose::Counted(_, record, resource) = self.whose(number) {
+            books::follow(record, resource, self.demand.amount(resource), 0);
+        }
+    }
+
+    /// What is taken before the budget: whose, and of what.
+    pub(super) fn legs(&self) -> ArrayVec<(ScopeKind, &'a Record, Resource), MAX_COUNTED> {
+        let asks = |resource: &Resource| self.demand.amount(*resource) > 0;
+        let own = OWN_LEGS.into_iter().filter(asks).map(|resource| (ScopeKind::Execution, self.record, resource));
+        let above = self.record.pools().flat_map(|pool| {
+            POOL_LEGS.into_iter().filter(asks).map(move |resource| (ScopeKind::Parent, pool, resource))
+        });
+        own.chain(above).collect()
+    }
+
+    /// Whose amount the leg of that number takes, in the order of [`Look::take_in_tree`].
+    pub(super) fn whose(&self, number: usize) -> Whose<'a> {
+        let counted = self.legs();
+        if let Some((scope, record, resource)) = counted.get(number) {
+            return Whose::Counted(*scope, record, *resource);
+        }
+        let budget = self.budget_leg().filter(|leg| leg.amount > 0).and(self.record.tenant.plan().budget.as_ref());
+        let budget = budget.map(Whose::Budget).into_iter();
+        let allowances = self.demand.allowances().map(|(key, units)| Whose::Allowance(key, units));
+        let behind = number.saturating_sub(counted.len());
+        // Behind everything else, own steps are taken.
+        budget.chain(allowances).nth(behind).unwrap_or(Whose::Counted(
+            ScopeKind::Execution,
+            self.record,
+            Resource::Steps,
+        ))
+    }
+
+    #[inline]
+    pub(super) fn budget_leg(&self) -> Option<Leg<'a>> {
+        let budget = self.record.tenant.plan().budget.as_ref()?;
+        let window = self.record.tenant.window(self.asked.window?)?;
+        let observed = budget.action == Action::Observe;
+        Some(Leg { tally: &window.tally, amount: self.demand.cost, observed })
+    }
+
+    /// The rates that are charged, if any: those that only observe are charged for what they would have admitted.
+    #[inline]
+    pub(super) fn charged(&self) -> Option<Met<'a>> {
+        let observes = self.record.core().rate_action == Action::Observe;
+        self.met().ok().filter(|met| !observes || met.look(self.demand, self.asked.now_ns).is_ok())
+    }
+
+    #[inline(always)]
+    pub(super) fn bundle<'b>(&'b self, legs: &'b [Leg<'b>], rates: &'b [RateLeg<'b>]) -> Bundle<'b> {
+        let steps = leg(self.record, self.plan, self.demand, Resource::Steps);
+        Bundle {
+            legs,
+            rates,
+            // Taken even when it is nothing: the exchange on an own word is what a halt cannot be missed by (E1).
+            last: (steps.amount > 0 || legs.is_empty() || self.record.extra().is_some()).then_some(steps),
+            activity: self.plan.idle.as_ref().filter(|_| self.touches).map(|_| &self.record.hot.activity),
+            now_ns: self.asked.now_ns,
+        }
+    }
+
+    /// What stood in the way of a take that had looked possible: looked at again, or what was met.
+    ///
+    /// If it looks possible again by now, what stood in the way was another's hold, or a take about to be undone:
+    /// refused, and nothing is acted upon (T3).
+    #[cold]
+    pub(super) fn lost(&self, lost: Lost, found: &mut Found) -> Stop {
+        // With the limits as they are by now.
+        if let Err(stop) = (Look { plan: self.record.plan(), ..*self }).all(found) {
+            return stop;
+        }
+        let violation = match lost {
+            Lost::Reaped => self.record.reaped_violation(Some(self.asked.now)),
+            Lost::Leg(_, Refusal::Barred) => self.record.state_violation(),
+            Lost::Leg(number, Refusal::Short(word)) => self.lost_leg(number, word),
+            Lost::Rate(number, too_fast) => self.lost_rate(number, too_fast),
+        };
+        found.stop(violation, None)
+    }
+
+    pub(super) fn lost_leg(&self, number: usize, word: Word) -> EnforcementViolation {
+        let refused = |scope, limit: &TallyLimit, word: Word, asked, committed| {
+            let (used, retry) = (word.used(limit.limit), when_freed(committed, asked, limit.limit));
+            limit.violation(scope, used, asked, retry)
+        };
+        let of = |scope, record: &Record, resource| {
+            let (asked, committed) = (self.demand.amount(resource), record.committed_of(resource));
+            let (limit, read) = record.read(resource);
+            // Whose limit was changed: the word that was met may count from another one.
+            let word = if record.extra().is_some_and(|extra| extra.plans().is_some()) { read } else { word };
+            refused(scope, &limit, word, asked, committed)
+        };
+        match self.whose(number) {
+            Whose::Counted(scope, record, resource) => of(scope, record, resource),
+            Whose::Budget(budget) => {
+                let window = self.asked.window.and_then(|key| self.record.tenant.window(key));
+                let committed = window.map_or(0, |window| window.committed.read());
+                refused(ScopeKind::Tenant, budget, word, self.demand.cost, committed)
+            }
+            Whose::Allowance(key, asked) => {
+                let spent = self.record.spent().and_then(|all| Spent::of(all, key));
+                match self.record.core().allowances.limit(key).zip(spent) {
+                    Some((limit, spent)) => allowances::refused(key, limit, word, asked, spent.committed.read()),
+                    None => allowance::unknown(key, asked),
+                }
+            }
+        }
+    }
+
+    /// Rates count from when the enforcer was built: who asks before has to wait for that as well (Q1).
+    #[cold]
+    pub(super) fn early_too(&self, violation: EnforcementViolation) -> EnforcementViolation {
+        let early = Duration::from_nanos(self.record.core().epoch.nanos_since(self.asked.now));
+        match violation.retry {
+            Retry::After(delay) => {
+                EnforcementViolation { retry: Retry::After(delay.saturating_add(early)), ..violation }
+            }
+            _ => violation,
+        }
+    }
+
+    pub(super) fn lost_rate(&self, number: usize, too_fast: TooFast) -> EnforcementViolation {
+        let violation = match self.met() {
+            Ok(met) => met.lost(self.demand, number, too_fast),
+            Err(scope) => Some(rates::unknown(scope)),
+        };
+        self.early_too(violation.unwrap_or_else(|| rates::unknown(ScopeKind::Provider)))
+    }
+}
+
+/// The most that is counted of one demand in a tree, but for its last leg.
+pub(super) const MAX_COUNTED: usize = OWN_LEGS.len() + POOL_LEGS.len() * MAX_TREE_DEPTH;
+
+/// Whose amount a leg takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whose<'a> {
+    Counted(ScopeKind, &'a Record, Resource),
+    Budget(&'a TallyLimit),
+    Allowance(AllowanceKey, u64),
+}
+
+/// What of a pool is taken: as its own quantities, and its steps behind them.
+pub(super) const POOL_LEGS: [Resource; 5] =
+    [Resource::Tokens, Resource::Memory, Resource::Cost, Resource::DiscoveredSteps, Resource::Steps];
+
+/// What `demand` takes of `record`'s `resource`.
+#[inline]
+pub(super) fn leg<'a>(record: &'a Record, plan: &Plan, demand: &Demand, resource: Resource) -> Leg<'a> {
+    Leg {
+        tally: record.hot.tally(resource),
+        amount: demand.amount(resource),
+        observed: plan.tally(resource).action == Action::Observe,
+    }
+}
+
+/// The order in which an execution's own quantities are taken; steps follow behind everything else.
+pub(super) const OWN_LEGS: [Resource; 4] =
+    [Resource::Tokens, Resource::Memory, Resource::Cost, Resource::DiscoveredSteps];
