@@ -6,7 +6,6 @@ use crate::admission;
 use crate::books;
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, ScopeKind};
-use crate::enforcer::RegisterError;
 use crate::execution::Execution;
 use crate::family::{Parent, Share, Slice};
 use crate::id::validate;
@@ -14,6 +13,7 @@ use crate::kernel::table::Rejected;
 use crate::limits::{LongRunningExecutionPolicy, ResourceLimits};
 use crate::plan::{Plan, Source};
 use crate::record::Record;
+use crate::register::RegisterError;
 use crate::resource::{Amounts, Demand};
 use crate::sync::Arc;
 

@@ -4,198 +4,23 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::allowance::{AllowanceKey, Allowances, UnknownAllowance};
+use crate::builder::EnforcerBuilder;
 use crate::clock::{Clock, Timestamp};
 use crate::decision::{Cause, EnforcementResult, EnforcementViolation};
 use crate::execution::Execution;
 use crate::hold::{OwnedHold, Settlement};
-use crate::id::{InvalidId, validate};
-use crate::kernel::table::Rejected;
-use crate::limits::{
-    ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProviderPolicy, RateLimit, ResourceLimits, TenantPolicy,
-};
+use crate::id::validate;
+use crate::limits::{ConfigError, EnforcementPolicy, TenantPolicy};
 use crate::model::{ModelError, ModelKey};
-use crate::network::NetworkPolicy;
-use crate::plan::{Plan, Source};
+use crate::plan::Plan;
 use crate::provider::{ProviderError, ProviderKey};
 use crate::rate_plan::RatePlan;
-use crate::record::Record;
-use crate::registry::{Caps, Core};
+use crate::register::ExecutionBuilder;
+use crate::registry::Core;
 use crate::resource::{Actual, Demand};
 use crate::snapshot::{Status, TenantUsage, UsageSnapshot};
 use crate::sync::Arc;
 use crate::tenant::TenantPlan;
-
-/// Configures an [`Enforcer`]. What is not set limits nothing; only [`EnforcerBuilder::build`] validates.
-#[derive(Debug, Clone)]
-#[must_use = "nothing is enforced until it is built"]
-pub struct EnforcerBuilder {
-    limits: ResourceLimits,
-    long_running: LongRunningExecutionPolicy,
-    policy: EnforcementPolicy,
-    tenant: TenantPolicy,
-    provider: ProviderPolicy,
-    network: NetworkPolicy,
-    rates: Vec<RateLimit>,
-    allowances: Vec<(String, u64)>,
-    clock: Option<Clock>,
-    caps: Caps,
-}
-
-impl EnforcerBuilder {
-    /// Limits of every execution that brings none of its own; its `max_concurrent_executions` is every tenant's.
-    /// Default: none.
-    pub fn limits(self, limits: ResourceLimits) -> Self {
-        Self { limits, ..self }
-    }
-
-    /// Long-running limits of every execution that brings none of its own. Default: none.
-    pub fn long_running(self, long_running: LongRunningExecutionPolicy) -> Self {
-        Self { long_running, ..self }
-    }
-
-    /// Warning threshold, grace and actions. Default: [`EnforcementPolicy::default`].
-    pub fn policy(self, policy: EnforcementPolicy) -> Self {
-        Self { policy, ..self }
-    }
-
-    /// The budget of every tenant. Default: none.
-    pub fn tenant(self, tenant: TenantPolicy) -> Self {
-        Self { tenant, ..self }
-    }
-
-    /// The rates per minute of every provider. Default: none.
-    pub fn provider(self, provider: ProviderPolicy) -> Self {
-        Self { provider, ..self }
-    }
-
-    /// One rate more: of providers, of tenants with providers, or of models. At most eight rates of tokens may meet in
-    /// one demand. Default: none.
-    pub fn rate(mut self, rate: RateLimit) -> Self {
-        self.rates.push(rate);
-        self
-    }
-
-    /// Which hosts executions may reach: [`Execution::check_host`] tells. Default: [`NetworkPolicy::Open`].
-    pub fn network(self, network: NetworkPolicy) -> Self {
-        Self { network, ..self }
-    }
-
-    /// How many units every execution has of what goes by this name, such as calls of a tool; [`UNLIMITED`](crate::UNLIMITED)
-    /// only counts. Children have their own. Of a name that is given twice, the later limit counts. Default: no allowances.
-    ///
-    /// ```
-    /// use enforce_core::{Demand, Enforcer};
-    ///
-    /// let enforcer = Enforcer::builder().allowance("web_search", 2).build()?;
-    /// let search = enforcer.allowance("web_search")?;
-    /// let run = enforcer.execution("exec_1", "tenant_a").register()?;
-    /// drop(run.reserve(Demand::step().allowance(search))?);
-    /// drop(run.reserve(Demand::step().allowance(search))?); // what has begun stays begun
-    /// let refused = run.reserve(Demand::step().allowance(search)).unwrap_err();
-    /// assert_eq!(refused.to_string(), "allowance_limit exceeded: 3 / 2 (150%)");
-    /// assert_eq!(refused.allowance.and_then(|key| enforcer.allowance_name(key)), Some("web_search"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn allowance(mut self, name: impl Into<String>, limit: u64) -> Self {
-        self.allowances.push((name.into(), limit));
-        self
-    }
-
-    #[cfg(feature = "policy-file")]
-    fn allowances(mut self, named: impl IntoIterator<Item = (String, u64)>) -> Self {
-        self.allowances.extend(named);
-        self
-    }
-
-    /// Everything that a policy file says.
-    #[cfg(feature = "policy-file")]
-    pub fn policy_file(self, file: crate::policy_file::PolicyFile) -> Self {
-        let crate::policy_file::PolicyFile {
-            limits,
-            long_running,
-            enforcement,
-            tenant,
-            provider,
-            rates,
-            network,
-            allowances,
-        } = file;
-        Self { rates, ..self }
-            .limits(limits)
-            .long_running(long_running)
-            .policy(enforcement)
-            .tenant(tenant)
-            .provider(provider)
-            .network(network)
-            .allowances(allowances)
-    }
-
-    /// Where time comes from. Default: [`Clock::system`].
-    pub fn clock(self, clock: Clock) -> Self {
-        Self { clock: Some(clock), ..self }
-    }
-
-    /// How many executions may be registered at a time. Default: 16,777,216.
-    pub fn max_executions(self, max: u64) -> Self {
-        Self { caps: Caps { executions: max, ..self.caps }, ..self }
-    }
-
-    /// How many tenants may be known at a time; one that decides like a fresh one makes room for another. Default:
-    /// 1,048,576.
-    pub fn max_tenants(self, max: u64) -> Self {
-        Self { caps: Caps { tenants: max, ..self.caps }, ..self }
-    }
-
-    /// How many providers may be known. Default: 4,096.
-    pub fn max_providers(self, max: u64) -> Self {
-        Self { caps: Caps { providers: max, ..self.caps }, ..self }
-    }
-
-    /// How many models may be known. Default: 4,096.
-    pub fn max_models(self, max: u64) -> Self {
-        Self { caps: Caps { models: max, ..self.caps }, ..self }
-    }
-
-    /// How many holds may have a deadline at a time. Default: 1,048,576.
-    pub fn max_timed_holds(self, max: u64) -> Self {
-        Self { caps: Caps { timed_holds: max, ..self.caps }, ..self }
-    }
-
-    /// Validates everything and builds the engine.
-    ///
-    /// # Errors
-    /// The first setting that makes no sense, and what would.
-    ///
-    /// ```
-    /// use enforce_core::{Enforcer, LongRunningExecutionPolicy};
-    ///
-    /// let policy = LongRunningExecutionPolicy { max_same_step_repetitions: Some(1), ..Default::default() };
-    /// let error = Enforcer::builder().long_running(policy).build().unwrap_err();
-    /// assert_eq!(error.key, "max_same_step_repetitions");
-    /// ```
-    pub fn build(self) -> Result<Enforcer, ConfigError> {
-        let plan = Plan::compile(self.source())?;
-        let live = self.tenant.max_concurrent_executions.or(self.limits.max_concurrent_executions);
-        let tenant = TenantPlan::compile(&self.tenant, live, &self.policy)?;
-        let rates = RatePlan::compile(&self.provider, &self.rates)?;
-        self.network.validate()?;
-        let allowances = Allowances::compile(&self.allowances, &self.policy)?;
-        Ok(self.compiled(plan, tenant, rates, allowances))
-    }
-
-    fn source(&self) -> Source {
-        let Self { limits, long_running, policy, .. } = self.clone();
-        Source { limits, long_running, policy: Arc::new(policy), slice: None }
-    }
-
-    fn compiled(self, plan: Plan, tenant: TenantPlan, rates: RatePlan, allowances: Allowances) -> Enforcer {
-        let clock = self.clock.unwrap_or_default();
-        let mut core = Core::new(clock, Arc::new(plan), tenant, rates, self.policy.actions.rate, self.caps);
-        core.network = self.network;
-        core.allowances = allowances;
-        Enforcer(Arc::new(Owner { core: Arc::new(core) }))
-    }
-}
 
 /// Keeps the core for as long as there is a handle of the enforcer, and lets go of everyone then.
 struct Owner {
@@ -218,21 +43,15 @@ pub struct Enforcer(Arc<Owner>);
 impl Enforcer {
     /// Begins to configure one that limits nothing.
     pub fn builder() -> EnforcerBuilder {
-        EnforcerBuilder {
-            limits: ResourceLimits::unlimited(),
-            long_running: LongRunningExecutionPolicy::disabled(),
-            policy: EnforcementPolicy::default(),
-            tenant: TenantPolicy::default(),
-            provider: ProviderPolicy::default(),
-            network: NetworkPolicy::default(),
-            rates: Vec::new(),
-            allowances: Vec::new(),
-            clock: None,
-            caps: Caps::default(),
-        }
+        EnforcerBuilder::new()
     }
 
-    fn core(&self) -> &Arc<Core> {
+    /// The engine of `core`.
+    pub(crate) fn over(core: Core) -> Self {
+        Self(Arc::new(Owner { core: Arc::new(core) }))
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
         &self.0.core
     }
 
@@ -242,7 +61,7 @@ impl Enforcer {
         id: impl Into<Cow<'a, str>>,
         tenant: impl Into<Cow<'a, str>>,
     ) -> ExecutionBuilder<'a> {
-        ExecutionBuilder { enforcer: self, id: id.into(), tenant: tenant.into(), limits: None, long_running: None }
+        ExecutionBuilder::new(self, id.into(), tenant.into())
     }
 
     /// The registered execution of that id.
@@ -513,139 +332,5 @@ impl fmt::Debug for Enforcer {
             .field("tenants", &self.tenant_count())
             .field("clock", self.clock())
             .finish_non_exhaustive()
-    }
-}
-
-/// Registers one execution.
-#[derive(Debug)]
-#[must_use = "nothing is registered until `register`"]
-pub struct ExecutionBuilder<'a> {
-    enforcer: &'a Enforcer,
-    id: Cow<'a, str>,
-    tenant: Cow<'a, str>,
-    limits: Option<ResourceLimits>,
-    long_running: Option<LongRunningExecutionPolicy>,
-}
-
-/// Why an execution was not registered. Nothing is left behind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RegisterError {
-    /// The execution's or the tenant's id is empty or too long.
-    InvalidId(InvalidId),
-    /// The id belongs to an execution that has not ended.
-    Duplicate {
-        /// The id.
-        id: String,
-    },
-    /// A table holds as many entries as it may.
-    Full {
-        /// Which: `executions` or `tenants`.
-        table: &'static str,
-    },
-    /// The tenant has no room for another live execution.
-    Refused(EnforcementViolation),
-    /// The execution's own limits make no sense.
-    Config(ConfigError),
-}
-
-impl fmt::Display for RegisterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InvalidId(error) => error.fmt(f),
-            Self::Duplicate { id } => write!(f, "execution {id:?} is registered already; finish it first"),
-            Self::Full { table } => write!(f, "the table of {table} is full; finish some or raise max_{table}"),
-            Self::Refused(violation) => violation.fmt(f),
-            Self::Config(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for RegisterError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::InvalidId(error) => Some(error),
-            Self::Refused(violation) => Some(violation),
-            Self::Config(error) => Some(error),
-            Self::Duplicate { .. } | Self::Full { .. } => None,
-        }
-    }
-}
-
-impl ExecutionBuilder<'_> {
-    /// Its own limits, in place of the enforcer's. `max_concurrent_executions` is the tenant's and is not looked at
-    /// here. Default: the enforcer's.
-    pub fn limits(self, limits: ResourceLimits) -> Self {
-        Self { limits: Some(limits), ..self }
-    }
-
-    /// Its own long-running limits, in place of the enforcer's. Default: the enforcer's.
-    pub fn long_running(self, long_running: LongRunningExecutionPolicy) -> Self {
-        Self { long_running: Some(long_running), ..self }
-    }
-
-    /// Takes the tenant's slot and registers it, or says why not.
-    ///
-    /// # Errors
-    /// An id that is empty or longer than 128 bytes; an id that is registered already; limits that make no sense; a
-    /// tenant that has no slot left; a full table. Nothing is left behind.
-    ///
-    /// ```
-    /// use enforce_core::{Enforcer, RegisterError, ResourceLimits, Retry};
-    ///
-    /// let limits = ResourceLimits { max_concurrent_executions: Some(1), ..ResourceLimits::unlimited() };
-    /// let enforcer = Enforcer::builder().limits(limits).build()?;
-    /// let first = enforcer.execution("exec_1", "tenant_a").register()?;
-    /// let Err(RegisterError::Refused(violation)) = enforcer.execution("exec_2", "tenant_a").register() else {
-    ///     panic!("a second slot was given out")
-    /// };
-    /// assert_eq!((violation.to_string().as_str(), violation.retry),
-    ///            ("concurrency_limit exceeded: 2 / 1 (200%)", Retry::WhenFreed));
-    /// first.finish();
-    /// assert!(enforcer.execution("exec_2", "tenant_a").register().is_ok());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn register(self) -> Result<Execution, RegisterError> {
-        let now = self.enforcer.core().clock.now();
-        self.register_at(now)
-    }
-
-    /// [`ExecutionBuilder::register`] at a time that the caller has minted.
-    ///
-    /// # Errors
-    /// As [`ExecutionBuilder::register`].
-    pub fn register_at(self, now: Timestamp) -> Result<Execution, RegisterError> {
-        let core = self.enforcer.core();
-        validate("execution id", &self.id).map_err(RegisterError::InvalidId)?;
-        validate("tenant id", &self.tenant).map_err(RegisterError::InvalidId)?;
-        let plan = self.plan().map_err(RegisterError::Config)?;
-        let tenant = core.attach(&self.tenant, now).ok_or(RegisterError::Full { table: "tenants" })?;
-        // From here on the record holds the attachment and gives it back, whatever comes.
-        let record = Record::new(&self.id, Arc::clone(&tenant), plan, None, now);
-        let execution = Execution::from_record(record);
-        tenant
-            .join(&execution, |live| core.executions.register(Some(live), execution.clone()))
-            .map(|()| execution)
-            .map_err(|rejected| match rejected {
-                Rejected::Duplicate => RegisterError::Duplicate { id: self.id.into_owned() },
-                // Never closed as long as there is an enforcer.
-                Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },
-                Rejected::NoSlot => RegisterError::Refused(tenant.no_slot()),
-            })
-    }
-
-    fn plan(&self) -> Result<Arc<Plan>, ConfigError> {
-        let shared = &self.enforcer.core().plan;
-        if self.limits.is_none() && self.long_running.is_none() {
-            return Ok(Arc::clone(shared));
-        }
-        let mut source = shared.source.clone();
-        if let Some(limits) = &self.limits {
-            source.limits = limits.clone();
-        }
-        if let Some(long_running) = &self.long_running {
-            source.long_running = long_running.clone();
-        }
-        Plan::compile(source).map(Arc::new)
     }
 }

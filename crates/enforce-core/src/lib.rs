@@ -32,6 +32,7 @@ mod admission;
 mod allowance;
 mod approval;
 mod books;
+mod builder;
 mod child;
 mod clock;
 mod deadline;
@@ -58,6 +59,7 @@ mod provider;
 mod rate_plan;
 mod rates;
 mod record;
+mod register;
 mod registry;
 mod resource;
 mod snapshot;
@@ -69,13 +71,14 @@ mod usage;
 
 pub use allowance::{AllowanceKey, AllowanceUsage, UnknownAllowance};
 pub use approval::{Approval, ApprovalError, Approved, PauseTicket};
+pub use builder::EnforcerBuilder;
 pub use child::ChildBuilder;
 pub use clock::{Clock, ManualClock, TimeSource, Timestamp};
 pub use deadline::{DeadlinesFull, TimedHold};
 pub use decision::{
     Cause, EnforcementResult, EnforcementViolation, EnforcementWarning, RatesRefused, Retry, ScopeKind, ViolationType,
 };
-pub use enforcer::{Enforcer, EnforcerBuilder, ExecutionBuilder, RegisterError};
+pub use enforcer::Enforcer;
 pub use error::{BackoffStrategy, ExecutionError, ExecutionErrorCategory, LlmErrorCode, RetryPolicy, ToolErrorCode};
 pub use execution::{DepthGuard, Execution, FinishOnDrop};
 pub use family::TreeSnapshot;
@@ -92,6 +95,7 @@ pub use network::NetworkPolicy;
 #[cfg(feature = "policy-file")]
 pub use policy_file::{PolicyFile, PolicyFileError};
 pub use provider::{ProviderError, ProviderKey};
+pub use register::{ExecutionBuilder, RegisterError};
 pub use resource::{Actual, Demand};
 pub use snapshot::{BudgetUsage, Outstanding, Status, TenantUsage, UsageSnapshot};
 pub use step_timeout::StepTimeoutGuard;
