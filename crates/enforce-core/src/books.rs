@@ -1,16 +1,19 @@
 //! Writing down what was used: in the execution's own words, in those of every scope whose budget it shares, and, where
 //! a count has been carried further up before, there.
 
+mod carry;
+
+pub(crate) use self::carry::{Exhausted, carry_up, commit, follow, shift};
+use self::carry::{act, from_above};
+
 use crate::admission::{asks_budget, cost_threshold_violation};
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, ScopeKind};
-use crate::execution::Execution;
-use crate::family::{Parent, Share};
 use crate::hold::Settlement;
 use crate::kernel::tally::{MAX_AMOUNT, METERED, Recorded};
 use crate::limits::Action;
 use crate::record::{Committed, Record};
-use crate::resource::{Actual, Amounts, Resource};
+use crate::resource::{Actual, Resource};
 use crate::tenant::WindowKey;
 
 /// What is to be written down.
@@ -329,26 +332,6 @@ impl<'a> Books<'a> {
     }
 }
 
-/// Pauses or halts what has been exhausted; the limit, if this call did it.
-fn act(
-    record: &Record,
-    violation: EnforcementViolation,
-    action: Action,
-    now: Option<Timestamp>,
-) -> Option<EnforcementViolation> {
-    let change = match action {
-        Action::Pause => record.pause(&violation, None, now.unwrap_or_else(|| record.core().clock.now())),
-        Action::Halt => record.halt(violation.as_cause(), now),
-        Action::Refuse | Action::Observe => return None,
-    };
-    change.first.then_some(violation)
-}
-
-fn from_above(violation: EnforcementViolation) -> EnforcementViolation {
-    let own = violation.scope == ScopeKind::Execution;
-    EnforcementViolation { scope: if own { ScopeKind::Parent } else { violation.scope }, ..violation }
-}
-
 /// Gives `back` back and records `spent`, on the tally of one record, and where that tally has been counted further up.
 #[inline]
 fn settle(record: &Record, resource: Resource, back: u64, spent: u64) -> Recorded {
@@ -357,100 +340,4 @@ fn settle(record: &Record, resource: Resource, back: u64, spent: u64) -> Recorde
         follow(record, resource, back, spent);
     }
     recorded
-}
-
-/// Follows a change of a tally of `record` that was counted as used by its slice when it ended: what its open holds give
-/// back and spend since then is given back and spent there (T1, R1). A sum that is cut is noticed where it is committed.
-#[cold]
-pub(crate) fn follow(record: &Record, resource: Resource, back: u64, spent: u64) {
-    if let Some(Parent { execution, share: Share::Slice(slice), .. }) = record.parent() {
-        let of = |amount| Amounts::of(|kind| if kind == resource { amount } else { 0 });
-        shift(execution, slice.window, &of(back), &of(spent));
-    }
-}
-
-/// Gives `back` back and takes `spent`, whatever remains, on the tallies of `execution`, of every pool that it shares, and
-/// of its tenant's budget in `window`.
-pub(crate) fn shift(execution: &Execution, window: Option<WindowKey>, back: &Amounts, spent: &Amounts) {
-    for shared in execution.shared() {
-        for resource in Resource::ALL {
-            let (back, spent) = (back.get(resource), spent.get(resource));
-            if back != spent {
-                settle(shared.record(), resource, back, spent);
-            }
-        }
-    }
-    if let Some(window) = window.and_then(|key| execution.record().tenant.window(key)) {
-        window.tally.settle(back.get(Resource::Cost), spent.get(Resource::Cost));
-    }
-}
-
-/// A limit that was exhausted where a lock is held under which nobody may be paused or halted.
-#[derive(Debug)]
-pub(crate) struct Exhausted {
-    execution: Execution,
-    violation: EnforcementViolation,
-    action: Action,
-}
-
-impl Exhausted {
-    /// Carries it out; the limit, if this call did it.
-    pub(crate) fn carry_out(&self, now: Option<Timestamp>) -> Option<EnforcementViolation> {
-        act(self.execution.record(), self.violation, self.action, now).map(from_above)
-    }
-}
-
-/// Commits `used` on `execution`, on every pool that it shares, and in its tenant's budget: what a slice of it has used.
-/// The tallies have been settled by [`shift`].
-pub(crate) fn commit(
-    execution: &Execution,
-    window: Option<WindowKey>,
-    used: &Used,
-    now: Option<Timestamp>,
-    exhausted: &mut Vec<Exhausted>,
-) {
-    // The tenant pays once.
-    let mut pays = true;
-    for shared in execution.shared() {
-        let record = shared.record();
-        let Used { steps, discovered, cost, .. } = *used;
-        // As much set aside as is used: the tallies stay.
-        let window = window.filter(|_| pays);
-        let mut books = Books { steps, discovered, tokens: used.total(), cost, window, ..Books::of(record, now) };
-        let cost = books.write(used, pays);
-        pays = false;
-        if let Some(late) = &books.late {
-            carry(record, late, now, exhausted);
-        }
-        if books.exhausts(cost)
-            && let Some((violation, action)) = books.verdict(cost)
-        {
-            exhausted.push(Exhausted { execution: shared.clone(), violation, action });
-        }
-    }
-}
-
-/// Follows a count of `record` that was carried up when it ended; the first limit that this exhausted.
-#[cold]
-pub(crate) fn carry_up(record: &Record, late: &Used, now: Option<Timestamp>) -> Option<EnforcementViolation> {
-    let mut exhausted = Vec::new();
-    carry(record, late, now, &mut exhausted);
-    exhausted.iter().filter_map(|exhausted| exhausted.carry_out(now)).fold(None, |first, next| first.or(Some(next)))
-}
-
-/// Into its tenant's totals, or into the budget of which it had a slice. A pool has been written by itself.
-fn carry(record: &Record, late: &Used, now: Option<Timestamp>, exhausted: &mut Vec<Exhausted>) {
-    match record.parent() {
-        None => record.tenant.ended.add(Committed {
-            steps: late.steps,
-            input_tokens: late.input,
-            output_tokens: late.output,
-            cost: late.cost,
-            discovered: late.discovered,
-        }),
-        Some(Parent { share: Share::Pool, .. }) => {}
-        Some(Parent { execution, share: Share::Slice(slice), .. }) => {
-            commit(execution, slice.window, late, now, exhausted);
-        }
-    }
 }
