@@ -71,11 +71,11 @@ fn history(seed: u64, stride: u64, back: u64, parts: bool) -> usize {
         let taken = &mut history[number];
         let paced = taken.paced.take().unwrap();
         let amount = if parts { numbers.below(taken.amount + 1) } else { taken.amount };
-        match amount == taken.amount {
+        let _nobody_waits = match amount == taken.amount {
             true => tat.undo(paced),
             // As a hold does, which keeps no more of it.
             false => tat.refund(&RATE, Paced::again(&RATE, taken.at, taken.amount, paced.mark()), amount),
-        }
+        };
         taken.cost -= amount * RATE.interval;
         undone += 1;
         may_stay += latest - history[number].at;

@@ -13,6 +13,7 @@ pub(crate) use loom::sync::atomic::Ordering;
 pub(crate) use loom::thread::yield_now;
 /// Not modelled: an initialisation runs under its caller's own lock, so it never blocks the model's only thread.
 pub(crate) use std::sync::OnceLock;
+pub(crate) use std::task::Waker;
 
 thread_local! {
     static LOADS: Cell<Loads> = const { Cell::new(Loads::Latest) };

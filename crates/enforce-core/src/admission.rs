@@ -97,8 +97,20 @@ struct Blocked {
     act: Option<Action>,
     /// What was judged idle.
     idle: Option<Seen>,
-    /// Whose limit it is: 0 for the execution's own and what is shared by all, else the number of the pool above it.
-    level: usize,
+    obstacle: Obstacle,
+}
+
+/// Where a demand has met the limit that stands against it, and so where it would wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// At the execution, or at the pool of that number above it.
+    Scope(usize),
+    /// At its tenant's budget.
+    Tenant,
+    /// At the rate of that number, of those that it meets.
+    Rate(usize),
+    /// At somebody else's take that has come through or is undone in a moment.
+    Passing,
 }
 
 /// What looking has found. It is put down where it is found: on the way back goes one bit, not a violation that every
@@ -109,6 +121,8 @@ struct Found {
     blocked: Option<Blocked>,
     /// What was taken of rates of tokens.
     paces: Option<Paces>,
+    /// A take was undone, so there may be somebody to wake.
+    undone: bool,
 }
 
 /// Something stands against the demand; [`Found::blocked`] says what.
@@ -121,8 +135,16 @@ impl Found {
     /// Blocks.
     #[inline]
     fn stop(&mut self, violation: EnforcementViolation, act: Option<Action>) -> Stop {
-        self.blocked = Some(Blocked { violation, act, idle: None, level: 0 });
+        self.blocked = Some(Blocked { violation, act, idle: None, obstacle: Obstacle::Scope(0) });
         Stop
+    }
+
+    /// Says where what blocks was met.
+    #[inline]
+    fn at(&mut self, obstacle: Obstacle) {
+        if let Some(blocked) = &mut self.blocked {
+            blocked.obstacle = obstacle;
+        }
     }
 
     /// Blocks, unless the limit only observes.
@@ -161,6 +183,8 @@ struct Look<'a> {
     memory: Option<&'a Repetition>,
     /// Whether to come through is activity.
     touches: bool,
+    /// The line in which it is the first.
+    first: Option<Obstacle>,
 }
 
 /// Takes everything that `demand` asks, or says which limit stands against it, having carried out that limit's action.
@@ -189,9 +213,33 @@ pub(crate) fn reserve(
         return Ok(Receipt::new(Kept::nothing(None), Noticed { warning, observed: None }));
     }
     let mut found = Found::default();
-    match reserve_whole(record, demand, now, None, &mut found) {
+    match reserve_whole(record, demand, now, Way::default(), &mut found) {
         Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(demand, window, bare, found.paces), found.noticed)),
         Err(Stop) => Err(found.violation(record)),
+    }
+}
+
+/// Why a demand waits, and where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refused {
+    pub(crate) violation: EnforcementViolation,
+    pub(crate) obstacle: Obstacle,
+}
+
+/// [`reserve`] for a demand that is the first in the line of `first`, if in any.
+pub(crate) fn reserve_in_line(
+    record: &Record,
+    demand: &Demand,
+    now: Timestamp,
+    first: Option<Obstacle>,
+) -> Result<Receipt, Refused> {
+    let mut found = Found::default();
+    match reserve_whole(record, demand, Some(now), Way { window: None, first }, &mut found) {
+        Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(demand, window, bare, found.paces), found.noticed)),
+        Err(Stop) => Err(Refused {
+            violation: found.violation(record),
+            obstacle: found.blocked.map_or(Obstacle::Scope(0), |blocked| blocked.obstacle),
+        }),
     }
 }
 
@@ -203,7 +251,7 @@ pub(crate) fn extend(
     window: Option<WindowKey>,
 ) -> Result<Receipt, EnforcementViolation> {
     let mut found = Found::default();
-    match reserve_whole(record, more, now, window, &mut found) {
+    match reserve_whole(record, more, now, Way { window, first: None }, &mut found) {
         Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(more, window, bare, found.paces), found.noticed)),
         Err(Stop) => Err(found.violation(record)),
     }
@@ -216,26 +264,40 @@ struct Granted {
     bare: bool,
 }
 
-/// Takes everything; money out of `window`, if one is named.
+/// What is unusual about how a demand comes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Way {
+    /// Money comes out of this window, if one is named.
+    window: Option<WindowKey>,
+    /// The line in which it is the first.
+    first: Option<Obstacle>,
+}
+
+/// Takes everything.
 #[inline(never)]
 fn reserve_whole(
     record: &Record,
     demand: &Demand,
     now: Option<Timestamp>,
-    window: Option<WindowKey>,
+    way: Way,
     found: &mut Found,
 ) -> Result<Granted, Stop> {
     let asked = Asked::of(record, demand, now);
-    let asked = Asked { window: window.or(asked.window), ..asked };
+    let asked = Asked { window: way.window.or(asked.window), ..asked };
     // A step without a fingerprint only matters to the memory if there is a run that it breaks.
     let remembers = record.plan().repetition.is_some()
         && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));
     let admitted = if remembers {
         let fingerprint = demand.fingerprint;
-        record.repetition.within(fingerprint, |memory| attempt(record, demand, &asked, Some(memory), found))
+        record.repetition.within(fingerprint, |memory| {
+            attempt(Look { first: way.first, ..Look::of(record, demand, &asked, Some(memory)) }, found)
+        })
     } else {
-        attempt(record, demand, &asked, None, found)
+        attempt(Look { first: way.first, ..Look::of(record, demand, &asked, None) }, found)
     };
+    if found.undone {
+        record.core().wakes.flush();
+    }
     if let (Err(Stop), Some(blocked)) = (admitted, &mut found.blocked) {
         carry_out(record, blocked, asked.minted.then_some(asked.now));
     }
@@ -274,6 +336,9 @@ pub(crate) fn set_aside(
     // if it comes about, is its parent's activity.
     let look = Look::of(record, &demand, &asked, None);
     let looked = look.all(&mut found).and_then(|()| look.take(&mut found).map_err(|lost| look.lost(lost, &mut found)));
+    if found.undone {
+        record.core().wakes.flush();
+    }
     if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
         carry_out(record, blocked, Some(now));
     }
@@ -296,7 +361,10 @@ fn carry_out(record: &Record, blocked: &mut Blocked, now: Option<Timestamp>) {
         return;
     }
     // The action falls on the execution that owns the limit, and with it on everything below.
-    let above = blocked.level.checked_sub(1).and_then(|level| record.pools().nth(level));
+    let above = match blocked.obstacle {
+        Obstacle::Scope(level) => level.checked_sub(1).and_then(|above| record.pools().nth(above)),
+        Obstacle::Tenant | Obstacle::Rate(_) | Obstacle::Passing => None,
+    };
     let (target, violation) = match above {
         None => (record, blocked.violation),
         Some(pool) => (pool, EnforcementViolation { scope: ScopeKind::Execution, ..blocked.violation }),
@@ -327,14 +395,9 @@ fn count_discovered(record: &Record, discovered: u64) {
 
 /// Looks at everything, then takes everything.
 #[inline]
-fn attempt(
-    record: &Record,
-    demand: &Demand,
-    asked: &Asked,
-    memory: Option<&Repetition>,
-    found: &mut Found,
-) -> Result<Granted, Stop> {
-    let look = Look { touches: true, ..Look::of(record, demand, asked, memory) };
+fn attempt(look: Look<'_>, found: &mut Found) -> Result<Granted, Stop> {
+    let look = Look { touches: true, ..look };
+    let Look { record, demand, asked, .. } = look;
     look.all(found)?;
     let bare = look.plan.idle.is_some() && demand.leaves_no_trace();
     let after = match look.take(found) {

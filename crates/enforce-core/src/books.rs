@@ -11,10 +11,11 @@ use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, ScopeKind};
 use crate::hold::Settlement;
 use crate::kernel::tally::{MAX_AMOUNT, METERED, Recorded};
+use crate::kernel::window::Window;
 use crate::limits::Action;
 use crate::record::{Committed, Record};
 use crate::resource::{Actual, Resource};
-use crate::tenant::WindowKey;
+use crate::tenant::{Tenant, WindowKey};
 
 /// What is to be written down.
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,18 +76,22 @@ impl From<Committed> for Used {
 ///
 /// Apart and by amounts, so that a hold without any is never in memory.
 pub(crate) fn give_back(record: &Record, tokens: u64, memory: u64, cost: u64, window: Option<WindowKey>) {
+    let mut others = false;
     for (resource, amount) in [(Resource::Tokens, tokens), (Resource::Memory, memory), (Resource::Cost, cost)] {
         if amount > 0 {
-            settle(record, resource, amount, 0);
+            others |= settle(record, resource, amount, 0).concerns_others();
             for pool in record.pools() {
-                settle(pool, resource, amount, 0);
+                others |= settle(pool, resource, amount, 0).concerns_others();
             }
         }
     }
     if cost > 0
         && let Some(window) = window.and_then(|key| record.tenant.window(key))
     {
-        window.tally.give(cost);
+        others |= settle_window(&record.tenant, window, cost, 0).concerns_others();
+    }
+    if others {
+        record.core().wakes.flush();
     }
 }
 
@@ -112,6 +117,8 @@ pub(crate) struct Books<'a> {
     pub(crate) late: Option<Used>,
     /// A sum that had to be cut at the bound.
     pub(crate) cut: Option<Cause>,
+    /// Something was written that others have to know of: there may be somebody to wake.
+    pub(crate) others: bool,
 }
 
 impl<'a> Books<'a> {
@@ -129,6 +136,7 @@ impl<'a> Books<'a> {
             now,
             late: None,
             cut: None,
+            others: false,
         }
     }
 
@@ -151,7 +159,7 @@ impl<'a> Books<'a> {
             exhausted: None,
         };
         // The usual end: nothing has to be copied, because nothing happened.
-        if self.late.is_none() && !self.exhausts(cost) && record.extra().is_none() {
+        if self.late.is_none() && !self.exhausts(cost) && !self.others && record.extra().is_none() {
             return settlement;
         }
         Settlement { exhausted: self.follow_up(used, cost), ..settlement }
@@ -162,10 +170,12 @@ impl<'a> Books<'a> {
     fn follow_up(&self, used: &Used, cost: Option<u64>) -> Option<EnforcementViolation> {
         let carried = self.late.as_ref().and_then(|late| carry_up(self.record, late, self.now));
         let own = if self.exhausts(cost) { self.exhausted(cost) } else { None };
-        match self.record.extra() {
+        let first = match self.record.extra() {
             None => own,
             Some(_) => own.or(self.climb(used)).or(carried),
-        }
+        };
+        self.record.core().wakes.flush();
+        first
     }
 
     /// Writes the same on every pool that the record shares; the first limit that is exhausted by it there or above.
@@ -173,7 +183,8 @@ impl<'a> Books<'a> {
     fn climb(&self, used: &Used) -> Option<EnforcementViolation> {
         let mut first = None;
         for pool in self.record.pools() {
-            let mut books = Books { record: pool, window: None, bare: false, late: None, cut: None, ..*self };
+            let mut books =
+                Books { record: pool, window: None, bare: false, late: None, cut: None, others: false, ..*self };
             let cost = books.write(used, false);
             let carried = books.late.as_ref().and_then(|late| carry_up(pool, late, self.now));
             let here = if books.exhausts(cost) { books.exhausted(cost) } else { None };
@@ -202,6 +213,7 @@ impl<'a> Books<'a> {
     fn begun(&mut self, used: &Used) {
         if self.steps | used.steps != 0 {
             let recorded = settle(self.record, Resource::Steps, self.steps, used.steps);
+            self.others |= recorded.concerns_others();
             let metered = recorded.after.flags() & METERED != 0;
             let late = if metered { self.record.hot.steps.add(used.steps).late } else { recorded.late };
             if late && used.steps > 0 {
@@ -226,6 +238,7 @@ impl<'a> Books<'a> {
         // Nothing to write where everything that was set aside was used.
         if reserved != actual {
             let recorded = settle(self.record, resource, reserved, actual);
+            self.others |= recorded.concerns_others();
             self.note(resource, recorded.cut);
         }
     }
@@ -242,7 +255,8 @@ impl<'a> Books<'a> {
         };
         let Some(window) = key.and_then(|key| self.record.tenant.window(key)) else { return };
         if reserved != actual {
-            let recorded = window.tally.settle(reserved, actual);
+            let recorded = settle_window(&self.record.tenant, window, reserved, actual);
+            self.others |= recorded.concerns_others();
             self.note_of(ScopeKind::Tenant, Resource::Cost, recorded.cut);
         }
         if actual > 0 {
@@ -333,11 +347,22 @@ impl<'a> Books<'a> {
 }
 
 /// Gives `back` back and records `spent`, on the tally of one record, and where that tally has been counted further up.
+/// Puts whoever waits for it where the caller finds them when it holds no lock.
 #[inline]
 fn settle(record: &Record, resource: Resource, back: u64, spent: u64) -> Recorded {
     let recorded = record.hot.tally(resource).settle(back, spent);
-    if recorded.late {
-        follow(record, resource, back, spent);
+    if recorded.concerns_others() {
+        follow(record, resource, back, spent, recorded);
+    }
+    recorded
+}
+
+/// The same in a window of the tenant's budget.
+#[inline]
+fn settle_window(tenant: &Tenant, window: &Window, back: u64, spent: u64) -> Recorded {
+    let recorded = window.tally.settle(back, spent);
+    if recorded.concerns_others() {
+        tenant.core.wakes.put(tenant.line.first());
     }
     recorded
 }

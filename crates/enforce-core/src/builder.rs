@@ -164,6 +164,11 @@ impl EnforcerBuilder {
         Self { caps: Caps { timed_holds: max, ..self.caps }, ..self }
     }
 
+    /// How many demands may wait at a time; one more is refused as if it did not wait. Default: 1,048,576.
+    pub fn max_waiters(self, max: u64) -> Self {
+        Self { caps: Caps { waiters: max, ..self.caps }, ..self }
+    }
+
     /// Validates everything and builds the engine.
     ///
     /// # Errors

@@ -175,6 +175,7 @@ fn give_back(child: &Execution) {
     child.record().annul();
     if let Some(Parent { execution, share: Share::Slice(slice), .. }) = child.record().parent() {
         books::shift(execution, slice.window, &slice.amounts, &Amounts::default());
+        execution.record().core().wakes.flush();
     }
 }
 

@@ -1,10 +1,12 @@
 //! Where time comes from.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::kernel::cell::Cell;
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex};
 
 /// A moment, in nanoseconds since the Unix epoch; until the year 2554.
 ///
@@ -48,6 +50,9 @@ impl Timestamp {
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+/// How often a thread that waits looks at a clock of the user's own.
+const CUSTOM_LOOK: Duration = Duration::from_millis(10);
 
 /// A source of time that a user brings along.
 pub trait TimeSource: Send + Sync + 'static {
@@ -136,6 +141,17 @@ impl Clock {
         Self(Kind::Custom(Arc::new(source)))
     }
 
+    /// Parks this thread, whose waker is `waker`, until `until` or until it is woken; it may also return sooner.
+    pub(crate) fn park(&self, until: Timestamp, now: Timestamp, waker: &Waker) {
+        let left = Duration::from_nanos(until.nanos_since(now));
+        match &self.0 {
+            Kind::System(_) | Kind::Coarse(_) => std::thread::park_timeout(left),
+            Kind::Manual(clock) => clock.park(until, waker),
+            // Nobody knows how fast it runs.
+            Kind::Custom(_) => std::thread::park_timeout(left.min(CUSTOM_LOOK)),
+        }
+    }
+
     /// The moment now.
     #[inline]
     #[must_use]
@@ -184,7 +200,16 @@ impl fmt::Debug for Clock {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct ManualClock(Arc<Cell>);
+pub struct ManualClock(Arc<Manual>);
+
+#[derive(Debug)]
+struct Manual {
+    now: Cell,
+    /// Threads that are parked until a moment, earliest first.
+    parked: Mutex<BTreeMap<(Timestamp, u64), Waker>>,
+    /// Tells those of one moment apart.
+    number: Cell,
+}
 
 impl Default for ManualClock {
     fn default() -> Self {
@@ -202,7 +227,8 @@ impl ManualClock {
     /// A clock that stands at `start`.
     #[must_use]
     pub fn starting_at(start: Timestamp) -> Self {
-        Self(Arc::new(Cell::new(start.0)))
+        let now = Cell::new(start.0);
+        Self(Arc::new(Manual { now, parked: Mutex::new(BTreeMap::new()), number: Cell::new(0) }))
     }
 
     /// The moment at which it stands.
@@ -210,19 +236,41 @@ impl ManualClock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         // Acquire: who reads a moment also sees what was done before the clock was set to it; partner: `set`, `advance`.
-        Timestamp(self.0.load())
+        Timestamp(self.0.now.load())
     }
 
-    /// Moves it to `now`, forwards or back.
+    /// Moves it to `now`, forwards or back. Threads that wait for a moment that has come by then are woken.
     pub fn set(&self, now: Timestamp) {
         // Release: what was done before is seen by whoever reads the new moment; partner: `now`.
-        self.0.apply(|_| (now.0, ()));
+        self.0.now.apply(|_| (now.0, ()));
+        self.wake_due();
     }
 
-    /// Moves it forwards, at most to the end of time.
+    /// Moves it forwards, at most to the end of time; wakes as [`ManualClock::set`] does.
     pub fn advance(&self, by: Duration) {
         let by = nanos(by);
         // As in `set`, and no concurrent advance is lost.
-        self.0.apply(|now| (now.saturating_add(by), ()));
+        self.0.now.apply(|now| (now.saturating_add(by), ()));
+        self.wake_due();
+    }
+
+    fn wake_due(&self) {
+        let mut parked = self.0.parked.lock();
+        let later = parked.split_off(&(self.now(), u64::MAX));
+        let due = std::mem::replace(&mut *parked, later);
+        drop(parked);
+        due.into_values().for_each(Waker::wake);
+    }
+
+    /// Parks this thread, whose waker is `waker`, until the clock stands at `until` or later, or it is woken.
+    fn park(&self, until: Timestamp, waker: &Waker) {
+        // Entered before the look: who moves the clock after it finds this thread there, and who moved it before is seen.
+        let place = (until, self.0.number.apply(|number| (number.wrapping_add(1), number)));
+        self.0.parked.lock().insert(place, waker.clone());
+        if self.now() < until {
+            std::thread::park();
+        }
+        let left = self.0.parked.lock().remove(&place);
+        drop(left);
     }
 }

@@ -299,6 +299,12 @@ impl Enforcer {
         self.core().deadlines.len()
     }
 
+    /// How many demands wait: [`Execution::reserve_within`], [`Execution::wait_for`].
+    #[must_use]
+    pub fn waiting_count(&self) -> u64 {
+        self.core().waiters.word().used(self.core().max_waiters)
+    }
+
     /// How many executions are registered.
     #[must_use]
     pub fn execution_count(&self) -> u64 {

@@ -289,6 +289,7 @@ impl Execution {
         for exhausted in &exhausted {
             let _acted = exhausted.carry_out(Some(now));
         }
+        self.0.core().wakes.flush();
         self.0.snapshot(now)
     }
 
@@ -320,6 +321,12 @@ impl Execution {
     #[must_use]
     pub fn snapshot_at(&self, now: Timestamp) -> UsageSnapshot {
         self.0.snapshot(now)
+    }
+
+    /// How many of its demands wait: [`Execution::reserve_within`], [`Execution::wait_for`].
+    #[must_use]
+    pub fn waiting_count(&self) -> u64 {
+        self.0.extra().map_or(0, |extra| extra.waiters.len())
     }
 
     /// Whether it runs, and if not, why.

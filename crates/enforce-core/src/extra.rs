@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::decision::EnforcementViolation;
 use crate::family::{Children, Parent};
 use crate::kernel::cell::Cell;
+use crate::kernel::queue::Queue;
 use crate::kernel::versions::Versions;
 use crate::plan::Plan;
 use crate::sync::{Arc, Mutex, OnceLock};
@@ -21,6 +22,10 @@ pub(crate) struct Extra {
     pub(crate) spent: OnceLock<Box<[Spent]>>,
     pub(crate) parent: Option<Parent>,
     pub(crate) children: Children,
+    /// Those who wait for room in its tallies: its own demands and those of executions that share its budget.
+    pub(crate) line: Queue,
+    /// Its own demands that wait, wherever they do.
+    pub(crate) waiters: Queue,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +54,8 @@ impl Extra {
             spent: OnceLock::new(),
             parent,
             children: Children::new(plan),
+            line: Queue::new(),
+            waiters: Queue::new(),
         }
     }
 

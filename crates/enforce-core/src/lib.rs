@@ -68,6 +68,7 @@ mod supervise;
 mod sync;
 mod tenant;
 mod usage;
+mod wait;
 
 pub use allowance::{AllowanceKey, AllowanceUsage, UnknownAllowance};
 pub use approval::{Approval, ApprovalError, Approved, PauseTicket};
@@ -100,6 +101,7 @@ pub use resource::{Actual, Demand};
 pub use snapshot::{BudgetUsage, Outstanding, Status, TenantUsage, UsageSnapshot};
 pub use step_timeout::StepTimeoutGuard;
 pub use usage::ExecutionUsage;
+pub use wait::Waiting;
 
 /// The program in the README compiles and runs.
 #[cfg(doctest)]

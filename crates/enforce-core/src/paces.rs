@@ -120,7 +120,9 @@ impl Paces {
             // An extension has a mark of its own that nobody remembers, so no more than what was taken first comes back.
             Some(rest) => {
                 let paced = Paced::again(&cell.rate, self.now_ns, taken, mark);
-                cell.tat.refund(&cell.rate, paced, rest.min(taken));
+                if let Some(waiter) = cell.tat.refund(&cell.rate, paced, rest.min(taken)) {
+                    waiter.wake();
+                }
             }
             None => charge(record, cell, used.saturating_sub(all), now),
         }

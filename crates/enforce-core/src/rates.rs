@@ -9,6 +9,7 @@ use crate::kernel::arena::Arena;
 use crate::kernel::bundle::RateLeg;
 use crate::kernel::cell::Cell;
 use crate::kernel::gcra::{Rate, Tat, TooFast};
+use crate::kernel::queue::Queue;
 use crate::limits::{RateOn, RateUnit};
 use crate::model::ModelKey;
 use crate::names::{Names, Number};
@@ -175,7 +176,14 @@ struct Refused {
     unit: RateUnit,
     rate: Rate,
     asked: u64,
-    too_fast: TooFast,
+    why: Why,
+}
+
+/// Why a rate refuses.
+enum Why {
+    TooFast(TooFast),
+    /// It would fit, but others wait for it.
+    Queued,
 }
 
 impl<'a> Met<'a> {
@@ -191,29 +199,50 @@ impl<'a> Met<'a> {
         self.cells().map(leg).take(MAX_RATES).collect()
     }
 
-    /// Looks at all of them together: when several refuse, the retry is the latest of them.
+    /// Looks at all of them together: when several refuse, the retry is the latest of them. Also refused by a rate that
+    /// others wait for, unless it is the first in the line of that one. The number of the first rate that refuses.
     #[inline]
-    pub(crate) fn look(&self, demand: &Demand, now_ns: u64) -> Result<(), EnforcementViolation> {
-        let fits = |cell: &RateCell| cell.tat.look(&cell.rate, now_ns, amount(demand, cell.unit)).is_ok();
-        if self.cells().all(fits) { Ok(()) } else { self.refused(demand, now_ns) }
+    pub(crate) fn look(
+        &self,
+        demand: &Demand,
+        now_ns: u64,
+        first: Option<usize>,
+    ) -> Result<(), (usize, EnforcementViolation)> {
+        let fits = |cell: &RateCell| {
+            cell.tat.line.is_empty() && cell.tat.look(&cell.rate, now_ns, amount(demand, cell.unit)).is_ok()
+        };
+        if self.cells().all(fits) { Ok(()) } else { self.refused(demand, now_ns, first) }
     }
 
     /// Looks again, now for what to say; by then the last of them may have room.
     #[cold]
-    fn refused(&self, demand: &Demand, now_ns: u64) -> Result<(), EnforcementViolation> {
-        let refusals = self.scoped().filter_map(|(scope, cell)| {
+    fn refused(&self, demand: &Demand, now_ns: u64, first: Option<usize>) -> Result<(), (usize, EnforcementViolation)> {
+        let mut at = None;
+        let refusals = self.scoped().enumerate().filter_map(|(number, (scope, cell))| {
             let asked = amount(demand, cell.unit);
-            let too_fast = cell.tat.look(&cell.rate, now_ns, asked).err()?;
-            Some(Refused { scope, unit: cell.unit, rate: cell.rate, asked, too_fast })
+            let why = match cell.tat.look(&cell.rate, now_ns, asked) {
+                Err(too_fast) => Why::TooFast(too_fast),
+                Ok(()) if asked > 0 && !cell.tat.line.is_empty() && first != Some(number) => Why::Queued,
+                Ok(()) => return None,
+            };
+            at.get_or_insert(number);
+            Some(Refused { scope, unit: cell.unit, rate: cell.rate, asked, why })
         });
-        violation(refusals).map_or(Ok(()), Err)
+        let refused = violation(refusals);
+        at.zip(refused).map_or(Ok(()), Err)
+    }
+
+    /// The line of the rate of that number.
+    pub(crate) fn line(&self, number: usize) -> Option<&'a Queue> {
+        self.cells().nth(number).map(|cell| &cell.tat.line)
     }
 
     /// What the rate of that number says that was met in a race.
     pub(crate) fn lost(&self, demand: &Demand, number: usize, too_fast: TooFast) -> Option<EnforcementViolation> {
         let (scope, cell) = self.scoped().nth(number)?;
         let (unit, asked) = (cell.unit, amount(demand, cell.unit));
-        violation([Refused { scope, unit, rate: cell.rate, asked, too_fast }].into_iter())
+        let why = Why::TooFast(too_fast);
+        violation([Refused { scope, unit, rate: cell.rate, asked, why }].into_iter())
     }
 
     fn scoped(&self) -> impl Iterator<Item = (ScopeKind, &'a RateCell)> + use<'a> {
@@ -246,23 +275,27 @@ fn violation(refusals: impl Iterator<Item = Refused>) -> Option<EnforcementViola
     let mut all: Option<EnforcementViolation> = None;
     for refused in refusals {
         let which = if refused.unit == RateUnit::Requests { RatesRefused::Requests } else { RatesRefused::Tokens };
-        let retry = match refused.too_fast {
-            TooFast::After(ns) => Retry::After(Duration::from_nanos(ns)),
-            TooFast::Never => Retry::Never,
+        let (retry, queued) = match refused.why {
+            Why::TooFast(TooFast::After(ns)) => (Retry::After(Duration::from_nanos(ns)), false),
+            Why::TooFast(TooFast::Never) => (Retry::Never, false),
+            Why::Queued => (Retry::WhenFreed, true),
         };
         all = Some(match all {
             None => {
                 let (used, burst) = (used(&refused), refused.rate.burst);
                 let kind = ViolationType::RateLimit;
                 let violation = EnforcementViolation::of(refused.scope, kind, used, refused.asked, burst, retry);
-                EnforcementViolation { rates: Some(which), ..violation }
+                EnforcementViolation { rates: Some(which), queued, ..violation }
             }
             Some(first) => EnforcementViolation {
                 rates: if first.rates == Some(which) { first.rates } else { Some(RatesRefused::Both) },
                 retry: match (first.retry, retry) {
                     (Retry::After(one), Retry::After(other)) => Retry::After(one.max(other)),
-                    _ => Retry::Never,
+                    (Retry::Never, _) | (_, Retry::Never) => Retry::Never,
+                    // When those who wait have had their turns, nobody knows.
+                    _ => Retry::WhenFreed,
                 },
+                queued: first.queued && queued,
                 ..first
             },
         });
@@ -274,7 +307,7 @@ fn violation(refusals: impl Iterator<Item = Refused>) -> Option<EnforcementViola
 ///
 /// Worked out from the delay, which is in whole nanoseconds: one unit too many if it drains within the last of them.
 fn used(refused: &Refused) -> u64 {
-    let Refused { rate, asked, too_fast: TooFast::After(ns), .. } = refused else { return 0 };
+    let Refused { rate, asked, why: Why::TooFast(TooFast::After(ns)), .. } = refused else { return 0 };
     let missing = (u128::from(*ns) * u128::from(rate.scale)).div_ceil(u128::from(rate.interval.max(1)));
     let used = (u128::from(rate.burst) + missing).saturating_sub(u128::from(*asked));
     u64::try_from(used).unwrap_or(u64::MAX)

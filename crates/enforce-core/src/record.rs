@@ -228,6 +228,9 @@ impl Record {
             }
             extra.children.relimit(children.0, children.1);
         });
+        // Who waits looks at the new limits (W1); the caller holds a lock, and wakes them behind it.
+        self.core().wakes.put(extra.line.first());
+        self.core().wakes.put(extra.waiters.everyone());
     }
 
     /// The limit of `resource` and the word that counts from it, of one version.

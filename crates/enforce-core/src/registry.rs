@@ -10,6 +10,8 @@ use crate::kernel::attachments::Unattached;
 use crate::kernel::cell::Cell;
 use crate::kernel::state::PAUSE_NUMBERS;
 use crate::kernel::table::{Rejected, Table};
+use crate::kernel::tally::Tally;
+use crate::kernel::wakes::Wakes;
 use crate::limits::Action;
 use crate::network::NetworkPolicy;
 use crate::plan::Plan;
@@ -27,11 +29,19 @@ pub(crate) struct Caps {
     pub(crate) providers: u64,
     pub(crate) models: u64,
     pub(crate) timed_holds: u64,
+    pub(crate) waiters: u64,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { executions: 1 << 24, tenants: 1 << 20, providers: 1 << 12, models: 1 << 12, timed_holds: 1 << 20 }
+        Self {
+            executions: 1 << 24,
+            tenants: 1 << 20,
+            providers: 1 << 12,
+            models: 1 << 12,
+            timed_holds: 1 << 20,
+            waiters: 1 << 20,
+        }
     }
 }
 
@@ -59,6 +69,11 @@ pub(crate) struct Core {
     /// How many pauses there were.
     pauses: Cell,
     pub(crate) deadlines: Deadlines,
+    /// How many demands wait.
+    pub(crate) waiters: Tally,
+    pub(crate) max_waiters: u64,
+    /// Who is to be woken.
+    pub(crate) wakes: Wakes,
     pub(crate) network: NetworkPolicy,
     pub(crate) allowances: Allowances,
 }
@@ -86,6 +101,9 @@ impl Core {
             left: Mutex::new(Some(VecDeque::new())),
             pauses: Cell::new(0),
             deadlines: Deadlines::new(caps.timed_holds),
+            waiters: Tally::new(caps.waiters),
+            max_waiters: caps.waiters,
+            wakes: Wakes::new(),
             network: NetworkPolicy::Open,
             allowances: Allowances::default(),
         }
@@ -120,6 +138,7 @@ impl Core {
             match self.tenants.register(None, TenantEntry(Arc::clone(&tenant))) {
                 Ok(()) => {
                     self.catch_up(&tenant, now);
+                    self.wakes.flush();
                     return Some(tenant);
                 }
                 Err(Rejected::Duplicate) => {}
@@ -170,6 +189,8 @@ impl Core {
         if let Some(tenant) = self.tenant(id) {
             tenant.relimit(&plan, now);
         }
+        drop(own_plans);
+        self.wakes.flush();
         true
     }
 

@@ -8,6 +8,7 @@ use std::hash::{Hash, Hasher};
 pub(crate) use crossbeam_utils::CachePadded;
 pub(crate) use std::sync::atomic::Ordering;
 pub(crate) use std::sync::{Arc, OnceLock, Weak};
+pub(crate) use std::task::Waker;
 pub(crate) use std::thread::yield_now;
 
 /// The atomic word: what of it the kernel uses, and no more.

@@ -10,6 +10,7 @@ use crate::kernel::attachments::Attachments;
 use crate::kernel::bound::Bound;
 use crate::kernel::cell::Cell;
 use crate::kernel::meter::Meter;
+use crate::kernel::queue::Queue;
 use crate::kernel::table::Rejected;
 use crate::kernel::tally::{MAX_AMOUNT, Tally};
 use crate::kernel::versions::Versions;
@@ -123,6 +124,8 @@ pub(crate) struct Tenant {
     budget: OnceLock<Box<CachePadded<Windows>>>,
     /// Its rates with providers, once it has named one.
     rates: OnceLock<Box<TenantRates>>,
+    /// Those who wait for its budget.
+    pub(crate) line: Queue,
     /// 1 while it stands in the queue of those that may be evicted.
     pub(crate) queued: Cell,
 }
@@ -156,6 +159,7 @@ impl Tenant {
             budget: budget.map_or_else(OnceLock::new, OnceLock::from),
             changed: OnceLock::new(),
             rates: OnceLock::new(),
+            line: Queue::new(),
             queued: Cell::new(0),
             core,
             plan,
@@ -190,6 +194,8 @@ impl Tenant {
             // The short way of an execution that nothing but steps limits is not the whole way any more.
             member.record().extra_or_new();
         }
+        // Who waits looks at the new limits (W1); the caller holds a lock.
+        self.core.wakes.put(self.line.first());
     }
 
     pub(crate) fn id(&self) -> &TenantId {
@@ -212,6 +218,11 @@ impl Tenant {
     #[inline]
     pub(crate) fn window(&self, key: WindowKey) -> Option<&Window> {
         self.budget.get()?.get(key.number())
+    }
+
+    /// The window that is in force, if there ever was a budget.
+    pub(crate) fn current_window(&self) -> Option<&Window> {
+        self.budget.get()?.latest()
     }
 
     #[inline]

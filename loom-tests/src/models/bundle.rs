@@ -37,7 +37,7 @@ impl Words {
 
     /// Two units from both scopes of one execution.
     fn legs(&self, execution: usize) -> [Leg<'_>; 2] {
-        [&self.near[execution], &self.far].map(|tally| Leg { tally, amount: 2, observed: false })
+        [&self.near[execution], &self.far].map(|tally| Leg { tally, amount: 2, observed: false, first: false })
     }
 
     fn rates(&self, amount: u64) -> [RateLeg<'_>; 1] {
@@ -45,7 +45,7 @@ impl Words {
     }
 
     fn step(&self) -> Leg<'_> {
-        Leg { tally: &self.steps, amount: 1, observed: false }
+        Leg { tally: &self.steps, amount: 1, observed: false, first: false }
     }
 
     /// How far ahead of `now` the rate is.
@@ -73,7 +73,7 @@ fn chain(take: fn(&[Leg<'_>]) -> bool) -> impl std::fmt::Debug {
 
 #[test]
 fn t1_bundles_exceed_no_limit_of_the_chain() {
-    model(T1, TWO, || chain(|legs| Bundle { legs, ..NOTHING }.take(&mut [None]).is_ok()));
+    model(T1, TWO, || chain(|legs| Bundle { legs, ..NOTHING }.take(&mut [None], |_| ()).is_ok()));
 }
 
 #[test]
@@ -106,7 +106,9 @@ fn t2_a_refused_bundle_leaves_no_amount() {
     model(T2, TWO, || {
         refused(|words| {
             let (legs, rates) = (words.legs(0), words.rates(1));
-            Bundle { legs: &legs[1..], rates: &rates, last: Some(words.step()), ..NOTHING }.take(&mut [None]).is_ok()
+            Bundle { legs: &legs[1..], rates: &rates, last: Some(words.step()), ..NOTHING }
+                .take(&mut [None], |_| ())
+                .is_ok()
         })
     });
 }
@@ -120,7 +122,7 @@ fn t2_a_refused_bundle_leaves_no_amount_twin() {
             let paced = words.tat.take(&RATE, 0, 1).unwrap();
             let stepped = words.steps.take(1).is_ok();
             if !stepped {
-                words.tat.undo(paced);
+                let _nobody_waits = words.tat.undo(paced);
                 if words.far.word() == taken {
                     words.far.give(2);
                 }
@@ -143,7 +145,7 @@ fn t2_a_refusal_is_no_activity() {
     model(T2_IDLE, TWO, || {
         idle(|words, now_ns| {
             let activity = Some(&words.activity);
-            Bundle { last: Some(words.step()), activity, now_ns, ..NOTHING }.take(&mut [None]).is_ok()
+            Bundle { last: Some(words.step()), activity, now_ns, ..NOTHING }.take(&mut [None], |_| ()).is_ok()
         })
     });
 }
@@ -177,7 +179,7 @@ fn t2_a_reaped_bundle_leaves_no_amount() {
         reaped(|words| {
             let (legs, rates, activity) = (words.legs(0), words.rates(1), Some(&words.activity));
             Bundle { legs: &legs[1..], rates: &rates, last: Some(words.step()), activity, now_ns: 5 }
-                .take(&mut [None])
+                .take(&mut [None], |_| ())
                 .is_ok()
         })
     });
@@ -191,7 +193,7 @@ fn t2_a_reaped_bundle_leaves_no_amount_twin() {
             let live = !words.activity.see().reaped();
             let (legs, rates) = (words.legs(0), words.rates(1));
             let bundle = Bundle { legs: &legs[1..], rates: &rates, last: Some(words.step()), now_ns: 5, ..NOTHING };
-            live && bundle.take(&mut [None]).is_ok() && words.activity.touch(5)
+            live && bundle.take(&mut [None], |_| ()).is_ok() && words.activity.touch(5)
         })
     });
 }
@@ -215,7 +217,7 @@ fn exhausted(take: fn(&Words) -> bool) -> impl std::fmt::Debug {
 fn t3_steps_never_look_exhausted_by_a_transient_take() {
     model(T3, THREE, || {
         exhausted(|words| {
-            Bundle { rates: &words.rates(2), last: Some(words.step()), ..NOTHING }.take(&mut [None]).is_ok()
+            Bundle { rates: &words.rates(2), last: Some(words.step()), ..NOTHING }.take(&mut [None], |_| ()).is_ok()
         })
     });
 }

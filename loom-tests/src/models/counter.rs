@@ -22,7 +22,7 @@ impl Counter for Tally {
     fn take(&self, amount: u64) -> Result<(), i64> {
         Tally::take(self, amount).map(|_| ()).map_err(|refusal| match refusal {
             Refusal::Short(word) => word.remaining(),
-            Refusal::Barred => unreachable!("nothing bars it"),
+            Refusal::Barred | Refusal::Queued(_) => unreachable!("nothing bars it"),
         })
     }
 

@@ -123,10 +123,10 @@ fn undone(look: fn(&Steps) -> u64) -> impl std::fmt::Debug {
     let parent = Steps::new();
     parent.meter();
     let take = |(parent, own): &(Steps, Tally)| {
-        let leg = |tally| Leg { tally, amount: 1, observed: false };
+        let leg = |tally| Leg { tally, amount: 1, observed: false, first: false };
         let legs = [leg(&parent.tally)];
         let bundle = Bundle { legs: &legs, rates: &[], last: Some(leg(own)), activity: None, now_ns: 0 };
-        let taken = bundle.take(&mut []).is_ok();
+        let taken = bundle.take(&mut [], |_| ()).is_ok();
         if taken {
             parent.count(1);
         }

@@ -19,6 +19,7 @@ mod node;
 mod pacer;
 mod pause;
 mod pausing;
+mod queue;
 mod rate;
 mod relimit;
 mod repetition;

@@ -36,7 +36,7 @@ fn take(tally: &Tally) -> bool {
     match tally.take(1) {
         Ok(_) => true,
         Err(Refusal::Barred) => false,
-        Err(Refusal::Short(word)) => unreachable!("there is room: {word:?}"),
+        Err(Refusal::Short(word) | Refusal::Queued(word)) => unreachable!("there is room: {word:?}"),
     }
 }
 

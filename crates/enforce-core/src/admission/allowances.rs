@@ -1,8 +1,8 @@
 //! Named allowances, as one demand meets them.
 
-use super::{Found, Look, Looked, countable, when_freed};
+use super::{Found, Look, Looked, Obstacle, countable, when_freed};
 use crate::allowance::{self, AllowanceKey, Spent};
-use crate::decision::{EnforcementViolation, EnforcementWarning, ScopeKind};
+use crate::decision::{EnforcementViolation, EnforcementWarning, Retry, ScopeKind};
 use crate::kernel::bundle::Leg;
 use crate::kernel::tally::Word;
 use crate::limits::Action;
@@ -52,7 +52,12 @@ impl<'a> Look<'a> {
             if word.fits(asked).is_err() {
                 let violation = refused(key, limit, word, asked, committed);
                 let action = countable(limit.action, violation.used, asked);
-                found.refuse(violation, action, committed >= limit.limit)?;
+                let looked = found.refuse(violation, action, committed >= limit.limit);
+                looked.inspect_err(|_| {
+                    if violation.retry == Retry::WhenFreed {
+                        found.at(Obstacle::Passing);
+                    }
+                })?;
             } else if word.remaining() - asked as i64 <= limit.warn_room {
                 let current = word.used(limit.limit).saturating_add(asked);
                 found.noticed.warning.get_or_insert_with(|| EnforcementWarning {
@@ -70,7 +75,7 @@ impl<'a> Look<'a> {
         self.demand.allowances().filter_map(move |(key, amount)| {
             let limit = record.core().allowances.limit(key)?;
             let spent = Spent::of(record.spent_or_new(), key)?;
-            Some(Leg { tally: &spent.tally, amount, observed: limit.action == Action::Observe })
+            Some(Leg { tally: &spent.tally, amount, observed: limit.action == Action::Observe, first: false })
         })
     }
 }

@@ -1,9 +1,9 @@
 //! Looking: every limit that a demand meets, in the order that never changes.
 
-use super::{Asked, Found, Look, Looked, Stop};
+use super::{Asked, Found, Look, Looked, Obstacle};
 use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::kernel::repetition::Repetition;
-use crate::kernel::tally::{MAX_AMOUNT, METERED, Refusal, Word};
+use crate::kernel::tally::{MAX_AMOUNT, METERED, Refusal, WAITERS, Word};
 use crate::kernel::window::Window;
 use crate::limits::Action;
 use crate::plan::{Plan, TallyLimit, TimeLimit};
@@ -14,7 +14,7 @@ use crate::resource::{Demand, Resource};
 impl<'a> Look<'a> {
     #[inline]
     pub(super) fn of(record: &'a Record, demand: &'a Demand, asked: &'a Asked, memory: Option<&'a Repetition>) -> Self {
-        Self { record, plan: record.plan(), demand, asked, memory, touches: false }
+        Self { record, plan: record.plan(), demand, asked, memory, touches: false, first: None }
     }
 
     /// All limits, in the order that never changes.
@@ -36,7 +36,7 @@ impl<'a> Look<'a> {
             self.idle(found, idle)?;
         }
         // One after another rather than in a loop: each is then compiled for its own word and limit.
-        self.tallies(found, record, self.plan, ScopeKind::Execution)?;
+        self.tallies(found, record, self.plan, 0)?;
         if self.demand.asks_allowances() {
             self.allowances(found)?;
         }
@@ -53,11 +53,12 @@ impl<'a> Look<'a> {
         }
         if record.core().rates.limit(self.demand) {
             let looked = match self.met() {
-                Ok(met) => met.look(self.demand, self.asked.now_ns),
-                Err(scope) => Err(rates::unknown(scope)),
+                Ok(met) => met.look(self.demand, self.asked.now_ns, self.first_at_rate()),
+                Err(scope) => Err((0, rates::unknown(scope))),
             };
-            if let Err(violation) = looked {
-                found.refuse(self.early_too(violation), record.core().rate_action, false)?;
+            if let Err((number, violation)) = looked {
+                let refused = found.refuse(self.early_too(violation), record.core().rate_action, false);
+                refused.inspect_err(|_| found.at(Obstacle::Rate(number)))?;
             }
         }
         Ok(())
@@ -105,32 +106,29 @@ impl<'a> Look<'a> {
         looked
     }
 
-    /// Everything that `record` counts, whose limits are of `scope`.
+    /// Everything that `record` counts: the execution itself at level 0, the pools above it from 1 on.
     #[inline(always)]
-    pub(super) fn tallies(&self, found: &mut Found, record: &Record, plan: &Plan, scope: ScopeKind) -> Looked {
-        self.tally(found, record, plan, scope, Resource::Steps)?;
-        self.tally(found, record, plan, scope, Resource::Tokens)?;
-        self.tally(found, record, plan, scope, Resource::Memory)?;
-        self.tally(found, record, plan, scope, Resource::Cost)?;
+    pub(super) fn tallies(&self, found: &mut Found, record: &Record, plan: &Plan, level: usize) -> Looked {
+        self.tally(found, record, plan, level, Resource::Steps)?;
+        self.tally(found, record, plan, level, Resource::Tokens)?;
+        self.tally(found, record, plan, level, Resource::Memory)?;
+        self.tally(found, record, plan, level, Resource::Cost)?;
         if let Some(threshold) = &plan.cost_threshold {
-            self.cost_threshold(found, record, scope, threshold)?;
+            self.cost_threshold(found, record, scope_of(level), threshold)?;
         }
-        self.tally(found, record, plan, scope, Resource::DiscoveredSteps)
+        self.tally(found, record, plan, level, Resource::DiscoveredSteps)
     }
 
     /// Every pool that it shares, nearest first.
     #[cold]
     pub(super) fn above(&self, found: &mut Found) -> Looked {
-        for (level, pool) in self.record.pools().enumerate() {
+        for (level, pool) in (1..).zip(self.record.pools()) {
             let barred = pool.barred(pool.hot.tally(Resource::Steps).word().flags());
             let looked = match barred {
                 Some(violation) => Err(found.stop(seen_from(ScopeKind::Parent, violation), None)),
-                None => self.tallies(found, pool, pool.plan(), ScopeKind::Parent),
+                None => self.tallies(found, pool, pool.plan(), level),
             };
-            if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
-                blocked.level = level.saturating_add(1);
-                return looked;
-            }
+            looked.inspect_err(|_| found.at(Obstacle::Scope(level)))?;
         }
         Ok(())
     }
@@ -141,7 +139,7 @@ impl<'a> Look<'a> {
         found: &mut Found,
         record: &Record,
         plan: &Plan,
-        scope: ScopeKind,
+        level: usize,
         resource: Resource,
     ) -> Looked {
         let asked = self.demand.amount(resource);
@@ -154,21 +152,28 @@ impl<'a> Look<'a> {
         match word.fits(asked) {
             // Neither term exceeds 2^56.
             Ok(()) if word.remaining() - asked as i64 > warn_room => Ok(()),
-            Err(Refusal::Barred) => Err(found.stop(seen_from(scope, record.state_violation()), None)),
-            Ok(()) | Err(Refusal::Short(_)) => self.near(found, record, scope, resource),
+            Err(Refusal::Barred) => Err(found.stop(seen_from(scope_of(level), record.state_violation()), None)),
+            Ok(()) | Err(Refusal::Short(_) | Refusal::Queued(_)) => self.near(found, record, level, resource),
         }
     }
 
     /// At the limit or near it: limit and word are looked at once more, together.
     #[cold]
-    pub(super) fn near(&self, found: &mut Found, record: &Record, scope: ScopeKind, resource: Resource) -> Looked {
+    pub(super) fn near(&self, found: &mut Found, record: &Record, level: usize, resource: Resource) -> Looked {
+        let scope = scope_of(level);
         let asked = self.demand.amount(resource);
         let committed = record.committed_of(resource);
         let (plan, word) = record.read(resource);
         let TallyLimit { kind, limit, warn_room, action, .. } = plan;
         let used = word.used(limit);
-        match word.fits(asked) {
-            Ok(()) => {
+        let fits = if self.is_first_at(level) { word.fits_first(asked) } else { word.fits(asked) };
+        match fits {
+            // What only observes never runs out, and so nobody waits for it.
+            Err(Refusal::Queued(_)) if action != Action::Observe => {
+                let queued = plan.violation(scope, used, asked, Retry::WhenFreed);
+                Err(found.stop(EnforcementViolation { queued: true, ..queued }, None))
+            }
+            Ok(()) | Err(Refusal::Queued(_)) => {
                 if word.remaining() - asked as i64 <= warn_room {
                     found.warn(scope, kind, used.saturating_add(asked), limit);
                 }
@@ -243,21 +248,55 @@ impl<'a> Look<'a> {
         let asked = self.demand.cost;
         // A period that has not begun is a full one.
         let word = window.map_or_else(|| Word::full(budget.limit), |window| window.tally.word());
-        if word.fits(asked).is_ok() && word.remaining() - asked as i64 > budget.warn_room {
+        // The mark of those who wait is on the window that they have seen, and they do so in any.
+        let queued = asked > 0 && !self.record.tenant.line.is_empty() && self.first != Some(Obstacle::Tenant);
+        if !queued && word.fits(asked).is_ok() && word.remaining() - asked as i64 > budget.warn_room {
             return Ok(());
+        }
+        if word.has_waiters()
+            && let Some(window) = window
+        {
+            // Of a period that is over, or from before a new one.
+            self.record.tenant.line.unmark_if_empty(|| window.tally.unmark(WAITERS));
         }
         let committed = window.map_or(0, |window| window.committed.read());
         let (limit, word) = window.map_or((budget.limit, word), Window::read);
         // The limit that the word counts from.
         let budget = TallyLimit { limit, ..*budget };
         let used = word.used(limit);
-        if word.fits(asked).is_ok() || budget.tolerates(asked, used) {
-            found.warn(ScopeKind::Tenant, budget.kind, used.saturating_add(asked), limit);
-            return Ok(());
-        }
-        let violation = budget.violation(ScopeKind::Tenant, used, asked, when_freed(committed, asked, limit));
-        found.refuse(violation, countable(budget.action, used, asked), committed >= limit)
+        let fits = word.fits_first(asked).is_ok();
+        let looked = if fits && queued && budget.action != Action::Observe {
+            let violation = budget.violation(ScopeKind::Tenant, used, asked, Retry::WhenFreed);
+            Err(found.stop(EnforcementViolation { queued, ..violation }, None))
+        } else if fits || budget.tolerates(asked, used) {
+            if word.remaining() - asked as i64 <= budget.warn_room {
+                found.warn(ScopeKind::Tenant, budget.kind, used.saturating_add(asked), limit);
+            }
+            Ok(())
+        } else {
+            let violation = budget.violation(ScopeKind::Tenant, used, asked, when_freed(committed, asked, limit));
+            found.refuse(violation, countable(budget.action, used, asked), committed >= limit)
+        };
+        looked.inspect_err(|_| found.at(Obstacle::Tenant))
     }
+
+    /// Whether it is the first in line there.
+    pub(super) fn is_first_at(&self, level: usize) -> bool {
+        self.first == Some(Obstacle::Scope(level))
+    }
+
+    /// The rate in whose line it is the first.
+    pub(super) const fn first_at_rate(&self) -> Option<usize> {
+        match self.first {
+            Some(Obstacle::Rate(number)) => Some(number),
+            _ => None,
+        }
+    }
+}
+
+/// Whose limits are at that level.
+pub(super) const fn scope_of(level: usize) -> ScopeKind {
+    if level == 0 { ScopeKind::Execution } else { ScopeKind::Parent }
 }
 
 /// Whether what it spends is taken from its tenant's budget now; a slice was taken from it as a whole.

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
-use super::{Found, Look, Stop, allowances, when_freed};
+use super::look::scope_of;
+use super::{Found, Look, Obstacle, Stop, allowances, when_freed};
 use crate::allowance::{self, AllowanceKey, Spent};
 use crate::books;
 use crate::decision::{EnforcementViolation, Retry, ScopeKind};
 use crate::family::MAX_TREE_DEPTH;
-use crate::kernel::bundle::{Bundle, Leg, Lost, RateLeg};
+use crate::kernel::bundle::{Bundle, Leg, Lost, RateLeg, Undone};
 use crate::kernel::gcra::{Paced, TooFast};
 use crate::kernel::tally::{Refusal, Word};
 use crate::limits::Action;
@@ -18,7 +19,7 @@ use crate::plan::{Plan, TallyLimit};
 use crate::rate_plan::MAX_RATES;
 use crate::rates::{self, Keys, Met};
 use crate::record::Record;
-use crate::resource::{Demand, Resource};
+use crate::resource::Resource;
 
 impl<'a> Look<'a> {
     #[inline]
@@ -33,9 +34,9 @@ impl<'a> Look<'a> {
             return self.take_in_tree(found);
         }
         if self.demand.is_bare() {
-            return self.bundle(&[], &[]).take(&mut []);
+            return self.bundle(&[], &[]).take(&mut [], |undone| self.undone(undone));
         }
-        let mut legs = [leg(self.record, self.plan, self.demand, Resource::Steps); 5];
+        let mut legs = [self.leg(0, self.record, self.plan, Resource::Steps); 5];
         let mut count = 0;
         let mut push = |leg: Leg<'a>| {
             if leg.amount > 0
@@ -46,36 +47,33 @@ impl<'a> Look<'a> {
             }
         };
         // In the order of `OWN_LEGS`; one after another, as they are looked at.
-        push(leg(self.record, self.plan, self.demand, Resource::Tokens));
-        push(leg(self.record, self.plan, self.demand, Resource::Memory));
-        push(leg(self.record, self.plan, self.demand, Resource::Cost));
-        push(leg(self.record, self.plan, self.demand, Resource::DiscoveredSteps));
+        push(self.leg(0, self.record, self.plan, Resource::Tokens));
+        push(self.leg(0, self.record, self.plan, Resource::Memory));
+        push(self.leg(0, self.record, self.plan, Resource::Cost));
+        push(self.leg(0, self.record, self.plan, Resource::DiscoveredSteps));
         if let Some(leg) = self.budget_leg() {
             push(leg);
         }
         let legs = legs.get(..count).unwrap_or(&[]);
         if self.record.core().rates.limit(self.demand) {
-            self.take_rated(legs, found, |_| ())
+            self.take_rated(legs, found)
         } else {
-            self.bundle(legs, &[]).take(&mut [])
+            self.bundle(legs, &[]).take(&mut [], |undone| self.undone(undone))
         }
     }
 
     /// With all rates that the demand meets.
     #[inline(never)]
-    pub(super) fn take_rated(
-        &self,
-        legs: &[Leg<'_>],
-        found: &mut Found,
-        undone: impl Fn(usize),
-    ) -> Result<Option<Word>, Lost> {
-        let Some(met) = self.charged() else { return self.bundle(legs, &[]).take_or(&mut [], undone) };
+    pub(super) fn take_rated(&self, legs: &[Leg<'_>], found: &mut Found) -> Result<Option<Word>, Lost> {
+        let undone = |undone| self.undone(undone);
+        let Some(met) = self.charged() else { return self.bundle(legs, &[]).take(&mut [], undone) };
         let rates = met.legs(self.demand);
         let mut paced: ArrayVec<Option<Paced>, MAX_RATES> = rates.iter().map(|_| None).collect();
-        let after = match self.bundle(legs, &rates).take_or(&mut paced, &undone) {
+        let after = match self.bundle(legs, &rates).take(&mut paced, undone) {
             // Another was faster than the look: a rate that only observes is then not charged, and stops nobody.
             Err(Lost::Rate(..)) if self.record.core().rate_action == Action::Observe => {
-                return self.bundle(legs, &[]).take_or(&mut [], undone);
+                found.undone = true;
+                return self.bundle(legs, &[]).take(&mut [], undone);
             }
             outcome => outcome?,
         };
@@ -89,42 +87,48 @@ impl<'a> Look<'a> {
         // Steps of a pool are counted when everything has come through, so here they are a quantity like others.
         let mut legs = ArrayVec::<Leg<'_>, { MAX_COUNTED + 3 }>::new();
         legs.extend(
-            self.legs().into_iter().map(|(_, record, resource)| leg(record, record.plan(), self.demand, resource)),
+            self.legs().into_iter().map(|(level, record, resource)| self.leg(level, record, record.plan(), resource)),
         );
         legs.extend(self.budget_leg().filter(|leg| leg.amount > 0));
         legs.extend(self.allowance_legs());
-        let undone = |number| self.follow_undone(number);
         if self.record.core().rates.limit(self.demand) {
-            self.take_rated(&legs, found, undone)
+            self.take_rated(&legs, found)
         } else {
-            self.bundle(&legs, &[]).take_or(&mut [], undone)
+            self.bundle(&legs, &[]).take(&mut [], |undone| self.undone(undone))
         }
     }
 
-    /// Follows an amount that was taken and given back while it was counted further up.
+    /// Follows an amount that was taken and given back, where it was counted further up or somebody waits for it.
     #[cold]
-    pub(super) fn follow_undone(&self, number: usize) {
-        // The budget and the allowances belong to nobody's slice.
-        if let Whose::Counted(_, record, resource) = self.whose(number) {
-            books::follow(record, resource, self.demand.amount(resource), 0);
+    pub(super) fn undone(&self, undone: Undone) {
+        match undone {
+            Undone::Rate(waiter) => self.record.core().wakes.put([waiter]),
+            Undone::Leg(number, recorded) => match self.whose(number) {
+                Whose::Counted(_, record, resource) => {
+                    books::follow(record, resource, self.demand.amount(resource), 0, recorded);
+                }
+                Whose::Budget(_) => self.record.core().wakes.put(self.record.tenant.line.first()),
+                // Nobody waits for them, and they belong to nobody's slice.
+                Whose::Allowance(..) => {}
+            },
         }
     }
 
-    /// What is taken before the budget: whose, and of what.
-    pub(super) fn legs(&self) -> ArrayVec<(ScopeKind, &'a Record, Resource), MAX_COUNTED> {
+    /// What is taken before the budget: at which level, whose, and of what.
+    pub(super) fn legs(&self) -> ArrayVec<(usize, &'a Record, Resource), MAX_COUNTED> {
         let asks = |resource: &Resource| self.demand.amount(*resource) > 0;
-        let own = OWN_LEGS.into_iter().filter(asks).map(|resource| (ScopeKind::Execution, self.record, resource));
-        let above = self.record.pools().flat_map(|pool| {
-            POOL_LEGS.into_iter().filter(asks).map(move |resource| (ScopeKind::Parent, pool, resource))
-        });
+        let own = OWN_LEGS.into_iter().filter(asks).map(|resource| (0, self.record, resource));
+        let above = (1..)
+            .zip(self.record.pools())
+            .flat_map(|(level, pool)| POOL_LEGS.into_iter().filter(asks).map(move |resource| (level, pool, resource)));
         own.chain(above).collect()
     }
 
     /// Whose amount the leg of that number takes, in the order of [`Look::take_in_tree`].
     pub(super) fn whose(&self, number: usize) -> Whose<'a> {
         let counted = self.legs();
-        if let Some((scope, record, resource)) = counted.get(number) {
-            return Whose::Counted(*scope, record, *resource);
+        if let Some((level, record, resource)) = counted.get(number) {
+            return Whose::Counted(scope_of(*level), record, *resource);
         }
         let budget = self.budget_leg().filter(|leg| leg.amount > 0).and(self.record.tenant.plan().budget.as_ref());
         let budget = budget.map(Whose::Budget).into_iter();
@@ -138,24 +142,36 @@ impl<'a> Look<'a> {
         ))
     }
 
+    /// What is taken of `resource` of the record at that level.
+    #[inline]
+    pub(super) fn leg(&self, level: usize, record: &'a Record, plan: &Plan, resource: Resource) -> Leg<'a> {
+        Leg {
+            tally: record.hot.tally(resource),
+            amount: self.demand.amount(resource),
+            observed: plan.tally(resource).action == Action::Observe,
+            first: self.is_first_at(level),
+        }
+    }
+
     #[inline]
     pub(super) fn budget_leg(&self) -> Option<Leg<'a>> {
         let budget = self.record.tenant.plan().budget.as_ref()?;
         let window = self.record.tenant.window(self.asked.window?)?;
         let observed = budget.action == Action::Observe;
-        Some(Leg { tally: &window.tally, amount: self.demand.cost, observed })
+        let first = self.first == Some(Obstacle::Tenant);
+        Some(Leg { tally: &window.tally, amount: self.demand.cost, observed, first })
     }
 
     /// The rates that are charged, if any: those that only observe are charged for what they would have admitted.
     #[inline]
     pub(super) fn charged(&self) -> Option<Met<'a>> {
         let observes = self.record.core().rate_action == Action::Observe;
-        self.met().ok().filter(|met| !observes || met.look(self.demand, self.asked.now_ns).is_ok())
+        self.met().ok().filter(|met| !observes || met.look(self.demand, self.asked.now_ns, None).is_ok())
     }
 
     #[inline(always)]
     pub(super) fn bundle<'b>(&'b self, legs: &'b [Leg<'b>], rates: &'b [RateLeg<'b>]) -> Bundle<'b> {
-        let steps = leg(self.record, self.plan, self.demand, Resource::Steps);
+        let steps = self.leg(0, self.record, self.plan, Resource::Steps);
         Bundle {
             legs,
             rates,
@@ -172,6 +188,7 @@ impl<'a> Look<'a> {
     /// refused, and nothing is acted upon (T3).
     #[cold]
     pub(super) fn lost(&self, lost: Lost, found: &mut Found) -> Stop {
+        found.undone = true;
         // With the limits as they are by now.
         if let Err(stop) = (Look { plan: self.record.plan(), ..*self }).all(found) {
             return stop;
@@ -179,10 +196,12 @@ impl<'a> Look<'a> {
         let violation = match lost {
             Lost::Reaped => self.record.reaped_violation(Some(self.asked.now)),
             Lost::Leg(_, Refusal::Barred) => self.record.state_violation(),
-            Lost::Leg(number, Refusal::Short(word)) => self.lost_leg(number, word),
+            Lost::Leg(number, Refusal::Short(word) | Refusal::Queued(word)) => self.lost_leg(number, word),
             Lost::Rate(number, too_fast) => self.lost_rate(number, too_fast),
         };
-        found.stop(violation, None)
+        let stop = found.stop(violation, None);
+        found.at(Obstacle::Passing);
+        stop
     }
 
     pub(super) fn lost_leg(&self, number: usize, word: Word) -> EnforcementViolation {
@@ -249,16 +268,6 @@ pub(super) enum Whose<'a> {
 /// What of a pool is taken: as its own quantities, and its steps behind them.
 pub(super) const POOL_LEGS: [Resource; 5] =
     [Resource::Tokens, Resource::Memory, Resource::Cost, Resource::DiscoveredSteps, Resource::Steps];
-
-/// What `demand` takes of `record`'s `resource`.
-#[inline]
-pub(super) fn leg<'a>(record: &'a Record, plan: &Plan, demand: &Demand, resource: Resource) -> Leg<'a> {
-    Leg {
-        tally: record.hot.tally(resource),
-        amount: demand.amount(resource),
-        observed: plan.tally(resource).action == Action::Observe,
-    }
-}
 
 /// The order in which an execution's own quantities are taken; steps follow behind everything else.
 pub(super) const OWN_LEGS: [Resource; 4] =

@@ -1,11 +1,12 @@
 //! What goes up: into the budget of which an execution had a slice, into its tenant's totals, and the actions of limits
 //! that this exhausts.
 
-use super::{Books, Used, settle};
+use super::{Books, Used, settle, settle_window};
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, ScopeKind};
 use crate::execution::Execution;
 use crate::family::{Parent, Share};
+use crate::kernel::tally::Recorded;
 use crate::limits::Action;
 use crate::record::{Committed, Record};
 use crate::resource::{Amounts, Resource};
@@ -31,10 +32,17 @@ pub(super) fn from_above(violation: EnforcementViolation) -> EnforcementViolatio
     EnforcementViolation { scope: if own { ScopeKind::Parent } else { violation.scope }, ..violation }
 }
 
-/// Follows a change of a tally of `record` that was counted as used by its slice when it ended: what its open holds give
-/// back and spend since then is given back and spent there (T1, R1). A sum that is cut is noticed where it is committed.
+/// Follows a change of a tally of `record` that concerns others: whoever waits for it is put where the caller finds them
+/// when it holds no lock (W1). Where it was counted as used by its slice when it ended, what its open holds give back and
+/// spend since then is given back and spent there (T1, R1). A sum that is cut is noticed where it is committed.
 #[cold]
-pub(crate) fn follow(record: &Record, resource: Resource, back: u64, spent: u64) {
+pub(crate) fn follow(record: &Record, resource: Resource, back: u64, spent: u64, recorded: Recorded) {
+    if recorded.after.has_waiters() {
+        record.core().wakes.put(record.first_in_line());
+    }
+    if !recorded.late {
+        return;
+    }
     if let Some(Parent { execution, share: Share::Slice(slice), .. }) = record.parent() {
         let of = |amount| Amounts::of(|kind| if kind == resource { amount } else { 0 });
         shift(execution, slice.window, &of(back), &of(spent));
@@ -53,7 +61,7 @@ pub(crate) fn shift(execution: &Execution, window: Option<WindowKey>, back: &Amo
         }
     }
     if let Some(window) = window.and_then(|key| execution.record().tenant.window(key)) {
-        window.tally.settle(back.get(Resource::Cost), spent.get(Resource::Cost));
+        settle_window(&execution.record().tenant, window, back.get(Resource::Cost), spent.get(Resource::Cost));
     }
 }
 

@@ -87,6 +87,8 @@ pub struct EnforcementViolation {
     pub rates: Option<RatesRefused>,
     /// Behind `allowance_limit`: which; [`Enforcer::allowance_name`](crate::Enforcer::allowance_name) tells its name.
     pub allowance: Option<AllowanceKey>,
+    /// It would fit, but others wait for it in line.
+    pub queued: bool,
 }
 
 /// What is read: the seed's fields, and ours where they are there.
@@ -104,6 +106,8 @@ struct Read {
     cause: Option<Cause>,
     rates: Option<RatesRefused>,
     allowance: Option<AllowanceKey>,
+    #[serde(default)]
+    queued: bool,
 }
 
 impl From<Read> for EnforcementViolation {
@@ -119,6 +123,7 @@ impl From<Read> for EnforcementViolation {
             cause: read.cause,
             rates: read.rates,
             allowance: read.allowance,
+            queued: read.queued,
             ..seeds
         }
     }
@@ -141,6 +146,7 @@ impl EnforcementViolation {
             cause: None,
             rates: None,
             allowance: None,
+            queued: false,
         }
     }
 
@@ -235,7 +241,8 @@ impl From<EnforcementViolation> for ExecutionError {
 
 impl fmt::Display for EnforcementViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { violation_type: kind, current, limit, .. } = *self;
+        let Self { violation_type: kind, current, limit, queued, .. } = *self;
+        let what = if queued { ": others wait for it" } else { " exceeded" };
         match (kind, self.cause) {
             (ViolationType::UnknownExecution, _) => f.write_str("unknown_execution: no such registration"),
             (ViolationType::HoldExpired, _) => f.write_str("hold_expired: ended by its deadline"),
@@ -244,7 +251,7 @@ impl fmt::Display for EnforcementViolation {
             }
             (ViolationType::Halted | ViolationType::Paused | ViolationType::Closed, None) => kind.fmt(f),
             _ => {
-                write!(f, "{kind} exceeded: {}", Ratio { kind, current, limit })?;
+                write!(f, "{kind}{what}: {}", Ratio { kind, current, limit })?;
                 percent(current, limit).map_or(Ok(()), |percent| write!(f, " ({percent}%)"))
             }
         }
@@ -270,6 +277,7 @@ impl Serialize for EnforcementViolation {
             cause: Option<Cause>,
             rates: Option<RatesRefused>,
             allowance: Option<AllowanceKey>,
+            queued: bool,
         }
         let Self {
             violation_type,
@@ -284,6 +292,7 @@ impl Serialize for EnforcementViolation {
             cause,
             rates,
             allowance,
+            queued,
         } = *self;
         let message = self.message();
         Wire {
@@ -300,6 +309,7 @@ impl Serialize for EnforcementViolation {
             cause,
             rates,
             allowance,
+            queued,
         }
         .serialize(serializer)
     }

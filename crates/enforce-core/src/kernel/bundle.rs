@@ -2,7 +2,8 @@
 
 use super::activity::Activity;
 use super::gcra::{Paced, Rate, Tat, TooFast};
-use super::tally::{Refusal, Tally, Word};
+use super::tally::{Recorded, Refusal, Tally, Word};
+use crate::sync::Waker;
 
 /// One amount to be taken from one tally.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +12,8 @@ pub(crate) struct Leg<'a> {
     pub(crate) amount: u64,
     /// The limit only observes: take even what does not fit.
     pub(crate) observed: bool,
+    /// It is the first in line for this tally.
+    pub(crate) first: bool,
 }
 
 /// One amount to be admitted by one rate.
@@ -30,6 +33,16 @@ pub(crate) enum Lost {
     Rate(usize, TooFast),
     /// A reaper found the scope idle first.
     Reaped,
+}
+
+/// What was taken and had to be given back, where that concerns others.
+#[derive(Debug)]
+pub(crate) enum Undone {
+    /// The leg of that number; the last one counts behind all others. Its tally had been counted further up meanwhile, or
+    /// somebody waits for it.
+    Leg(usize, Recorded),
+    /// A rate for which somebody waits.
+    Rate(Waker),
 }
 
 /// Everything one demand takes.
@@ -54,22 +67,22 @@ pub(crate) struct Bundle<'a> {
 impl Leg<'_> {
     #[inline]
     fn take(&self) -> Result<Word, Refusal> {
-        if self.observed { self.tally.take_observed(self.amount) } else { self.tally.take(self.amount) }
+        match (self.observed, self.first) {
+            (true, _) => self.tally.take_observed(self.amount),
+            (false, true) => self.tally.take_first(self.amount),
+            (false, false) => self.tally.take(self.amount),
+        }
     }
 }
 
 impl Bundle<'_> {
     /// Takes everything, and returns the word of `last` right behind its take; or nothing, and says what stood in the
     /// way. What was taken of each rate is left in the place of its number, of which there have to be as many.
+    ///
+    /// `undone` is told what was given back that others have to know of: who gave it back carries up what had been counted
+    /// further up meanwhile (C1), and wakes who waits for it (W1).
     #[inline(always)]
-    pub(crate) fn take(&self, paced: &mut [Option<Paced>]) -> Result<Option<Word>, Lost> {
-        self.take_or(paced, |_| ())
-    }
-
-    /// [`Bundle::take`] that says of which legs something was given back that had been counted further up meanwhile:
-    /// whoever gave it back carries that up (C1).
-    #[inline(always)]
-    pub(crate) fn take_or(&self, paced: &mut [Option<Paced>], undone: impl Fn(usize)) -> Result<Option<Word>, Lost> {
+    pub(crate) fn take(&self, paced: &mut [Option<Paced>], undone: impl Fn(Undone)) -> Result<Option<Word>, Lost> {
         if self.rates.len() > paced.len() {
             // What could not be undone is not taken.
             return Err(Lost::Rate(paced.len(), TooFast::Never));
@@ -100,10 +113,7 @@ impl Bundle<'_> {
             && !activity.touch(self.now_ns)
         {
             if let Some(last) = &self.last {
-                let recorded = last.tally.settle(last.amount, 0);
-                if recorded.late {
-                    undone(self.legs.len());
-                }
+                give_back(self.legs.len(), last, &undone);
             }
             self.undo(self.legs.len(), paced, undone);
             return Err(Lost::Reaped);
@@ -112,16 +122,21 @@ impl Bundle<'_> {
     }
 
     #[cold]
-    fn undo(&self, legs: usize, paced: &[Option<Paced>], undone: impl Fn(usize)) {
+    fn undo(&self, legs: usize, paced: &[Option<Paced>], undone: impl Fn(Undone)) {
         for (leg, taken) in self.rates.iter().zip(paced).rev() {
-            if let Some(taken) = taken {
-                leg.tat.undo(*taken);
+            if let Some(waiter) = taken.and_then(|taken| leg.tat.undo(taken)) {
+                undone(Undone::Rate(waiter));
             }
         }
         for (number, leg) in self.legs.iter().enumerate().take(legs).rev() {
-            if leg.tally.settle(leg.amount, 0).late {
-                undone(number);
-            }
+            give_back(number, leg, &undone);
         }
+    }
+}
+
+fn give_back(number: usize, leg: &Leg<'_>, undone: &impl Fn(Undone)) {
+    let recorded = leg.tally.settle(leg.amount, 0);
+    if recorded.concerns_others() {
+        undone(Undone::Leg(number, recorded));
     }
 }

@@ -1,7 +1,8 @@
 //! The rate cell: a generic cell rate algorithm that is exact to the unit.
 
 use super::cell::Cell;
-use crate::sync::Mutex;
+use super::queue::Queue;
+use crate::sync::Waker;
 
 /// A rate: `burst` units at once, one more every `interval / scale` nanoseconds.
 ///
@@ -96,7 +97,8 @@ pub(crate) struct Tat {
     tat: Cell,
     latest: Cell,
     refunded: Cell,
-    undo: Mutex<()>,
+    /// Those who wait for it. Its lock is also that of those who give back.
+    pub(crate) line: Queue,
 }
 
 impl Tat {
@@ -104,7 +106,7 @@ impl Tat {
     /// had passed by then (G2).
     pub(crate) fn new(rate: &Rate, from_ns: u64) -> Self {
         let tat = Cell::new(rate.units(from_ns));
-        Self { tat, latest: Cell::new(0), refunded: Cell::new(0), undo: Mutex::new(()) }
+        Self { tat, latest: Cell::new(0), refunded: Cell::new(0), line: Queue::new() }
     }
 
     /// Whether all that was ever taken has drained by `now_ns`, so that a fresh cell decides the same.
@@ -149,38 +151,42 @@ impl Tat {
         }
     }
 
-    /// Undoes a take. Cold.
-    pub(crate) fn undo(&self, paced: Paced) {
-        self.give_back(paced, paced.cost);
+    /// Undoes a take; whom to wake. Cold.
+    #[must_use = "whoever is first in line has to be woken"]
+    pub(crate) fn undo(&self, paced: Paced) -> Option<Waker> {
+        self.give_back(paced, paced.cost)
     }
 
-    /// Gives `amount` units of a take back, which is done once. Who gives back what has not drained yet waits for others
-    /// who do.
-    pub(crate) fn refund(&self, rate: &Rate, paced: Paced, amount: u64) {
-        self.give_back(paced, amount.saturating_mul(rate.interval));
+    /// Gives `amount` units of a take back, which is done once; whom to wake. Who gives back what has not drained yet
+    /// waits for others who do.
+    #[must_use = "whoever is first in line has to be woken"]
+    pub(crate) fn refund(&self, rate: &Rate, paced: Paced, amount: u64) -> Option<Waker> {
+        self.give_back(paced, amount.saturating_mul(rate.interval))
     }
 
-    fn give_back(&self, paced: Paced, cost: u64) {
+    fn give_back(&self, paced: Paced, cost: u64) -> Option<Waker> {
         if cost == 0 {
-            return;
+            return None;
         }
         let at_least = paced.at.saturating_add(paced.cost);
         let mark = || paced.mark.saturating_sub(self.refunded.load()).max(at_least);
         // The usual case of a long call, without the lock: all has drained. Both loads are of words that only grow, so a
         // later look would find no more to give back.
         if mark() <= self.latest.load() {
-            return;
+            return None;
         }
-        let _turn = self.undo.lock();
-        // Too low if another was between its exchange and its sum when we took, or gave back of a take behind ours;
-        // `at + cost` is what keeps that from leaving more than time has passed.
-        let mark = mark();
-        let back = self.tat.apply(|tat| {
-            // Read again for every word that is tried: a take that is in the word has published its time before.
-            let back = cost.min(mark.saturating_sub(self.latest.load())).min(tat);
-            if tat == u64::MAX { (tat, 0) } else { (tat - back, back) }
-        });
-        // After the exchange: a taker that reads the sum before its own take counts too much rather than too little.
-        self.refunded.apply(|sum| (sum.saturating_add(back), ()));
+        self.line.freeing(|| {
+            // Too low if another was between its exchange and its sum when we took, or gave back of a take behind ours;
+            // `at + cost` is what keeps that from leaving more than time has passed.
+            let mark = mark();
+            let back = self.tat.apply(|tat| {
+                // Read again for every word that is tried: a take that is in the word has published its time before.
+                let back = cost.min(mark.saturating_sub(self.latest.load())).min(tat);
+                if tat == u64::MAX { (tat, 0) } else { (tat - back, back) }
+            });
+            // After the exchange: a taker that reads the sum before its own take counts too much rather than too little.
+            self.refunded.apply(|sum| (sum.saturating_add(back), ()));
+            back > 0
+        })
     }
 }

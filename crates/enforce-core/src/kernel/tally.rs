@@ -14,7 +14,7 @@ pub(crate) const PAUSED: u64 = 1 << 1;
 pub(crate) const CLOSED: u64 = 1 << 2;
 /// Nothing is admitted: the entry has left its table, look it up again.
 pub(crate) const RETIRED: u64 = 1 << 3;
-/// Somebody waits: who does not wait is refused. Reserved; nothing sets it yet.
+/// Somebody waits in line: who does not wait takes nothing, and who frees room wakes the first.
 pub(crate) const WAITERS: u64 = 1 << 4;
 /// What has been used is counted further up: who changes it from here on carries the change up. Bars nothing.
 pub(crate) const COUNTED: u64 = 1 << 5;
@@ -25,7 +25,10 @@ pub(crate) const METERED: u64 = 1 << 6;
 
 const FLAG_BITS: u32 = 7;
 const FLAGS: u64 = (1 << FLAG_BITS) - 1;
-const BARRED: u64 = HALTED | PAUSED | CLOSED | RETIRED | WAITERS;
+/// Bars everyone.
+const STOPPED: u64 = HALTED | PAUSED | CLOSED | RETIRED;
+/// Bars those who do not wait.
+const BARRED: u64 = STOPPED | WAITERS;
 
 /// What a tally's word says.
 ///
@@ -48,6 +51,8 @@ pub(crate) enum Refusal {
     Barred,
     /// Less than what was asked remains; the word that was seen.
     Short(Word),
+    /// It would fit, but others wait for it in line; the word that was seen.
+    Queued(Word),
 }
 
 impl Word {
@@ -85,21 +90,44 @@ impl Word {
         (limit.min(MAX_AMOUNT) as i64).saturating_sub(self.remaining()) > MAX
     }
 
+    /// Whether somebody waits in line.
+    #[inline]
+    pub(crate) fn has_waiters(self) -> bool {
+        self.0 & WAITERS != 0
+    }
+
     /// Whether `amount` may be taken. An amount of 0 is refused by debt alone.
     #[inline]
     pub(crate) fn fits(self, amount: u64) -> Result<(), Refusal> {
         if self.0 & BARRED != 0 {
-            return Err(Refusal::Barred);
+            return self.fits_barred(amount);
         }
+        self.holds(amount)
+    }
+
+    #[cold]
+    fn fits_barred(self, amount: u64) -> Result<(), Refusal> {
+        self.fits_first(amount)?;
+        // Who asks nothing overtakes nobody (F1).
+        if self.has_waiters() && amount > 0 { Err(Refusal::Queued(self)) } else { Ok(()) }
+    }
+
+    /// Whether `amount` may be taken by the first in line.
+    pub(crate) fn fits_first(self, amount: u64) -> Result<(), Refusal> {
+        if self.0 & STOPPED != 0 { Err(Refusal::Barred) } else { self.holds(amount) }
+    }
+
+    #[inline]
+    fn holds(self, amount: u64) -> Result<(), Refusal> {
         let remaining = self.remaining();
         if remaining < 0 || amount > remaining as u64 { Err(Refusal::Short(self)) } else { Ok(()) }
     }
 
+    /// The word without `amount`, which fits.
     #[inline]
-    fn take(self, amount: u64) -> Result<Self, Refusal> {
-        self.fits(amount)?;
+    fn less(self, amount: u64) -> Self {
         // `amount ≤ remaining`, so neither the subtraction nor the shift loses anything.
-        Ok(Self(self.0.wrapping_sub(amount << FLAG_BITS)))
+        Self(self.0.wrapping_sub(amount << FLAG_BITS))
     }
 
     /// The word after `back` came back and `spent` was spent, whatever flag is set; and whether the sum was cut at the
@@ -127,6 +155,13 @@ impl Word {
     }
 }
 
+/// The word to be written, and the same to be told.
+#[inline]
+fn taken(word: Word, amount: u64) -> (u64, Word) {
+    let next = word.less(amount);
+    (next.0, next)
+}
+
 /// What recording an amount did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Recorded {
@@ -136,6 +171,15 @@ pub(crate) struct Recorded {
     pub(crate) cut: bool,
     /// The word after it.
     pub(crate) after: Word,
+}
+
+impl Recorded {
+    /// Whether the tally had been counted further up before, or somebody waits for it.
+    #[inline]
+    pub(crate) fn concerns_others(&self) -> bool {
+        // One test of the word: a change touches no flag, so the word after it bears those that it met.
+        self.after.0 & (COUNTED | WAITERS) != 0
+    }
 }
 
 /// A counter that never passes its limit through [`Tally::take`], in any interleaving (T1).
@@ -164,8 +208,14 @@ impl Tally {
     #[inline]
     pub(crate) fn take(&self, amount: u64) -> Result<Word, Refusal> {
         // Decision and change are one exchange on one word: no two takes can both use the last of it (T1), and none
-        // passes a flag that was set before (E1).
-        self.0.update(|word| Word(word).take(amount).map(|next| (next.0, next)))
+        // passes a flag that was set before (E1), nor those who wait (F1).
+        self.0.update(|word| Word(word).fits(amount).map(|()| taken(Word(word), amount)))
+    }
+
+    /// [`Tally::take`] for the first in line, which the mark of its own line does not bar.
+    pub(crate) fn take_first(&self, amount: u64) -> Result<Word, Refusal> {
+        // As in `take` (T1, E1).
+        self.0.update(|word| Word(word).fits_first(amount).map(|()| taken(Word(word), amount)))
     }
 
     /// Gives back what was taken. Not barred by any flag.
@@ -180,7 +230,8 @@ impl Tally {
         // As in `take`: flag and amount are one exchange, so a halt is not passed here either (E1).
         self.0.update(|word| {
             let word = Word(word);
-            if word.0 & BARRED != 0 {
+            // What never runs out, nobody waits for.
+            if word.0 & STOPPED != 0 {
                 return Err(Refusal::Barred);
             }
             match word.settle(0, amount) {
@@ -193,8 +244,8 @@ impl Tally {
     /// Gives `reserved` back and records `actual`, in one exchange. Not barred by any flag.
     #[inline]
     pub(crate) fn settle(&self, reserved: u64, actual: u64) -> Recorded {
-        // One exchange, so nobody sees the room given back without the spending (T1), and COUNTED is seen by exactly
-        // those whose change its setter has not (C1).
+        // One exchange, so nobody sees the room given back without the spending (T1), COUNTED is seen by exactly those
+        // whose change its setter has not (C1), and who frees room for somebody in line sees that there is one (W1).
         self.0.apply(|word| {
             let (next, cut) = Word(word).settle(reserved, actual);
             (next.0, Recorded { late: word & COUNTED != 0, cut, after: next })

@@ -81,6 +81,11 @@ impl Windows {
         self.list.get(number)
     }
 
+    /// The window of the latest period.
+    pub(crate) fn latest(&self) -> Option<&Window> {
+        self.get(self.current())
+    }
+
     fn current(&self) -> u32 {
         // Acquire (in `load`): the window was complete before its number was published; partner: `enter`.
         self.current.load() as u32

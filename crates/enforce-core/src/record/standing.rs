@@ -1,5 +1,7 @@
 //! Where an execution stands: live, paused, halted, ended, and every change from one to the other.
 
+use std::time::Duration;
+
 use super::{Committed, Record};
 use crate::books::{self, Exhausted};
 use crate::clock::Timestamp;
@@ -8,10 +10,11 @@ use crate::extra::{Extra, Pause};
 use crate::family::{Parent, Share};
 use crate::kernel::state::{Change, State};
 use crate::kernel::tally::{CLOSED, COUNTED, HALTED, METERED, PAUSED};
-use crate::limits::ConfigError;
-use crate::plan::Plan;
+use crate::limits::{Action, ConfigError};
+use crate::plan::{Plan, TimeLimit};
 use crate::resource::{Amounts, Resource};
 use crate::snapshot::Status;
+use crate::sync::Waker;
 
 impl Record {
     pub(crate) fn state(&self) -> State {
@@ -22,7 +25,9 @@ impl Record {
     pub(crate) fn halt(&self, cause: Cause, now: Option<Timestamp>) -> Change {
         // Before any lock: a clock is somebody else's code.
         let now = self.idle_above().map(|_| now.unwrap_or_else(|| self.core().clock.now()));
-        self.halt_here(cause, now)
+        let change = self.halt_here(cause, now);
+        self.core().wakes.flush();
+        change
     }
 
     /// Halts it; `now` where the end of its life is its parent's activity.
@@ -32,7 +37,22 @@ impl Record {
             self.touch_above(now);
             self.each_child(|child| drop_change(child.halt_here(above, None)));
         };
-        self.lifecycle.halt(cause.code(), self.tallies(), Some(self.slots()), below)
+        let change = self.lifecycle.halt(cause.code(), self.tallies(), Some(self.slots()), below);
+        self.call_waiters();
+        change
+    }
+
+    /// Has those who wait look again: its state or its limits are others now. The caller may hold a lock; who holds none
+    /// wakes them.
+    fn call_waiters(&self) {
+        if let Some(extra) = self.extra() {
+            self.core().wakes.put(extra.waiters.everyone());
+        }
+    }
+
+    /// Whom to wake because there may be room in its tallies.
+    pub(crate) fn first_in_line(&self) -> Option<Waker> {
+        self.extra()?.line.first()
     }
 
     /// Its parent, if that may be found idle.
@@ -75,6 +95,7 @@ impl Record {
 
     fn resume_above(&self, now: Timestamp) {
         drop_change(self.lifecycle.resume_above(self.tallies(), |state| self.resumed(state, false, now)));
+        self.call_waiters();
     }
 
     /// What a pause's end puts right before anything is admitted again, here and below.
@@ -110,7 +131,10 @@ impl Record {
             Ok(())
         };
         let below = |state| self.resumed(state, true, now);
-        self.lifecycle.resume(number, self.tallies(), approve, below)
+        let change = self.lifecycle.resume(number, self.tallies(), approve, below);
+        self.call_waiters();
+        self.core().wakes.flush();
+        change
     }
 
     /// Halts it instead of ending the pause of that number.
@@ -122,7 +146,10 @@ impl Record {
             self.touch_above(now);
             self.each_child(|child| drop_change(child.halt_here(above, None)));
         };
-        self.lifecycle.reject(number, self.tallies(), Some(self.slots()), below)
+        let change = self.lifecycle.reject(number, self.tallies(), Some(self.slots()), below);
+        self.call_waiters();
+        self.core().wakes.flush();
+        change
     }
 
     /// The pause that awaits an approval.
@@ -149,6 +176,7 @@ impl Record {
             self.relimit(plan);
             Ok(())
         })?;
+        self.core().wakes.flush();
         // Outside that lock, which steps may take while they hold this one; of two changes the later is seen in any case.
         self.repetition.resize(|| self.plan().repetition.map(|repetition| repetition.longest));
         Ok(())
@@ -166,6 +194,7 @@ impl Record {
             ended = Some(self.close());
         };
         drop_change(self.lifecycle.finish(self.tallies(), Some(self.slots()), below));
+        self.call_waiters();
         ended
     }
 
@@ -189,6 +218,17 @@ impl Record {
     pub(crate) fn active_ns(&self, now: Timestamp) -> u64 {
         let paused = self.extra().map_or(0, Extra::paused_ns);
         now.nanos_since(self.started).saturating_sub(paused)
+    }
+
+    /// When its time is over, unless it is paused until then.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        let plan = self.plan();
+        let ends = |limit: &Option<TimeLimit>, paused_ns: u64| {
+            let limit = limit.as_ref().filter(|limit| limit.action != Action::Observe)?;
+            Some(self.started.saturating_add(Duration::from_nanos(limit.block_ns.saturating_add(paused_ns))))
+        };
+        let paused_ns = self.extra().map_or(0, Extra::paused_ns);
+        ends(&plan.wall, 0).into_iter().chain(ends(&plan.active, paused_ns)).min()
     }
 
     /// Why nothing is admitted, if a flag of `flags` says so.
@@ -235,6 +275,7 @@ impl Drop for Record {
         {
             books::shift(execution, slice.window, &slice.amounts, &held);
             books::commit(execution, slice.window, &committed.into(), None, &mut Vec::new());
+            self.core().wakes.flush();
         }
         self.core().detach(&self.tenant);
     }

@@ -94,7 +94,7 @@ fn every_refusal_and_warning_comes_back_as_it_was_written() {
         json!({
             "violation_type": "token_limit", "current": 11, "limit": 10, "message": "token_limit exceeded: 11 / 10 (110%)",
             "scope": "execution", "asked": 0, "used": 11, "remaining": 0, "overdraft": 0, "retry": "never", "cause": null, "rates": null,
-            "allowance": null,
+            "allowance": null, "queued": false,
         })
     );
     let halted = run.reserve(Demand::none()).unwrap_err();

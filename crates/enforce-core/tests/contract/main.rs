@@ -33,3 +33,5 @@ mod tables;
 mod threads;
 #[cfg(test)]
 mod trees;
+#[cfg(test)]
+mod waiting;

@@ -1,0 +1,171 @@
+//! Who waits for room, in which order, and who is told.
+
+use std::collections::BTreeMap;
+
+use super::cell::Cell;
+use crate::sync::{Mutex, Waker};
+
+/// A place in a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(u64);
+
+#[derive(Debug, Default)]
+struct Line {
+    /// Whom to wake, in the order in which they came; `None` while they are awake.
+    waiters: BTreeMap<Ticket, Option<Waker>>,
+    tickets: u64,
+}
+
+/// What came of a look by who stands in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn<T> {
+    /// It is not the first, and has not looked.
+    Behind,
+    /// It has looked.
+    Looked(T),
+}
+
+/// What a look for room has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found<T> {
+    /// It goes on waiting in this line.
+    Nothing(T),
+    /// It does not.
+    Something(T),
+}
+
+/// The line of those who wait for one scope.
+///
+/// **Room is not handed over: the first in line is woken and takes it.** It may pass the mark that its line has set on the
+/// words of the scope, and nobody else may, so what is freed stays there for it.
+///
+/// **Invariants.**
+/// - Nobody is woken under the lock, and no user's code runs under it: callers get the wakers and call them.
+/// - **No lost wake-up (W1):** who joins sets its marks under the lock and looks at the words only then. So who frees
+///   room before a mark is seen by that look, and who frees it after the mark meets it in the very exchange that frees,
+///   and wakes the first. The marks leave only with the last who waits, under the lock.
+/// - Who leaves first wakes whoever is first then (W1): a waiter that is dropped takes no wake-up with it, and one that
+///   was served passes on what it left.
+/// - **In order (F1):** only the first in line looks for room, and it stays first until it leaves.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    line: Mutex<Line>,
+    /// How many wait. Changes under the lock.
+    waiting: Cell,
+}
+
+impl Queue {
+    pub(crate) fn new() -> Self {
+        Self { line: Mutex::new(Line::default()), waiting: Cell::new(0) }
+    }
+
+    /// Stands behind everyone who waits; `mark` makes it known.
+    pub(crate) fn join(&self, waker: Waker, mark: impl FnOnce()) -> Ticket {
+        let mut line = self.line.lock();
+        let ticket = Ticket(line.tickets);
+        line.tickets = line.tickets.saturating_add(1);
+        line.waiters.insert(ticket, Some(waker));
+        // AcqRel (in `apply`), before the look for room: who asks later sees that somebody waits (F1); partner:
+        // `is_empty`. Who frees room behind a lock sees it there (W1).
+        self.waiting.apply(|waiting| (waiting.saturating_add(1), ()));
+        mark();
+        ticket
+    }
+
+    /// Says whom to wake from now on; whether it is the first in line.
+    pub(crate) fn stand(&self, ticket: Ticket, waker: Waker) -> bool {
+        let mut line = self.line.lock();
+        let before = line.waiters.get_mut(&ticket).map(|place| place.replace(waker));
+        let first = line.waiters.first_key_value().is_some_and(|(first, _)| *first == ticket);
+        drop(line);
+        // A user's code, so behind the lock.
+        drop(before);
+        first
+    }
+
+    /// One turn of who stands in line: the first looks for room, and nobody else does. `mark` bars the words that it waits
+    /// for, and says whether one of them was not yet.
+    pub(crate) fn turn<T>(
+        &self,
+        ticket: Ticket,
+        waker: Waker,
+        mark: impl Fn() -> bool,
+        mut look: impl FnMut() -> Found<T>,
+    ) -> Turn<T> {
+        // The waker first: who frees room behind the look calls it (W1).
+        if !self.stand(ticket, waker) {
+            return Turn::Behind;
+        }
+        mark();
+        loop {
+            match look() {
+                Found::Something(found) => return Turn::Looked(found),
+                // It sleeps only on words that bore the mark when it looked (W1).
+                Found::Nothing(found) if !mark() => return Turn::Looked(found),
+                Found::Nothing(_) => {}
+            }
+        }
+    }
+
+    /// Leaves; whom to wake now. `unmark` takes the marks away if nobody is left.
+    #[must_use = "whoever is first now has to be woken"]
+    pub(crate) fn leave(&self, ticket: Ticket, unmark: impl FnOnce()) -> Option<Waker> {
+        let mut line = self.line.lock();
+        let left = line.waiters.remove(&ticket);
+        if left.is_some() {
+            self.waiting.apply(|waiting| (waiting.saturating_sub(1), ()));
+        }
+        let next = match line.waiters.first_entry() {
+            Some(mut first) if *first.key() > ticket => first.get_mut().take(),
+            Some(_) => None,
+            None => {
+                unmark();
+                None
+            }
+        };
+        drop(line);
+        drop(left);
+        next
+    }
+
+    /// Takes marks away that were left behind: on words that were not yet, or no longer, those of the scope.
+    pub(crate) fn unmark_if_empty(&self, unmark: impl FnOnce()) {
+        let line = self.line.lock();
+        if line.waiters.is_empty() {
+            unmark();
+        }
+    }
+
+    /// Whom to wake because there may be room.
+    #[must_use = "whoever is first has to be woken"]
+    pub(crate) fn first(&self) -> Option<Waker> {
+        self.line.lock().waiters.first_entry().and_then(|mut first| first.get_mut().take())
+    }
+
+    /// Whom to wake because everything may be different.
+    #[must_use = "they have to be woken"]
+    pub(crate) fn everyone(&self) -> Vec<Waker> {
+        self.line.lock().waiters.values_mut().filter_map(Option::take).collect()
+    }
+
+    /// Runs `free`, which frees room that bears no mark; whom to wake if it says that it did.
+    #[must_use = "whoever is first has to be woken"]
+    pub(crate) fn freeing(&self, free: impl FnOnce() -> bool) -> Option<Waker> {
+        // Under the lock: who joined before is seen here, and who joins later sees what was freed (W1).
+        let mut line = self.line.lock();
+        if free() { line.waiters.first_entry().and_then(|mut first| first.get_mut().take()) } else { None }
+    }
+
+    /// Whether nobody waits.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        // Acquire (in `load`): who was told that somebody waits sees it; partner: `join` (F1). A look decides nothing
+        // about room.
+        self.waiting.load() == 0
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> u64 {
+        self.waiting.load()
+    }
+}

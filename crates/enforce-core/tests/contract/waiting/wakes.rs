@@ -1,0 +1,255 @@
+//! W1: whatever makes room, or makes waiting pointless, wakes whom it concerns.
+
+use enforce_core::{
+    Actual, Approval, Cause, Demand, OnDrop, RateLimit, RateOn, RatePeriod, RateUnit, TenantPolicy, ViolationType,
+};
+
+use super::{Waiter, of, tokens};
+use crate::common::{SECOND, builder, disabled, kind, nano, noon, pass, register, run_on};
+
+#[test]
+fn w1_a_settle_below_what_was_held_wakes() {
+    let time = noon();
+    let run = run_on(&time, tokens(10), disabled());
+    let held = run.reserve(of(10)).unwrap();
+    let mut waiter = Waiter::begin(&run, &time, of(3));
+    held.settle(Actual::tokens(7, 0));
+    drop(waiter.admitted());
+}
+
+#[test]
+fn w1_a_settle_that_leaves_no_room_for_good_tells_so() {
+    let time = noon();
+    let run = run_on(&time, tokens(10), disabled());
+    let (one, other) = (run.reserve(of(5)).unwrap(), run.reserve(of(5)).unwrap());
+    let mut waiter = Waiter::begin(&run, &time, of(3));
+    one.settle(Actual::tokens(5, 0));
+    assert!(waiter.poll().is_none());
+    other.settle(Actual::tokens(8, 0)); // an overrun: nothing is left, and nothing comes back
+    assert_eq!(waiter.rung(), 1);
+    assert_eq!(waiter.poll().and_then(kind), Some(ViolationType::TokenLimit));
+}
+
+#[test]
+fn w1_a_dropped_hold_wakes_by_what_its_policy_gives_back() {
+    let time = noon();
+    let run = run_on(&time, tokens(10), disabled());
+    let mut held = run.reserve(Demand::none().tokens(4, 6)).unwrap();
+    held.on_drop(OnDrop::ChargeInput);
+    let mut waiter = Waiter::begin(&run, &time, of(6));
+    drop(held);
+    drop(waiter.admitted());
+}
+
+#[test]
+fn w1_a_raised_limit_wakes() {
+    let time = noon();
+    let run = run_on(&time, tokens(10), disabled());
+    let held = run.reserve(of(10)).unwrap();
+    let mut waiter = Waiter::begin(&run, &time, of(3));
+    run.set_limits(tokens(13)).unwrap();
+    drop(waiter.admitted());
+    drop(held);
+}
+
+#[test]
+fn w1_a_lowered_limit_tells_who_never_fits() {
+    let time = noon();
+    let run = run_on(&time, tokens(10), disabled());
+    let held = run.reserve(of(10)).unwrap();
+    let mut waiter = Waiter::begin(&run, &time, of(3));
+    run.set_limits(tokens(2)).unwrap();
+    assert!(waiter.rung() > 0);
+    assert_eq!(waiter.poll().and_then(kind), Some(ViolationType::TokenLimit));
+    drop(held);
+}
+
+#[test]
+fn w1_a_parents_raised_limit_wakes_its_children() {
+    let time = noon();
+    let run = run_on(&time, tokens(10), disabled());
+    let child = run.child("child").register().unwrap();
+    let held = run.reserve(of(10)).unwrap();
+    let mut waiter = Waiter::begin(&child, &time, of(3));
+    run.set_limits(tokens(13)).unwrap();
+    drop(waiter.admitted());
+    drop(held);
+}
+
+#[test]
+fn w1_a_slice_that_comes_back_wakes() {
+    let time = noon();
+    let run = run_on(&time, tokens(10), disabled());
+    let child = run.child("child").slice(of(8)).register().unwrap();
+    let mut waiter = Waiter::begin(&run, &time, of(6));
+    child.charge(Actual::tokens(4, 0));
+    child.finish();
+    drop(waiter.admitted());
+}
+
+#[test]
+fn w1_what_a_late_settle_gives_back_of_a_slice_wakes() {
+    let time = noon();
+    let run = run_on(&time, tokens(10), disabled());
+    let child = run.child("child").slice(of(8)).register().unwrap();
+    let held = child.reserve(of(8)).unwrap();
+    child.finish();
+    let mut waiter = Waiter::begin(&run, &time, of(6));
+    held.settle(Actual::tokens(4, 0));
+    drop(waiter.admitted());
+}
+
+#[test]
+fn w1_a_raised_budget_of_a_tenant_wakes() {
+    let time = noon();
+    let budget = |amount| TenantPolicy { budget_usd: Some(nano(amount)), ..Default::default() };
+    let enforcer = builder(&time).tenant(budget(10)).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let held = run.reserve(Demand::none().cost(nano(10))).unwrap();
+    let mut waiter = Waiter::begin(&run, &time, Demand::none().cost(nano(3)));
+    enforcer.set_tenant("tenant", budget(13)).unwrap();
+    drop(waiter.admitted());
+    drop(held);
+}
+
+#[test]
+fn w1_what_comes_back_to_a_tenants_budget_wakes_another_execution() {
+    let time = noon();
+    let tenant = TenantPolicy { budget_usd: Some(nano(10)), ..Default::default() };
+    let enforcer = builder(&time).tenant(tenant).build().unwrap();
+    let (one, other) = (register(&enforcer, "one", "tenant"), register(&enforcer, "other", "tenant"));
+    let held = one.reserve(Demand::none().cost(nano(10))).unwrap();
+    let mut waiter = Waiter::begin(&other, &time, Demand::none().cost(nano(3)));
+    one.finish();
+    assert_eq!(waiter.rung(), 0, "the hold is still open");
+    held.settle(Actual::none().cost(nano(7)));
+    drop(waiter.admitted());
+}
+
+#[test]
+fn w1_what_comes_back_to_a_rate_wakes() {
+    let time = noon();
+    let (on, unit, per) = (RateOn::Provider, RateUnit::TotalTokens, RatePeriod::Minute);
+    let limit = RateLimit { on, name: None, unit, limit: 60, per, burst: None };
+    let enforcer = builder(&time).rate(limit).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let provider = enforcer.provider("provider").unwrap();
+    let held = run.reserve(of(60).provider(provider)).unwrap();
+    let mut waiter = Waiter::begin(&run, &time, of(30).provider(provider));
+    held.settle(Actual::tokens(30, 0));
+    drop(waiter.admitted());
+}
+
+#[test]
+fn w1_a_rate_that_refills_is_known_beforehand() {
+    let time = noon();
+    let (on, unit, per) = (RateOn::Model, RateUnit::InputTokens, RatePeriod::Minute);
+    let limit = RateLimit { on, name: None, unit, limit: 60, per, burst: None };
+    let enforcer = builder(&time).rate(limit).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let demand = of(60).model(enforcer.model("model").unwrap());
+    let _taken = run.reserve(demand).unwrap();
+    let mut waiter = Waiter::begin(&run, &time, demand);
+    let minute = time.now().saturating_add(std::time::Duration::from_secs(60));
+    assert_eq!(waiter.waiting.wake_at(), Some(minute));
+    pass(&time, 60 * SECOND - 1);
+    assert!(waiter.poll().is_none());
+    pass(&time, 1);
+    assert!(waiter.poll().is_some_and(|ended| ended.is_ok()));
+}
+
+#[test]
+fn w1_an_approval_wakes() {
+    let time = noon();
+    let run = run_on(&time, tokens(10), disabled());
+    run.pause("look at it");
+    let mut waiter = Waiter::begin(&run, &time, of(3));
+    let ticket = run.pause_ticket().unwrap();
+    run.approve(&ticket, Approval::new("ada", "fine")).unwrap();
+    drop(waiter.admitted());
+}
+
+#[test]
+fn w1_a_parents_approval_wakes_its_children() {
+    let time = noon();
+    let run = run_on(&time, tokens(10), disabled());
+    let child = run.child("child").register().unwrap();
+    run.pause("look at it");
+    let mut waiter = Waiter::begin(&child, &time, of(3));
+    let ticket = run.pause_ticket().unwrap();
+    run.approve(&ticket, Approval::new("ada", "fine")).unwrap();
+    drop(waiter.admitted());
+}
+
+#[test]
+fn w1_a_halt_wakes_everyone_who_waits_wherever_they_do() {
+    let time = noon();
+    let tenant = TenantPolicy { budget_usd: Some(nano(10)), ..Default::default() };
+    let enforcer = builder(&time).tenant(tenant).limits(tokens(10)).build().unwrap();
+    let (run, other) = (register(&enforcer, "exec", "tenant"), register(&enforcer, "other", "tenant"));
+    let child = run.child("child").register().unwrap();
+    let (tokens, money) = (run.reserve(of(10)).unwrap(), other.reserve(Demand::none().cost(nano(10))).unwrap());
+    let mut stranger = Waiter::begin(&other, &time, Demand::none().cost(nano(1)));
+    let mut waiters = [
+        Waiter::begin(&run, &time, of(1)),
+        Waiter::begin(&run, &time, of(2)),
+        Waiter::begin(&child, &time, of(2)),
+        Waiter::begin(&run, &time, Demand::none().cost(nano(1))),
+    ];
+    run.halt(Cause::own(ViolationType::Requested));
+    for waiter in &mut waiters {
+        assert!(waiter.rung() >= 1);
+        assert_eq!(waiter.poll().and_then(kind), Some(ViolationType::Halted));
+    }
+    assert_eq!((run.waiting_count(), enforcer.waiting_count()), (0, 1));
+    drop((tokens, money));
+    drop(stranger.admitted());
+}
+
+#[test]
+fn w1_an_end_and_a_rejection_wake() {
+    let time = noon();
+    let run = run_on(&time, tokens(10), disabled());
+    let _held = run.reserve_owned(of(10)).unwrap();
+    let mut waiter = Waiter::begin(&run, &time, of(1));
+    run.finish();
+    assert!(waiter.rung() >= 1);
+    assert_eq!(waiter.poll().and_then(kind), Some(ViolationType::Closed));
+
+    let run = run_on(&time, tokens(10), disabled());
+    run.pause("look at it");
+    let mut waiter = Waiter::begin(&run, &time, of(1));
+    run.reject(&run.pause_ticket().unwrap()).unwrap();
+    assert!(waiter.rung() >= 1);
+    assert_eq!(waiter.poll().and_then(kind), Some(ViolationType::Halted));
+}
+
+#[test]
+fn w1_a_waiter_that_is_dropped_takes_neither_room_nor_wake_up_with_it() {
+    let time = noon();
+    let run = run_on(&time, tokens(10), disabled());
+    let held = run.reserve(of(10)).unwrap();
+    let first = Waiter::begin(&run, &time, of(10));
+    let mut second = Waiter::begin(&run, &time, of(10));
+    drop(held);
+    assert_eq!((first.rung(), second.rung()), (1, 0));
+    drop(first); // woken, and gone before it looked
+    drop(second.admitted());
+    assert_eq!(run.waiting_count(), 0);
+}
+
+#[test]
+fn w1_a_waiter_that_is_dropped_in_the_middle_changes_nothing_for_the_others() {
+    let time = noon();
+    let run = run_on(&time, tokens(10), disabled());
+    let held = run.reserve(of(10)).unwrap();
+    let mut first = Waiter::begin(&run, &time, of(5));
+    let middle = Waiter::begin(&run, &time, of(5));
+    let mut last = Waiter::begin(&run, &time, of(5));
+    drop(middle);
+    assert_eq!((first.rung(), last.rung()), (0, 0));
+    drop(held);
+    let one = first.admitted();
+    let other = last.admitted();
+    drop((one, other));
+}
