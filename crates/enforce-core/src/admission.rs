@@ -166,6 +166,19 @@ impl Found {
         self.blocked.as_ref().map_or_else(|| record.state_violation(), |blocked| blocked.violation)
     }
 
+    /// Whether there is nothing to be told and nothing to be remembered of rates.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        self.noticed.warning.is_none() && self.noticed.observed.is_none() && self.paces.is_none()
+    }
+
+    /// What is granted, with all that was found.
+    #[inline(never)]
+    fn receipt(&self, demand: &Demand, granted: Granted) -> Receipt {
+        let Granted { window, bare } = granted;
+        Receipt::new(Kept::of(demand, window, bare, self.paces), self.noticed)
+    }
+
     #[cold]
     fn warn(&mut self, scope: ScopeKind, kind: ViolationType, current: u64, limit: u64) {
         self.noticed.warning.get_or_insert_with(|| EnforcementWarning::of(scope, kind, current, limit));
@@ -214,7 +227,11 @@ pub(crate) fn reserve(
     }
     let mut found = Found::default();
     match reserve_whole(record, demand, now, Way::default(), &mut found) {
-        Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(demand, window, bare, found.paces), found.noticed)),
+        // Put together from what is known here to be nothing, so that it need not be copied.
+        Ok(Granted { window, bare }) if found.is_plain() => {
+            Ok(Receipt::new(Kept::of(demand, window, bare, None), Noticed::default()))
+        }
+        Ok(granted) => Ok(found.receipt(demand, granted)),
         Err(Stop) => Err(found.violation(record)),
     }
 }
@@ -235,7 +252,7 @@ pub(crate) fn reserve_in_line(
 ) -> Result<Receipt, Refused> {
     let mut found = Found::default();
     match reserve_whole(record, demand, Some(now), Way { window: None, first }, &mut found) {
-        Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(demand, window, bare, found.paces), found.noticed)),
+        Ok(granted) => Ok(found.receipt(demand, granted)),
         Err(Stop) => Err(Refused {
             violation: found.violation(record),
             obstacle: found.blocked.map_or(Obstacle::Scope(0), |blocked| blocked.obstacle),
@@ -252,7 +269,7 @@ pub(crate) fn extend(
 ) -> Result<Receipt, EnforcementViolation> {
     let mut found = Found::default();
     match reserve_whole(record, more, now, Way { window, first: None }, &mut found) {
-        Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(more, window, bare, found.paces), found.noticed)),
+        Ok(granted) => Ok(found.receipt(more, granted)),
         Err(Stop) => Err(found.violation(record)),
     }
 }
