@@ -69,6 +69,10 @@ pub(crate) fn by_size(from: Timestamp, mut prices: Vec<SizedPrice>) -> Result<Ve
     prices.sort_by_key(|price| price.above);
     let mut rows: Vec<Row> = Vec::new();
     let mut current = Prices::default();
+    if prices.is_empty() {
+        // Not nothing at all: what held before would hold on.
+        return Err(RowsError::NoInput);
+    }
     for same in prices.chunk_by(|one, other| one.above == other.above) {
         for (index, price) in same.iter().enumerate() {
             if same.iter().take(index).any(|earlier| earlier.what == price.what) {
