@@ -57,3 +57,8 @@ pub use error::{PriceError, TableError};
 pub use model::ModelPrices;
 pub use table::PriceTable;
 pub use usage::{Billed, CachedBeside, CachedInside, TokenUsage, UsageError};
+
+/// The program in the page on prices compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/prices.md")]
+struct Page;

@@ -1,5 +1,7 @@
 //! LiteLLM's `model_prices_and_context_window.json`: dollars per token, under keys of one flat object per model.
 
+use std::collections::HashSet;
+
 use enforce_core::Timestamp;
 use serde_json::value::RawValue;
 
@@ -70,7 +72,7 @@ pub(crate) fn read(text: &str) -> Result<PriceTable, TableError> {
 fn model<'a>(source: Source<'a>, name: &str, raw: &'a RawValue) -> Result<(Entry, Option<String>), TableError> {
     let Pairs(pairs) = source.read(raw.get(), Some(name))?;
     let (mut prices, mut provider, mut unsupported) = (Vec::new(), None, None);
-    let mut searches = false;
+    let (mut searches, mut seen) = (false, HashSet::new());
     for (key, raw) in pairs {
         searches |= key == "search_context_cost_per_query";
         if key == "litellm_provider" {
@@ -80,7 +82,7 @@ fn model<'a>(source: Source<'a>, name: &str, raw: &'a RawValue) -> Result<(Entry
             _ if raw.get() == "null" => {}
             Meaning::Price(what, above) => {
                 let price = source.price(name, &key, raw, Per::One)?;
-                if prices.iter().any(|other: &SizedPrice| (other.what, other.above) == (what, above)) {
+                if !seen.insert((what, above)) {
                     return Err(source.wrong(raw, name, &key, "comes twice: leave one out".to_owned()));
                 }
                 prices.push(SizedPrice { what, above, price });

@@ -122,7 +122,7 @@ impl fmt::Display for RowsError {
         f.write_str(match self {
             Self::Twice => "two prices for the same date and size of input: leave one out",
             Self::NoBase => "prices of large inputs alone: add those that hold below",
-            Self::NoInput => "no price of input: add one, \"0\" if it is free",
+            Self::NoInput => "it has no price of input",
         })
     }
 }

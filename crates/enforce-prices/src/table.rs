@@ -216,17 +216,27 @@ impl PriceTable {
         if model.len() > LONGEST {
             return Vec::new();
         }
-        let bare = |name: &str| name.rsplit_once('/').map_or(name.len(), |(_, bare)| bare.len());
+        let most = name_after_provider(model).len() / 3;
         let mut near: Vec<(usize, &str)> = Vec::new();
-        for name in self.entries.iter().map(Entry::name).filter(|name| name.len() <= LONGEST) {
-            let last = &name[name.len() - bare(name)..];
-            let asked = &model[model.len() - bare(model)..];
-            let edits = strsim::levenshtein(model, name).min(1 + strsim::levenshtein(asked, last));
-            if edits * 3 <= asked.len() {
-                near.push((edits, name));
-            }
+        for name in self.entries.iter().map(Entry::name) {
+            let whole = edits(model, name, most);
+            let edits = whole
+                .into_iter()
+                .chain(edits(name_after_provider(model), name_after_provider(name), most).map(|edits| edits + 1))
+                .min();
+            near.extend(edits.filter(|edits| *edits <= most).map(|edits| (edits, name)));
         }
         near.sort_unstable();
         near.into_iter().take(MOST_NEAR).map(|(_, name)| name.to_owned()).collect()
     }
+}
+
+/// What stands behind the last `/`.
+fn name_after_provider(name: &str) -> &str {
+    name.rsplit_once('/').map_or(name, |(_, bare)| bare)
+}
+
+/// How many edits lie between two names, unless their lengths alone tell that there are more than `most`.
+fn edits(one: &str, other: &str, most: usize) -> Option<usize> {
+    (one.len().abs_diff(other.len()) <= most).then(|| strsim::levenshtein(one, other))
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use enforce_core::{Actual, Demand, Enforcer, NanoUsd, ResourceLimits, Retry, Timestamp, ViolationType};
-use enforce_prices::{CachedBeside, CachedInside, PriceError, PriceTable, TokenUsage};
+use enforce_prices::{CachedBeside, CachedInside, PriceError, PriceTable, TokenUsage, UsageError};
 use proptest::prelude::*;
 use support::{LATE, beside, cost, inside, usage};
 
@@ -79,6 +79,11 @@ fn cached_tokens_are_billed_once_whichever_way_they_are_reported() {
     // 100 at 2, 30 at 2.5, 20 at 4, 1,000 at 0.2, 10 at 8 micro-dollars.
     assert_eq!(cost(model, beside(written)), 200_000 + 75_000 + 80_000 + 200_000 + 80_000);
     assert_eq!(Actual::from(beside(written)), Actual::tokens(1_150, 10));
+
+    let full = CachedBeside { input_tokens: LARGEST - 1_050, ..written };
+    assert_eq!(TokenUsage::try_from(full).map(|usage| usage.input()), Ok(LARGEST));
+    let over = CachedBeside { input_tokens: LARGEST - 1_049, ..written };
+    assert_eq!(TokenUsage::try_from(over), Err(UsageError::TooLarge));
 
     let reasoned = CachedInside {
         prompt_tokens: 1_150,
@@ -229,8 +234,8 @@ proptest! {
 
     /// No report overflows, however large.
     #[test]
-    fn no_report_panics(numbers: [u64; 6]) {
-        let [a, b, c, d, e, f] = numbers;
+    fn no_report_panics(numbers: [u64; 6], shift in 0..64_u32) {
+        let [a, b, c, d, e, f] = numbers.map(|number| number >> shift);
         let reports = [
             CachedInside { prompt_tokens: a, cached_tokens: b, cache_write_tokens: c, completion_tokens: d, reasoning_tokens: e, audio_tokens: f }.try_into(),
             CachedBeside { input_tokens: a, cache_creation_input_tokens: b, ephemeral_1h_input_tokens: c, cache_read_input_tokens: d, output_tokens: e }.try_into(),

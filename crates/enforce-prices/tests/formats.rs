@@ -108,8 +108,8 @@ fn what_genai_prices_have_that_is_not_supported_is_said_of_the_model_alone() {
     assert_eq!((table.len(), table.models().count()), (7, 1));
     for (model, what) in [
         ("hours", "prices that depend on the time of day are not supported"),
-        ("ended", "no price of input: add one, \"0\" if it is free"),
-        ("nothing", "no price of input: add one, \"0\" if it is free"),
+        ("ended", "it has no price of input"),
+        ("nothing", "it has no price of input"),
         ("images", "image_kcount is not supported"),
         ("dates", "its dates do not ascend"),
         ("sizes", "two prices for the same date and size of input: leave one out"),
@@ -162,7 +162,7 @@ fn litellm_prices_are_read_with_their_sizes() {
             "output_cost_per_reasoning_token": 2e-05, "cache_read_input_token_cost": 2.5e-07,
             "cache_creation_input_token_cost": 3e-06, "cache_creation_input_token_cost_above_1hr": 5e-06,
             "cache_creation_input_token_cost_above_1hr_above_200k_tokens": 1e-05, "input_cost_per_request": 1e-3,
-            "input_cost_per_audio_token": 1, "input_cost_per_token_batches": 1e-09, "output_cost_per_token_flex": null}
+            "input_cost_per_audio_token": 1, "input_cost_per_token_batches": 1e-09, "output_cost_per_token_above_128k_tokens": null}
         }"#,
     )
     .unwrap();
@@ -206,7 +206,7 @@ fn what_litellm_has_that_is_not_supported_is_said_of_the_model_alone() {
         ("letters", "input_cost_per_character is not supported"),
         ("new", "some_new_cost is not supported"),
         ("seconds", "output_cost_per_second is not supported"),
-        ("images", "no price of input: add one, \"0\" if it is free"),
+        ("images", "it has no price of input"),
         ("search", "each request is billed for its search"),
     ] {
         assert_eq!(unsupported(&table, model), what);
