@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::error::TableError;
 use crate::json::{Pairs, Source};
 use crate::model::ModelPrices;
-use crate::pico::Per;
+use crate::pico::{Per, PicoUsd};
 use crate::rows::{SizedPrice, by_size};
 use crate::table::{Entry, PriceTable};
 use crate::usage::Billed;
@@ -72,7 +72,7 @@ pub(crate) fn read(text: &str) -> Result<PriceTable, TableError> {
 fn model<'a>(source: Source<'a>, name: &str, raw: &'a RawValue) -> Result<(Entry, Option<String>), TableError> {
     let Pairs(pairs) = source.read(raw.get(), Some(name))?;
     let (mut prices, mut provider, mut unsupported) = (Vec::new(), None, None);
-    let (mut searches, mut seen) = (false, HashSet::new());
+    let (mut searches, mut beside_tokens, mut seen) = (false, false, HashSet::new());
     for (key, raw) in pairs {
         searches |= key == "search_context_cost_per_query";
         if key == "litellm_provider" {
@@ -87,7 +87,8 @@ fn model<'a>(source: Source<'a>, name: &str, raw: &'a RawValue) -> Result<(Entry
                 }
                 prices.push(SizedPrice { what, above, price });
             }
-            Meaning::Passed => {}
+            // An image, a query or a page that costs something.
+            Meaning::Passed => beside_tokens |= key.contains("cost") && has_digits(raw.get()),
             Meaning::Unsupported => unsupported = unsupported.or(Some(key)),
         }
     }
@@ -95,6 +96,8 @@ fn model<'a>(source: Source<'a>, name: &str, raw: &'a RawValue) -> Result<(Entry
         format!("{} is not supported", key.escape_debug())
     } else if searches && provider.as_deref() == Some(ALWAYS_SEARCHES) {
         "each request is billed for its search".to_owned()
+    } else if beside_tokens && !prices.is_empty() && prices.iter().all(|price| price.price == PicoUsd::ZERO) {
+        "its tokens are free, and it is billed by something else".to_owned()
     } else {
         match by_size(Timestamp::ZERO, prices).and_then(|rows| ModelPrices::new(name.to_owned(), rows)) {
             Ok(model) => return Ok((Entry::Priced(model), provider)),
@@ -123,6 +126,11 @@ fn meaning(key: &str) -> Meaning {
         _ => return Meaning::Unsupported,
     };
     Meaning::Price(what, above)
+}
+
+/// Whether a number is not 0.
+fn has_digits(number: &str) -> bool {
+    number.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
 }
 
 /// The number of tokens in `200k_tokens`.

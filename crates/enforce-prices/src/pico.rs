@@ -31,6 +31,8 @@ impl Per {
 }
 
 impl PicoUsd {
+    pub(crate) const ZERO: Self = Self(0);
+
     /// Reads dollars per so many, rounded once and half up. A price so small that rounding would matter is refused: it
     /// would be billed as something else, or as nothing.
     pub(crate) fn read(dollars: &str, per: Per) -> Result<Self, PriceProblem> {

@@ -195,6 +195,8 @@ fn what_litellm_has_that_is_not_supported_is_said_of_the_model_alone() {
         "new": {{{prices}, "some_new_cost": 1}},
         "seconds": {{"litellm_provider": "acme", "output_cost_per_second": 1}},
         "images": {{"output_cost_per_image": 1}},
+        "queries": {{"input_cost_per_token": 0.0, "output_cost_per_token": 0, "input_cost_per_query": 0.002}},
+        "free": {{"input_cost_per_token": 0.0, "output_cost_per_token": 0, "input_cost_per_query": 0.0}},
         "search": {{"input_cost_per_token": 1e-06, "search_context_cost_per_query": {{}}, "litellm_provider": "perplexity"}},
         "sound": {{{prices}, "search_context_cost_per_query": {{}}}}
         }}"#
@@ -207,11 +209,13 @@ fn what_litellm_has_that_is_not_supported_is_said_of_the_model_alone() {
         ("new", "some_new_cost is not supported"),
         ("seconds", "output_cost_per_second is not supported"),
         ("images", "it has no price of input"),
+        ("queries", "its tokens are free, and it is billed by something else"),
         ("search", "each request is billed for its search"),
     ] {
         assert_eq!(unsupported(&table, model), what);
     }
     assert!(table.find("sound").is_ok());
+    assert_eq!(cost(table.find("free").unwrap(), usage(1, 1)), 0);
 }
 
 #[test]
