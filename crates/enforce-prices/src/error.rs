@@ -9,6 +9,9 @@ use crate::usage::Billed;
 /// How much of a name or a value an error repeats, in characters.
 const LONGEST_QUOTE: usize = 60;
 
+/// How much of what a parser says, in characters.
+const LONGEST_MESSAGE: usize = 300;
+
 /// Why a call has no cost. There is no cost that stands in for one that is not known.
 ///
 /// ```
@@ -145,6 +148,13 @@ impl fmt::Display for TableError {
 }
 
 impl std::error::Error for TableError {}
+
+/// What a parser says, on one line and of a bearable length: it may repeat what it found.
+pub(crate) fn said(message: &str) -> String {
+    let beginning: String = message.chars().take(LONGEST_MESSAGE).collect();
+    let more = if beginning.len() < message.len() { "…" } else { "" };
+    format!("{}{more}", beginning.replace(char::is_control, " "))
+}
 
 /// The beginning of a text, escaped and in quotes.
 pub(crate) fn quoted(text: &str) -> String {

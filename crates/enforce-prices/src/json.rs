@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::error::{TableError, quoted};
+use crate::error::{TableError, quoted, said};
 use crate::pico::{Per, PicoUsd};
 
 /// An object as its keys and the text of its values, in order and with whatever comes twice.
@@ -52,7 +52,7 @@ impl<'a> Source<'a> {
             // The parser ends its message with its own idea of the place.
             let message = error.to_string();
             let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
-            TableError::at(self.0, at, place.map(quoted), message)
+            TableError::at(self.0, at, place.map(quoted), said(message))
         })
     }
 

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::value::Datetime;
 
 use crate::date;
-use crate::error::{TableError, quoted};
+use crate::error::{TableError, quoted, said};
 use crate::model::ModelPrices;
 use crate::pico::{Per, PicoUsd};
 use crate::rows::{Prices, Row};
@@ -41,7 +41,7 @@ struct RowText {
 
 pub(crate) fn read(text: &str) -> Result<PriceTable, TableError> {
     let file: File = toml::from_str(text).map_err(|error| {
-        let message = error.message().replace('\n', ", ");
+        let message = said(error.message());
         match error.span() {
             Some(span) => TableError::at(text, span.start, None, message),
             None => TableError { line: None, column: None, place: None, message },

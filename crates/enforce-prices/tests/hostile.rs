@@ -112,6 +112,10 @@ fn what_is_not_known_is_refused_by_name() {
 fn a_long_value_is_quoted_at_its_beginning() {
     let refused = refusal(PriceTable::parse, OWN, "\"2\"", &format!("\"{}\"", "x".repeat(1 << 16)));
     assert!(refused.len() < 200, "{}", refused.len());
+    let refused = refusal(PriceTable::parse, OWN, "output", &"x".repeat(1 << 16));
+    assert!(refused.len() < 400, "{}", refused.len());
+    let refused = refusal(PriceTable::from_genai_prices, GENAI, "equals", &"x".repeat(1 << 16));
+    assert!(refused.len() < 400, "{}", refused.len());
     let refused = refusal(PriceTable::from_litellm, LITELLM, "2e-06", &format!("-{}", "1".repeat(1 << 16)));
     assert!(refused.len() < 200, "{}", refused.len());
 }
