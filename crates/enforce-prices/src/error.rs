@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use enforce_core::Timestamp;
+use enforce_core::{NanoUsd, Timestamp};
 
 use crate::usage::Billed;
 
@@ -11,6 +11,9 @@ const LONGEST_QUOTE: usize = 60;
 
 /// How much of what a parser says, in characters.
 const LONGEST_MESSAGE: usize = 300;
+
+/// What is said of a name or key that is there already.
+pub(crate) const TWICE: &str = "comes twice: leave one out";
 
 /// Why a call has no cost. There is no cost that stands in for one that is not known.
 ///
@@ -91,11 +94,8 @@ impl fmt::Display for PriceError {
                 write!(f, "{} has prices only from Unix time {} s on", quoted(model), nanos / 1_000_000_000)
             }
             Self::TooLarge { model } => {
-                write!(
-                    f,
-                    "a call of {} that costs more than can be counted: at most 72057594.03 dollars",
-                    quoted(model)
-                )
+                let model = quoted(model);
+                write!(f, "a call of {model} would cost above {}: check its tokens and its prices", NanoUsd::MAX)
             }
         }
     }

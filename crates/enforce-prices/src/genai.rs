@@ -1,14 +1,13 @@
 //! genai-prices' `data.json`: providers with models, which have names by clauses and dollars per million tokens.
 
+use enforce_core::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use toml::value::Datetime;
 
-use enforce_core::Timestamp;
-
 use crate::clause::Clause;
 use crate::date;
-use crate::error::TableError;
+use crate::error::{TWICE, TableError, quoted};
 use crate::json::{Pairs, Source};
 use crate::model::ModelPrices;
 use crate::pico::Per;
@@ -95,7 +94,7 @@ pub(crate) fn read(text: &str) -> Result<PriceTable, TableError> {
                 Err(Problem::Unsupported(what)) => Entry::Unsupported { name: name.clone(), what },
                 Err(Problem::Table(error)) => return Err(error),
             };
-            let twice = |_| source.wrong(raw, &name, "", "comes twice: leave one out".to_owned());
+            let twice = |_| source.wrong(raw, &name, "", TWICE.to_owned());
             models.push((clause, table.add(entry).map_err(twice)?));
         }
         table.add_provider(Provider { prefix, model_match: provider.model_match, models });
@@ -128,7 +127,7 @@ impl<'a> Reader<'a, '_> {
             return Err(Problem::Unsupported("prices that depend on the time of day are not supported".to_owned()));
         };
         if key != "start_date" {
-            return Err(Problem::Unsupported(format!("the constraint {} is not supported", key.escape_debug())));
+            return Err(Problem::Unsupported(format!("the constraint {} is not supported", quoted(key))));
         }
         let day: String = self.source.read(raw.get(), Some(self.name))?;
         let begins = day.parse::<Datetime>().ok().as_ref().and_then(date::beginning);
@@ -142,12 +141,7 @@ impl<'a> Reader<'a, '_> {
         let mut prices = Vec::new();
         for (index, (key, raw)) in pairs.iter().enumerate() {
             if pairs.iter().take(index).any(|(earlier, _)| earlier == key) {
-                return Err(Problem::Table(self.source.wrong(
-                    raw,
-                    self.name,
-                    key,
-                    "comes twice: leave one out".into(),
-                )));
+                return Err(Problem::Table(self.source.wrong(raw, self.name, key, TWICE.to_owned())));
             }
             let (what, per) = match key.as_str() {
                 "input_mtok" => (Some(Billed::Input), Per::Million),
@@ -156,7 +150,7 @@ impl<'a> Reader<'a, '_> {
                 "output_mtok" => (Some(Billed::Output), Per::Million),
                 "requests_kcount" => (None, Per::Thousand),
                 key if BESIDE_TEXT.contains(&key) => continue,
-                key => return Err(Problem::Unsupported(format!("{} is not supported", key.escape_debug()))),
+                key => return Err(Problem::Unsupported(format!("{} is not supported", quoted(key)))),
             };
             let mut push = |above, raw| {
                 let price = self.source.price(self.name, key, raw, per)?;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use enforce_core::Timestamp;
 use serde_json::value::RawValue;
 
-use crate::error::TableError;
+use crate::error::{TWICE, TableError, quoted};
 use crate::json::{Pairs, Source};
 use crate::model::ModelPrices;
 use crate::pico::{Per, PicoUsd};
@@ -59,7 +59,7 @@ pub(crate) fn read(text: &str) -> Result<PriceTable, TableError> {
             continue;
         }
         let (entry, provider) = model(source, &name, raw)?;
-        let at = table.add(entry).map_err(|_| source.wrong(raw, &name, "", "comes twice: leave one out".to_owned()))?;
+        let at = table.add(entry).map_err(|_| source.wrong(raw, &name, "", TWICE.to_owned()))?;
         qualified.extend(provider.map(|provider| (format!("{provider}/{name}"), at)));
     }
     for (name, at) in qualified {
@@ -83,7 +83,7 @@ fn model<'a>(source: Source<'a>, name: &str, raw: &'a RawValue) -> Result<(Entry
             Meaning::Price(what, above) => {
                 let price = source.price(name, &key, raw, Per::One)?;
                 if !seen.insert((what, above)) {
-                    return Err(source.wrong(raw, name, &key, "comes twice: leave one out".to_owned()));
+                    return Err(source.wrong(raw, name, &key, TWICE.to_owned()));
                 }
                 prices.push(SizedPrice { what, above, price });
             }
@@ -93,7 +93,7 @@ fn model<'a>(source: Source<'a>, name: &str, raw: &'a RawValue) -> Result<(Entry
         }
     }
     let what = if let Some(key) = unsupported {
-        format!("{} is not supported", key.escape_debug())
+        format!("{} is not supported", quoted(&key))
     } else if searches && provider.as_deref() == Some(ALWAYS_SEARCHES) {
         "each request is billed for its search".to_owned()
     } else if beside_tokens && !prices.is_empty() && prices.iter().all(|price| price.price == PicoUsd::ZERO) {

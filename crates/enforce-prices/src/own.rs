@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::value::Datetime;
 
 use crate::date;
-use crate::error::{TableError, quoted, said};
+use crate::error::{TWICE, TableError, quoted, said};
 use crate::model::ModelPrices;
 use crate::pico::{Per, PicoUsd};
 use crate::rows::{Prices, Row};
@@ -30,13 +30,13 @@ struct RowText {
     model: String,
     from: Option<Day>,
     above_input_tokens: Option<u64>,
-    input: Price<Million>,
-    cache_read: Option<Price<Million>>,
-    cache_write: Option<Price<Million>>,
-    cache_write_1h: Option<Price<Million>>,
-    output: Option<Price<Million>>,
-    reasoning: Option<Price<Million>>,
-    request: Option<Price<One>>,
+    input: PerMillion,
+    cache_read: Option<PerMillion>,
+    cache_write: Option<PerMillion>,
+    cache_write_1h: Option<PerMillion>,
+    output: Option<PerMillion>,
+    reasoning: Option<PerMillion>,
+    request: Option<PerOne>,
 }
 
 pub(crate) fn read(text: &str) -> Result<PriceTable, TableError> {
@@ -66,7 +66,7 @@ pub(crate) fn read(text: &str) -> Result<PriceTable, TableError> {
         let wrong = |message: String| TableError::at(text, twice.unwrap_or(first).start, Some(quoted(model)), message);
         let of_model = same.iter().map(|(_, row, _)| row.clone()).collect();
         let prices = ModelPrices::new(model.clone(), of_model).map_err(|error| wrong(error.to_string()))?;
-        table.add(Entry::Priced(prices)).map_err(|_| wrong("comes twice: leave one out".to_owned()))?;
+        table.add(Entry::Priced(prices)).map_err(|_| wrong(TWICE.to_owned()))?;
     }
     Ok(table)
 }
@@ -102,32 +102,25 @@ impl<'de> Deserialize<'de> for Day {
     }
 }
 
-/// What the dollars of a price are for.
-trait Unit {
-    const PER: Per;
-}
+/// The price of one, in dollars per million.
+struct PerMillion(PicoUsd);
 
-struct One;
-struct Million;
-
-impl Unit for One {
-    const PER: Per = Per::One;
-}
-
-impl Unit for Million {
-    const PER: Per = Per::Million;
-}
-
-/// A price, written as a decimal string or as an integer of whole dollars.
-struct Price<U>(PicoUsd, std::marker::PhantomData<U>);
-
-impl<'de, U: Unit> Deserialize<'de> for Price<U> {
+impl<'de> Deserialize<'de> for PerMillion {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let price = deserializer.deserialize_any(PriceVisitor(U::PER))?;
-        Ok(Self(price, std::marker::PhantomData))
+        deserializer.deserialize_any(PriceVisitor(Per::Million)).map(Self)
     }
 }
 
+/// The price of one, in dollars.
+struct PerOne(PicoUsd);
+
+impl<'de> Deserialize<'de> for PerOne {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PriceVisitor(Per::One)).map(Self)
+    }
+}
+
+/// Reads a price, written as a decimal string or as an integer of whole dollars.
 struct PriceVisitor(Per);
 
 impl Visitor<'_> for PriceVisitor {

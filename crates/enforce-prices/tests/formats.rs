@@ -110,7 +110,7 @@ fn what_genai_prices_have_that_is_not_supported_is_said_of_the_model_alone() {
         ("hours", "prices that depend on the time of day are not supported"),
         ("ended", "it has no price of input"),
         ("nothing", "it has no price of input"),
-        ("images", "image_kcount is not supported"),
+        ("images", "\"image_kcount\" is not supported"),
         ("dates", "its dates do not ascend"),
         ("sizes", "two prices for the same date and size of input: leave one out"),
     ] {
@@ -203,11 +203,11 @@ fn what_litellm_has_that_is_not_supported_is_said_of_the_model_alone() {
     ))
     .unwrap();
     for (model, what) in [
-        ("tiers", "tiered_pricing is not supported"),
-        ("acme/hours", "off_peak_pricing is not supported"),
-        ("letters", "input_cost_per_character is not supported"),
-        ("new", "some_new_cost is not supported"),
-        ("seconds", "output_cost_per_second is not supported"),
+        ("tiers", "\"tiered_pricing\" is not supported"),
+        ("acme/hours", "\"off_peak_pricing\" is not supported"),
+        ("letters", "\"input_cost_per_character\" is not supported"),
+        ("new", "\"some_new_cost\" is not supported"),
+        ("seconds", "\"output_cost_per_second\" is not supported"),
         ("images", "it has no price of input"),
         ("queries", "its tokens are free, and it is billed by something else"),
         ("search", "each request is billed for its search"),
