@@ -21,6 +21,10 @@ pub(crate) enum Command {
     /// Time is the trace's own: a replay never waits, and the same files give the same report. Exits with 0 when a
     /// report was made, with 2 when the trace, the policy or an output file cannot be used.
     Replay(ReplayArgs),
+    /// Compute what a model call costs
+    ///
+    /// Exits with 0 when there is a cost, with 2 when the table, the model or the usage cannot be used.
+    Price(PriceArgs),
 }
 
 #[derive(Debug, Args)]
@@ -56,4 +60,26 @@ pub(crate) enum Reserve {
     Recorded,
     /// One token and one nano-dollar: the step that reaches a limit runs
     None,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PriceArgs {
+    /// Prices: our own TOML, genai-prices' data.json, or LiteLLM's table
+    #[arg(long, value_name = "FILE")]
+    pub(crate) table: PathBuf,
+    /// The model's name in the table
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: String,
+    /// Tokens in, those from a cache included
+    #[arg(long, value_name = "N")]
+    pub(crate) input: u64,
+    /// The part of them that was read from a cache
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) cached: u64,
+    /// Tokens out
+    #[arg(long, value_name = "N")]
+    pub(crate) output: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -1,4 +1,4 @@
-//! `enforce`: replays recorded agent traffic against limits, exactly.
+//! `enforce`: replays recorded agent traffic against limits and prices model calls, exactly.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use clap::Parser;
 
 mod args;
 mod output;
+mod price;
 mod progress;
 mod replay;
 mod trace;
@@ -17,8 +18,12 @@ use args::{Cli, Command};
 const UNUSABLE: u8 = 2;
 
 fn main() -> ExitCode {
-    let Command::Replay(args) = Cli::parse().command;
-    match replay::run(&args, &mut io::stdout().lock()) {
+    let to = &mut io::stdout().lock();
+    let done = match Cli::parse().command {
+        Command::Replay(args) => replay::run(&args, to).map_err(|error| error.to_string()),
+        Command::Price(args) => price::run(&args, to).map_err(|error| error.to_string()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // If standard error is gone as well, the status has to do.

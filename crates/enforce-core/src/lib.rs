@@ -91,7 +91,7 @@ pub use limits::{
     RateLimit, RateOn, RatePeriod, RateUnit, ResourceLimits, TenantPolicy, UNLIMITED,
 };
 pub use model::{ModelError, ModelKey};
-pub use money::{MoneyError, NanoUsd};
+pub use money::{MoneyError, NanoUsd, ScaledDecimal};
 pub use network::NetworkPolicy;
 #[cfg(feature = "policy-file")]
 pub use policy_file::{PolicyFile, PolicyFileError};

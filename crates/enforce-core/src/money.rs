@@ -1,15 +1,19 @@
 //! Money: whole nano-dollars, read exactly from decimal text and never through a float.
 
+mod decimal;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub use self::decimal::ScaledDecimal;
+
 /// Nano-dollars in a dollar.
 const PER_USD: u64 = 1_000_000_000;
 
 /// Decimal places of a dollar that a nano-dollar resolves.
-const PLACES: i64 = 9;
+const PLACES: u8 = 9;
 
 /// An amount of US dollars as a whole number of nano-dollars (10⁻⁹ $), from 0 to [`NanoUsd::MAX`].
 ///
@@ -33,7 +37,7 @@ impl NanoUsd {
     pub const ZERO: Self = Self(0);
 
     /// The largest amount: 2⁵⁶ − 1 nano-dollars, a little over 72 million dollars.
-    pub const MAX: Self = Self((1 << 56) - 1);
+    pub const MAX: Self = Self(decimal::MAX);
 
     /// An amount of `nanos` nano-dollars.
     ///
@@ -115,75 +119,8 @@ impl FromStr for NanoUsd {
     type Err = MoneyError;
 
     fn from_str(text: &str) -> Result<Self, MoneyError> {
-        let (negative, unsigned) = match text.as_bytes() {
-            [b'-', rest @ ..] => (true, rest),
-            [b'+', rest @ ..] => (false, rest),
-            all => (false, all),
-        };
-        if [&b"nan"[..], b"inf", b"infinity"].iter().any(|name| unsigned.eq_ignore_ascii_case(name)) {
-            return Err(MoneyError::NotFinite);
-        }
-        let (mantissa, exponent) = match split_once(unsigned, |byte| matches!(byte, b'e' | b'E')) {
-            Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),
-            None => (unsigned, 0),
-        };
-        let (whole, fraction) = split_once(mantissa, |byte| byte == b'.').unwrap_or((mantissa, &[]));
-        if whole.is_empty() && fraction.is_empty() {
-            return Err(MoneyError::NotANumber);
-        }
-        let digits = whole.iter().chain(fraction);
-        if !digits.clone().all(u8::is_ascii_digit) {
-            return Err(MoneyError::NotANumber);
-        }
-        if negative && digits.clone().any(|digit| *digit != b'0') {
-            return Err(MoneyError::Negative);
-        }
-
-        // How many of the digits stand before the point once the number is counted in nano-dollars.
-        let before_point =
-            i64::try_from(whole.len()).unwrap_or(i64::MAX).saturating_add(exponent).saturating_add(PLACES);
-        round_half_up(digits.map(|digit| digit - b'0'), before_point)
+        ScaledDecimal::read(text, PLACES).map(|dollars| Self(dollars.units))
     }
-}
-
-/// The number whose `digits` have their decimal point after the first `before_point` of them (which may lie left of
-/// the first digit or right of the last), rounded half up. Takes time in the number of digits, not in `before_point`.
-fn round_half_up(mut digits: impl Iterator<Item = u8>, before_point: i64) -> Result<NanoUsd, MoneyError> {
-    let mut amount = NanoUsd::ZERO;
-    let mut place = 0;
-    while place < before_point {
-        match digits.next() {
-            // `amount` is below 2⁵⁶: ten times it and a digit stay below 2⁶⁰.
-            Some(digit) => amount = NanoUsd::new(amount.0 * 10 + u64::from(digit))?,
-            None if amount == NanoUsd::ZERO => return Ok(amount),
-            None => amount = NanoUsd::new(amount.0 * 10)?,
-        }
-        place += 1;
-    }
-    // Left of the first digit there are only zeros; of the digits that are cut off, the first decides.
-    let cut_off = if before_point < 0 { 0 } else { digits.next().unwrap_or(0) };
-    NanoUsd::new(amount.0 + u64::from(cut_off >= 5))
-}
-
-/// The exponent after an `e`; one beyond the range of i64 keeps its sign and becomes the largest.
-fn parse_exponent(text: &[u8]) -> Result<i64, MoneyError> {
-    let (sign, digits) = match text {
-        [b'-', rest @ ..] => (-1, rest),
-        [b'+', rest @ ..] => (1, rest),
-        all => (1, all),
-    };
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(MoneyError::NotANumber);
-    }
-    let magnitude =
-        digits.iter().fold(0_i64, |sum, digit| sum.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
-    Ok(sign * magnitude)
-}
-
-/// What stands before and after the first byte that `is_separator`.
-fn split_once(bytes: &[u8], is_separator: impl Fn(u8) -> bool) -> Option<(&[u8], &[u8])> {
-    let at = bytes.iter().position(|byte| is_separator(*byte))?;
-    Some((&bytes[..at], &bytes[at + 1..]))
 }
 
 /// The shortest decimal text that means this float is what counts, so `0.004` is four million nano-dollars exactly.

@@ -192,3 +192,23 @@ proptest! {
         let _ = nanos(&text);
     }
 }
+
+#[test]
+fn a_decimal_says_whether_it_was_rounded() {
+    for (text, places, units, exact) in [
+        ("2.8e-07", 12, 280_000, true),
+        ("1.6000000000000001e-06", 12, 1_600_000, false),
+        ("0.5", 0, 1, false),
+        ("0.4", 0, 0, false),
+        ("1e-400", 12, 0, false),
+        ("0e-400", 12, 0, true),
+        ("0.0", 12, 0, true),
+        ("1.50", 1, 15, true),
+        ("0.01", 1, 0, false),
+        ("72057594037927935", 0, (1 << 56) - 1, true),
+    ] {
+        assert_eq!(ScaledDecimal::read(text, places), Ok(ScaledDecimal { units, exact }), "{text}");
+    }
+    assert_eq!(ScaledDecimal::read("72057594037927935.5", 0), Err(MoneyError::TooLarge));
+    assert_eq!(ScaledDecimal::read("1e400", 12), Err(MoneyError::TooLarge));
+}
