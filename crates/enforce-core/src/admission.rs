@@ -3,9 +3,11 @@
 mod allowances;
 mod look;
 mod take;
+mod usual;
 
 pub(crate) use self::look::{asks_budget, cost_threshold_violation};
 use self::look::{countable, when_freed};
+use self::usual::Usual;
 
 use crate::books::{self, Used};
 use crate::clock::Timestamp;
@@ -14,7 +16,7 @@ use crate::hold::Receipt;
 use crate::kept::Kept;
 use crate::kernel::activity::Seen;
 use crate::kernel::repetition::Repetition;
-use crate::kernel::tally::METERED;
+use crate::kernel::tally::{METERED, Word};
 use crate::limits::Action;
 use crate::paces::Paces;
 use crate::plan::Plan;
@@ -42,6 +44,11 @@ impl Asked {
         let needed = record.plan().idle.is_some() || record.tenant.plan().needs_time();
         let now = now.or_else(|| needed.then(|| record.core().clock.now()));
         (Self::given(record, now.unwrap_or(record.core().epoch)).window, now)
+    }
+
+    /// At a time that is known, where no window is met.
+    fn at(now: Timestamp, now_ns: u64) -> Self {
+        Self { now_ns, now, minted: true, window: None }
     }
 
     #[inline(always)]
@@ -225,6 +232,10 @@ pub(crate) fn reserve(
         });
         return Ok(Receipt::new(Kept::nothing(None), Noticed { warning, observed: None }));
     }
+    let mut now = now;
+    if let Usual::Taken { bare } = usual::take(record, demand, &mut now) {
+        return Ok(Receipt::new(Kept::of(demand, None, bare, None), Noticed::default()));
+    }
     let mut found = Found::default();
     match reserve_whole(record, demand, now, Way::default(), &mut found) {
         // Put together from what is known here to be nothing, so that it need not be copied.
@@ -404,6 +415,7 @@ fn count_begun(record: &Record, steps: u64) {
     }
 }
 
+#[cold]
 fn count_discovered(record: &Record, discovered: u64) {
     if record.hot.discovered.add(discovered).late {
         let _acted = books::carry_up(record, &Used { discovered, ..Used::default() }, None);
@@ -421,22 +433,28 @@ fn attempt(look: Look<'_>, found: &mut Found) -> Result<Granted, Stop> {
         Ok(after) => after,
         Err(lost) => return Err(look.lost(lost, found)),
     };
-    if demand.discovered_steps > 0 {
-        count_discovered(record, demand.discovered_steps);
-    }
-    if after.is_some_and(|after| after.flags() & METERED != 0) && demand.steps > 0 {
-        count_begun(record, demand.steps);
-    }
+    count(record, demand, after, bare);
     if record.extra().is_some() {
         count_above(record, demand);
     }
     if demand.asks_allowances() {
         allowances::count(record, demand);
     }
+    Ok(Granted { window: asked.window, bare })
+}
+
+/// Counts what has come through: what has begun, where the tallies do not tell, and the hold, if none of them does.
+#[inline(always)]
+fn count(record: &Record, demand: &Demand, after: Option<Word>, bare: bool) {
+    if demand.discovered_steps > 0 {
+        count_discovered(record, demand.discovered_steps);
+    }
+    if after.is_some_and(|after| after.flags() & METERED != 0) && demand.steps > 0 {
+        count_begun(record, demand.steps);
+    }
     if bare {
         record.hot.bare_holds.settle(0, 1);
     }
-    Ok(Granted { window: asked.window, bare })
 }
 
 /// Counts what has begun on every pool that it was taken from.

@@ -146,7 +146,7 @@ impl<'a> Books<'a> {
             // Before anything is given back: whoever sees the hold gone sees the touch (I1).
             record.hot.activity.touch(now.nanos_since(record.core().epoch));
         }
-        let cost = self.write(used, true);
+        let cost = self.write_here(used, true);
         if self.bare {
             record.hot.bare_holds.give(1);
         }
@@ -193,9 +193,15 @@ impl<'a> Books<'a> {
         first
     }
 
-    /// Writes what was used; what its tenant pays for, too, if it `pays`. The committed cost after it.
-    #[inline]
+    /// [`Books::write_here`] where it need not be fast.
+    #[inline(never)]
     fn write(&mut self, used: &Used, pays: bool) -> Option<u64> {
+        self.write_here(used, pays)
+    }
+
+    /// Writes what was used; what its tenant pays for, too, if it `pays`. The committed cost after it.
+    #[inline(always)]
+    fn write_here(&mut self, used: &Used, pays: bool) -> Option<u64> {
         self.begun(used);
         // What was used is taken from the tally before it is committed, so that committed never runs ahead of used.
         self.tally(Resource::Cost, self.cost, used.cost);
@@ -209,8 +215,15 @@ impl<'a> Books<'a> {
         cost
     }
 
-    #[inline]
+    #[inline(always)]
     fn begun(&mut self, used: &Used) {
+        if self.steps | self.discovered | used.steps | used.discovered != 0 {
+            self.begin(used);
+        }
+    }
+
+    #[inline(never)]
+    fn begin(&mut self, used: &Used) {
         if self.steps | used.steps != 0 {
             let recorded = settle(self.record, Resource::Steps, self.steps, used.steps);
             self.others |= recorded.concerns_others();
@@ -233,14 +246,25 @@ impl<'a> Books<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn tally(&mut self, resource: Resource, reserved: u64, actual: u64) {
         // Nothing to write where everything that was set aside was used.
         if reserved != actual {
-            let recorded = settle(self.record, resource, reserved, actual);
-            self.others |= recorded.concerns_others();
-            self.note(resource, recorded.cut);
+            let recorded = self.record.hot.tally(resource).settle(reserved, actual);
+            if recorded.cut | recorded.concerns_others() {
+                self.note_recorded(resource, reserved, actual, recorded);
+            }
         }
+    }
+
+    /// A change of a tally that others have to know of, or that was cut.
+    #[cold]
+    fn note_recorded(&mut self, resource: Resource, reserved: u64, actual: u64, recorded: Recorded) {
+        if recorded.concerns_others() {
+            self.others = true;
+            follow(self.record, resource, reserved, actual, recorded);
+        }
+        self.note(resource, recorded.cut);
     }
 
     #[inline]
@@ -282,30 +306,38 @@ impl<'a> Books<'a> {
             return None;
         }
         let added = self.record.hot.cost.add(actual);
-        if added.late {
-            self.late.get_or_insert_default().cost = actual;
+        if added.late | added.cut {
+            self.note_added(Resource::Cost, added.cut, added.late.then_some(Used { cost: actual, ..Used::default() }));
         }
-        self.note(Resource::Cost, added.cut);
         Some(added.total)
     }
 
-    #[inline]
+    #[inline(always)]
     fn tokens(&mut self, input: u64, output: u64) {
         let hot = &self.record.hot;
         if input > 0 {
             let added = hot.input_tokens.add(input);
-            if added.late {
-                self.late.get_or_insert_default().input = input;
+            let cut = added.cut || added.total.saturating_add(hot.output_tokens.read()) > MAX_AMOUNT;
+            if added.late | cut {
+                self.note_added(Resource::Tokens, cut, added.late.then_some(Used { input, ..Used::default() }));
             }
-            self.note(Resource::Tokens, added.cut || added.total.saturating_add(hot.output_tokens.read()) > MAX_AMOUNT);
         }
         if output > 0 {
             let added = hot.output_tokens.add(output);
-            if added.late {
-                self.late.get_or_insert_default().output = output;
+            let cut = added.cut || added.total.saturating_add(hot.input_tokens.read()) > MAX_AMOUNT;
+            if added.late | cut {
+                self.note_added(Resource::Tokens, cut, added.late.then_some(Used { output, ..Used::default() }));
             }
-            self.note(Resource::Tokens, added.cut || added.total.saturating_add(hot.input_tokens.read()) > MAX_AMOUNT);
         }
+    }
+
+    /// An addition that came late, or was cut.
+    #[cold]
+    fn note_added(&mut self, resource: Resource, cut: bool, late: Option<Used>) {
+        if let Some(late) = late {
+            self.late = Some(self.late.unwrap_or_default().plus(&late));
+        }
+        self.note(resource, cut);
     }
 
     #[inline]

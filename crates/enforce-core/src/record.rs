@@ -122,7 +122,9 @@ pub(crate) struct Record {
     /// As registered.
     plan: Arc<Plan>,
     pub(crate) tenant: Arc<Tenant>,
-    /// Steps are all that is limited, here and of its tenant's.
+    /// Its tenant has no budget.
+    pub(crate) alone: bool,
+    /// Nor is anything limited here but steps.
     pub(crate) bare: bool,
     pub(crate) hot: Hot,
     /// What only some have.
@@ -156,6 +158,7 @@ impl Record {
         Self {
             hot: Hot::new(&plan, now.nanos_since(tenant.core.epoch)),
             started: now,
+            alone: tenant.plan().budget.is_none(),
             bare: plan.bare && tenant.plan().budget.is_none(),
             lifecycle: Lifecycle::new(true),
             repetition: RepetitionGuard::new(longest),
@@ -186,6 +189,12 @@ impl Record {
     #[inline]
     pub(crate) fn is_bare(&self) -> bool {
         self.bare && self.extra.get().is_none()
+    }
+
+    /// Whether its limits are those that it was registered with, and nothing above it is asked.
+    #[inline]
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone && self.extra.get().is_none()
     }
 
     /// As registered, whatever was changed since.

@@ -251,7 +251,7 @@ impl Tenant {
     ) -> Result<(), Rejected> {
         let mut members = self.members.lock();
         enter(&self.live)?;
-        if self.plan().budget.is_some() && execution.record().bare {
+        if self.plan().budget.is_some() && execution.record().alone {
             // It was made before the budget was: the short way is not for it.
             execution.record().extra_or_new();
         }
