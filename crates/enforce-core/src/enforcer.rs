@@ -10,7 +10,7 @@ use crate::decision::{Cause, EnforcementResult, EnforcementViolation};
 use crate::execution::Execution;
 use crate::hold::{OwnedHold, Settlement};
 use crate::id::validate;
-use crate::limits::{ConfigError, EnforcementPolicy, TenantPolicy};
+use crate::limits::{ConfigError, EnforcementPolicy, ProviderPolicy, RateLimit, TenantPolicy};
 use crate::model::{ModelError, ModelKey};
 use crate::plan::Plan;
 use crate::provider::{ProviderError, ProviderKey};
@@ -193,6 +193,38 @@ impl Enforcer {
     /// Gives one tenant every tenant's limits again, as [`Enforcer::set_tenant`] does.
     pub fn reset_tenant(&self, tenant: &str) {
         let _set = self.core().set_tenant(tenant, None, self.core().clock.now());
+    }
+
+    /// Replaces all rates, of providers, of tenants with them and of models, while it runs. Of a rate that changes, what has
+    /// not drained stays: as many units as were on their way are so still, at the new pace (L1). Holds that were admitted
+    /// by the old one give it nothing back when they are settled; what they use above their hold is charged to the new one.
+    ///
+    /// # Errors
+    /// Rates that make no sense; the old ones stay.
+    ///
+    /// ```
+    /// use enforce_core::{Demand, Enforcer, ProviderPolicy};
+    ///
+    /// let rates = |limit| ProviderPolicy { requests_per_minute: Some(limit), ..ProviderPolicy::default() };
+    /// let enforcer = Enforcer::builder().provider(rates(2)).build()?;
+    /// let run = enforcer.execution("exec_1", "tenant_a").register()?;
+    /// let demand = Demand::step().provider(enforcer.provider("anthropic")?);
+    /// drop(run.reserve(demand)?);
+    /// enforcer.set_rates(&rates(1), &[])?;
+    /// assert!(run.reserve(demand).is_err()); // the one that it had counts
+    /// assert!(enforcer.set_rates(&ProviderPolicy { request_burst: Some(0), ..rates(1) }, &[]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_rates(&self, provider: &ProviderPolicy, rates: &[RateLimit]) -> Result<(), ConfigError> {
+        let plan = RatePlan::compile(provider, rates)?;
+        let core = self.core();
+        core.rates.change(plan, core.clock.now().nanos_since(core.epoch));
+        // Whoever waits for a rate looks at the new ones (W1).
+        for execution in core.executions.entries() {
+            execution.record().call_waiters();
+        }
+        core.wakes.flush();
+        Ok(())
     }
 
     /// How many of its slots a tenant's executions occupy: registered, neither halted nor ended. 0 for a tenant that is

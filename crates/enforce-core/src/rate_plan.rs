@@ -20,6 +20,10 @@ pub(crate) struct Rule {
 /// All rates, compiled.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RatePlan {
+    /// Which of its enforcer's plans it is.
+    pub(crate) version: u64,
+    /// When it came into force, in nanoseconds since the enforcer's epoch.
+    pub(crate) since_ns: u64,
     rules: Vec<Rule>,
     /// Whether there is any of a provider, of a tenant with a provider, of a model.
     pub(crate) provider: bool,

@@ -22,6 +22,7 @@ mod pausing;
 mod queue;
 mod rate;
 mod relimit;
+mod repaced;
 mod repetition;
 mod scope;
 mod table;

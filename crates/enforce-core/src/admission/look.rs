@@ -52,16 +52,26 @@ impl<'a> Look<'a> {
             self.budget(found, budget)?;
         }
         if record.core().rates.limit(self.demand) {
-            let looked = match self.met() {
-                Ok(met) => met.look(self.demand, self.asked.now_ns, self.first_at_rate()),
-                Err(scope) => Err((0, rates::unknown(scope))),
-            };
+            let looked = self.rates();
             if let Err((number, violation)) = looked {
                 let refused = found.refuse(self.early_too(violation), record.core().rate_action, false);
                 refused.inspect_err(|_| found.at(Obstacle::Rate(number)))?;
             }
         }
         Ok(())
+    }
+
+    /// All rates together; the number of the first that refuses.
+    #[inline]
+    fn rates(&self) -> Result<(), (usize, EnforcementViolation)> {
+        loop {
+            let met = self.met().map_err(|scope| (0, rates::unknown(scope)))?;
+            let looked = met.look(self.demand, self.asked.now_ns, self.first_at_rate());
+            // What was changed in between refuses everybody: then there are others, or its word has come to its end.
+            if looked.is_ok() || !met.is_stale() || self.met().is_ok_and(|again| again.is_same(&met)) {
+                return looked;
+            }
+        }
     }
 
     #[inline]

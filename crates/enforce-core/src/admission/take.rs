@@ -250,7 +250,12 @@ impl<'a> Look<'a> {
             Ok(met) => met.lost(self.demand, number, too_fast),
             Err(scope) => Some(rates::unknown(scope)),
         };
-        self.early_too(violation.unwrap_or_else(|| rates::unknown(ScopeKind::Provider)))
+        let violation = violation.unwrap_or_else(|| rates::unknown(ScopeKind::Provider));
+        match violation.retry {
+            // It had looked possible, and does so again: the rate was changed in between.
+            Retry::Never => EnforcementViolation { retry: Retry::WhenFreed, ..violation },
+            _ => self.early_too(violation),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::activity::Activity;
 use super::gcra::{Paced, Rate, Tat, TooFast};
+use super::queue::Queue;
 use super::tally::{Recorded, Refusal, Tally, Word};
 use crate::sync::Waker;
 
@@ -51,6 +52,7 @@ impl Part for PlainLeg<'_> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RateLeg<'a> {
     pub(crate) tat: &'a Tat,
+    pub(crate) line: &'a Queue,
     pub(crate) rate: Rate,
     pub(crate) amount: u64,
 }
@@ -165,7 +167,7 @@ impl<L: Part> Bundle<'_, L> {
     #[cold]
     fn undo(&self, legs: usize, paced: &[Option<Paced>], undone: impl Fn(Undone)) {
         for (leg, taken) in self.rates.iter().zip(paced).rev() {
-            if let Some(waiter) = taken.and_then(|taken| leg.tat.undo(taken)) {
+            if let Some(waiter) = taken.and_then(|taken| leg.tat.undo(taken, leg.line)) {
                 undone(Undone::Rate(waiter));
             }
         }

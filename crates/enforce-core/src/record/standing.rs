@@ -44,7 +44,7 @@ impl Record {
 
     /// Has those who wait look again: its state or its limits are others now. The caller may hold a lock; who holds none
     /// wakes them.
-    fn call_waiters(&self) {
+    pub(crate) fn call_waiters(&self) {
         if let Some(extra) = self.extra() {
             self.core().wakes.put(extra.waiters.everyone());
         }
