@@ -10,6 +10,7 @@ mod asking;
 mod census;
 mod conductor;
 mod error;
+mod findings;
 mod hold;
 mod laws;
 mod limits;

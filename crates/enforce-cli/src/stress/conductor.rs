@@ -1,6 +1,6 @@
 //! Who lets the threads work, compares while they stand still, and says when it is over.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,8 @@ use enforce_core::{TenantUsage, Timestamp};
 use parking_lot::Mutex;
 
 use super::census::Census;
-use super::laws::{Judge, Law, Violation};
+use super::findings::Findings;
+use super::laws::{Judge, Law};
 use super::limits::Limits;
 use super::memory::resident_bytes;
 use super::node::{Ledger, Node};
@@ -21,50 +22,11 @@ use super::tenant::Kind;
 use super::worker::Meeting;
 use super::world::{PROVIDERS, REQUEST_BURST, REQUESTS_PER_MINUTE, Rush, World};
 
-/// The broken laws that a report names; all are counted.
-const NAMED_VIOLATIONS: usize = 20;
-
 /// Of its numbers; threads have their own number as a stream.
 const STREAM: u64 = u64::MAX;
 
 /// Keys of executions that are registered here begin with it.
 const KEYS: u64 = 1 << 63;
-
-/// What all comparisons have found.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    pub(crate) meetings: u64,
-    /// Figures that were compared.
-    pub(crate) compared: u64,
-    /// How often each law was broken.
-    pub(crate) broken: BTreeMap<Law, u64>,
-    /// The first of them.
-    pub(crate) violations: Vec<Violation>,
-    /// How long the threads worked, without the meetings.
-    pub(crate) worked: Duration,
-    pub(crate) resident_at_start: Option<u64>,
-    pub(crate) resident_at_end: Option<u64>,
-}
-
-impl Findings {
-    fn judged(&mut self, judge: Judge) {
-        self.compared += judge.compared;
-        judge.violations.into_iter().for_each(|violation| self.broken(violation));
-    }
-
-    fn broken(&mut self, violation: Violation) {
-        *self.broken.entry(violation.law).or_default() += 1;
-        if self.violations.len() < NAMED_VIOLATIONS {
-            self.violations.push(violation);
-        }
-    }
-
-    fn exactly(&mut self, subject: &str, law: Law, figure: &'static str, expected: u64, found: u64) {
-        let mut judge = Judge::of(subject);
-        judge.exactly(law, figure, super::amounts::signed(expected), super::amounts::signed(found));
-        self.judged(judge);
-    }
-}
 
 /// What the threads say at one meeting, all together.
 #[derive(Debug, Default)]
@@ -148,7 +110,7 @@ impl<'a> Conductor<'a> {
                 node.ledger.lock().own.add(&change);
             }
             self.findings.compared += record.compared;
-            record.violations.into_iter().for_each(|violation| self.findings.broken(violation));
+            record.violations.into_iter().for_each(|violation| self.findings.note(violation));
             told.evicted.extend(record.evicted);
             told.requests.iter_mut().zip(record.requests).for_each(|(all, one)| *all += one);
             told.timed += record.timed;

@@ -259,5 +259,4 @@ fn totals(seen: &TenantUsage) -> Amounts {
 }
 
 #[cfg(test)]
-#[path = "laws_tests.rs"]
 mod tests;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::conductor::Findings;
+use super::findings::Findings;
 use super::laws::{Law, Violation};
 use super::plan::Plan;
 use super::protocol::Protocol;
