@@ -276,7 +276,7 @@ impl<'a> Conductor<'a> {
         let world = self.world;
         world.pass(Duration::from_secs(2 * 86_400));
         for tenant in &world.tenants {
-            if matches!(tenant.kind, Kind::Total | Kind::Day) {
+            if tenant.kind != Kind::Fleeting {
                 // Where a budget in all was used, nobody looked whether it may go: somebody has to come and leave.
                 world.enforcer.reset_tenant(&tenant.name);
                 if let Ok(execution) = world.enforcer.execution("last", tenant.name.as_str()).register_at(world.now()) {

@@ -11,8 +11,9 @@ use super::plan::Plan;
 use super::protocol::Protocol;
 use super::tally::{Counts, Tally};
 
-/// Memory is flat if it has grown by less than one in this many.
+/// Memory is flat if it has grown by less than one in this many, or by less than an allocator takes at a time.
 const FLAT_PART: u64 = 20;
+const FLAT_BYTES: u64 = 4 << 20;
 
 /// The report. With one thread, all of it but `measured` follows from the seed.
 #[derive(Debug, Serialize)]
@@ -106,6 +107,6 @@ impl Latency {
 
 impl Resident {
     fn of((start, end): (u64, u64)) -> Self {
-        Self { start, end, flat: end.saturating_sub(start) < start / FLAT_PART }
+        Self { start, end, flat: end.saturating_sub(start) < (start / FLAT_PART).max(FLAT_BYTES) }
     }
 }

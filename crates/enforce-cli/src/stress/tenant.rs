@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Total,
     /// With a budget per day, too.
     Day,
+    /// With a budget in all that comes and goes.
+    Fickle,
     /// Comes and goes: of many such, few have an execution at a time.
     Fleeting,
 }
@@ -55,7 +57,7 @@ pub(crate) struct Books {
 
 impl Tenant {
     pub(crate) fn lasting(number: usize, room: u64) -> Self {
-        let kind = [Kind::Slots, Kind::Total, Kind::Day, Kind::Slots][number % 4];
+        let kind = [Kind::Slots, Kind::Total, Kind::Day, Kind::Fickle][number % 4];
         let budget = if matches!(kind, Kind::Total | Kind::Day) { 20_000 * signed(room.max(4)) } else { NO_LIMIT };
         Self::new(format!("t{number}"), kind, signed(room.max(2)), budget)
     }
@@ -92,7 +94,7 @@ impl Tenant {
         }
     }
 
-    /// Moves its limits, mostly up; a fleeting one keeps every tenant's.
+    /// Moves its limits, mostly up, or takes its budget away and gives it back; a fleeting one keeps every tenant's.
     pub(crate) fn change(&self, enforcer: &Enforcer, numbers: &mut Numbers) {
         if self.kind == Kind::Fleeting {
             return;
@@ -103,7 +105,11 @@ impl Tenant {
             if numbers.one_in(3) { limit - step } else { limit + step }
         };
         let slots = moved(bounds.slots).clamp(1, 1 << 20);
-        let budget = if bounds.budget == NO_LIMIT { NO_LIMIT } else { moved(bounds.budget).clamp(1_000, 1 << 50) };
+        let budget = match (self.kind, bounds.budget) {
+            (Kind::Fickle, NO_LIMIT) => 1_000_000,
+            (Kind::Fickle, _) | (_, NO_LIMIT) => NO_LIMIT,
+            (_, budget) => moved(budget).clamp(1_000, 1 << 50),
+        };
         let next = Bounds {
             slots,
             budget,

@@ -62,8 +62,10 @@ impl Wish {
         self.demand = demand(&self.amounts).on_drop(self.on_drop);
         if numbers.one_in(8) {
             let provider = numbers.index(PROVIDERS);
-            self.provider = Some(provider);
-            self.demand = self.demand.provider(world.providers[provider]);
+            if let Some(key) = world.providers.get(provider) {
+                self.provider = Some(provider);
+                self.demand = self.demand.provider(*key);
+            }
         }
         if numbers.one_in(16) {
             self.demand = self.demand.model(world.model);

@@ -1,8 +1,8 @@
 //! A hold that grows while a stream runs: everything on the whole chain, or nothing and a reason to stop.
 
 use enforce_core::{
-    Action, Actual, BudgetPeriod, Cause, Demand, ManualClock, ResourceLimits, Retry, ScopeKind, Status, TenantPolicy,
-    ViolationType,
+    Action, Actual, BudgetPeriod, Cause, Demand, ManualClock, OwnedHold, ResourceLimits, Retry, ScopeKind, Status,
+    TenantPolicy, ViolationType,
 };
 
 use super::{committed, outstanding, roomy};
@@ -161,7 +161,8 @@ fn i1_a_hold_that_is_extended_by_nothing_is_still_one_open_hold() {
 fn c1_an_extension_leaves_nothing_in_a_budget_that_is_newer_than_its_hold() {
     let enforcer = builder(&noon()).build().unwrap();
     let run = register(&enforcer, "run", "tenant");
-    let ends: [fn(enforce_core::OwnedHold); 2] = [drop, |hold| drop(hold.settle(Actual::none()))];
+    let settle = |hold: OwnedHold| assert!(!hold.settle(Actual::none()).late);
+    let ends: [fn(OwnedHold); 2] = [drop, settle];
     let mut holds = ends.map(|_| run.reserve_owned(Demand::step().cost(nano(5))).unwrap());
     enforcer.set_tenant("tenant", budget(100, BudgetPeriod::Total)).unwrap();
     holds.iter_mut().for_each(|hold| hold.extend(Demand::none().cost(nano(20))).unwrap());
