@@ -25,6 +25,12 @@ pub(crate) struct Limits {
 impl Limits {
     /// Those of a new execution. A root has more, since others share it.
     pub(crate) fn random(numbers: &mut Numbers, is_root: bool, slice: Option<Amounts>) -> Self {
+        if numbers.one_in(8) {
+            // The library has a short way for those of which nothing but steps is limited.
+            let max_steps = if numbers.one_in(2) { UNLIMITED } else { numbers.below(200) };
+            let resource = ResourceLimits { max_steps, ..ResourceLimits::unlimited() };
+            return Self::of(resource, LongRunningExecutionPolicy::disabled(), slice);
+        }
         let wide = if is_root { 4 } else { 1 };
         let maybe = |numbers: &mut Numbers, bound: u64| (!numbers.one_in(3)).then(|| numbers.below(bound * wide));
         let resource = ResourceLimits {
@@ -47,6 +53,10 @@ impl Limits {
             max_cycle_length: 1 + numbers.below(3),
             ..LongRunningExecutionPolicy::disabled()
         };
+        Self::of(resource, long_running, slice)
+    }
+
+    fn of(resource: ResourceLimits, long_running: LongRunningExecutionPolicy, slice: Option<Amounts>) -> Self {
         let mut limits = Self { resource, long_running, highest: NONE, slice };
         limits.highest = limits.now();
         limits
@@ -55,10 +65,7 @@ impl Limits {
     /// What nothing but tokens limits.
     pub(crate) fn tokens(max_tokens: u64) -> Self {
         let resource = ResourceLimits { max_tokens, ..ResourceLimits::unlimited() };
-        let long_running = LongRunningExecutionPolicy::disabled();
-        let mut limits = Self { resource, long_running, highest: NONE, slice: None };
-        limits.highest = limits.now();
-        limits
+        Self::of(resource, LongRunningExecutionPolicy::disabled(), None)
     }
 
     /// Each limit now.
