@@ -59,7 +59,8 @@ impl Tenant {
     pub(crate) fn lasting(number: usize, room: u64) -> Self {
         let kind = [Kind::Slots, Kind::Total, Kind::Day, Kind::Fickle][number % 4];
         let budget = if matches!(kind, Kind::Total | Kind::Day) { 20_000 * signed(room.max(4)) } else { NO_LIMIT };
-        Self::new(format!("t{number}"), kind, signed(room.max(2)), budget)
+        // Half of those who live are roots, and of those not all are live: fewer slots than that are met.
+        Self::new(format!("t{number}"), kind, signed((room / 3).max(2)), budget)
     }
 
     pub(crate) fn fleeting(number: usize) -> Self {
