@@ -22,6 +22,9 @@ use super::tenant::Kind;
 use super::worker::Meeting;
 use super::world::{PROVIDERS, REQUEST_BURST, REQUESTS_PER_MINUTE, Rush, World};
 
+/// After so many operations for each place hardly anyone lives who lived at the beginning.
+const OPERATIONS_A_LIFE: u64 = 100;
+
 /// Of its numbers; threads have their own number as a stream.
 const STREAM: u64 = u64::MAX;
 
@@ -245,13 +248,16 @@ impl<'a> Conductor<'a> {
         }
     }
 
-    /// Memory is compared from when a quarter is done: by then those who live have come and gone.
+    /// Memory is compared from when a quarter is done and everybody has been replaced, or it would only be filling up.
     fn note_memory(&mut self, began: Instant, over: bool) {
-        if self.findings.resident_at_start.is_none() && (over || self.done(began) >= 0.25) {
-            self.findings.resident_at_start = resident_bytes();
-        }
+        let plan = &self.world.plan;
+        let turns = self.findings.meetings.saturating_sub(1);
+        let operations = turns.saturating_mul(plan.between_meetings()).saturating_mul(plan.threads);
+        let replaced = operations >= OPERATIONS_A_LIFE.saturating_mul(plan.executions as u64);
         if over {
             self.findings.resident_at_end = resident_bytes();
+        } else if self.findings.resident_at_start.is_none() && replaced && self.done(began) >= 0.25 {
+            self.findings.resident_at_start = resident_bytes();
         }
     }
 

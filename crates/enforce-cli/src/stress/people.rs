@@ -44,9 +44,21 @@ impl fmt::Display for People<'_> {
         latency(f, "reserve", &report.measured.reserve_ns)?;
         latency(f, "settle", &report.measured.settle_ns)?;
         if let Some(memory) = &report.measured.resident_bytes {
-            let [start, end] = [memory.start, memory.end].map(|bytes| grouped(bytes >> 20));
-            let verdict = if memory.flat { "flat" } else { "not flat" };
-            line(f, "memory", format_args!("{start} MiB when a quarter was done, {end} MiB at the end: {verdict}"))?;
+            let mib = |bytes: u64| grouped(bytes >> 20);
+            let end = mib(memory.end);
+            match (memory.start, memory.flat) {
+                (Some(start), Some(flat)) => {
+                    let verdict = if flat { "flat" } else { "not flat" };
+                    line(
+                        f,
+                        "memory",
+                        format_args!("{} MiB once it was full, {end} MiB at the end: {verdict}", mib(start)),
+                    )?;
+                }
+                _ => {
+                    line(f, "memory", format_args!("{end} MiB at the end; the run was too short to say whether flat"))?
+                }
+            }
         }
         f.write_char('\n')?;
 

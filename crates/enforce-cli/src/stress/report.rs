@@ -56,12 +56,13 @@ pub(crate) struct Latency {
     pub(crate) max: u64,
 }
 
-/// Memory, from when a quarter of the run was done to its end.
+/// Memory, from when a quarter of the run was done and everybody had been replaced to its end. A run may be too short for
+/// that.
 #[derive(Debug, Serialize)]
 pub(crate) struct Resident {
-    pub(crate) start: u64,
+    pub(crate) start: Option<u64>,
     pub(crate) end: u64,
-    pub(crate) flat: bool,
+    pub(crate) flat: Option<bool>,
 }
 
 impl Report {
@@ -74,7 +75,7 @@ impl Report {
             operations_per_second: u64::try_from(per_second).unwrap_or(u64::MAX),
             reserve_ns: Latency::of(&tally.reserve),
             settle_ns: Latency::of(&tally.settle),
-            resident_bytes: findings.resident_at_start.zip(findings.resident_at_end).map(Resident::of),
+            resident_bytes: findings.resident_at_end.map(|end| Resident::of(findings.resident_at_start, end)),
         };
         Self {
             seed: plan.seed,
@@ -106,7 +107,8 @@ impl Latency {
 }
 
 impl Resident {
-    fn of((start, end): (u64, u64)) -> Self {
-        Self { start, end, flat: end.saturating_sub(start) < (start / FLAT_PART).max(FLAT_BYTES) }
+    fn of(start: Option<u64>, end: u64) -> Self {
+        let flat = start.map(|start| end.saturating_sub(start) < (start / FLAT_PART).max(FLAT_BYTES));
+        Self { start, end, flat }
     }
 }
