@@ -230,7 +230,9 @@ pub(crate) fn reserve(
             let current = after.used(limit.limit);
             EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit)
         });
-        return Ok(Receipt::new(Kept::nothing(None), Noticed { warning, observed: None }));
+        // It may be extended, and its policy is that of all of it.
+        let kept = Kept::nothing(None).with_on_drop(demand.on_drop);
+        return Ok(Receipt::new(kept, Noticed { warning, observed: None }));
     }
     let mut now = now;
     if let Usual::Taken { bare } = usual::take(record, demand, &mut now) {

@@ -60,6 +60,12 @@ impl Kept {
         }
     }
 
+    /// The same with a policy.
+    #[inline]
+    pub(crate) const fn with_on_drop(self, on_drop: OnDrop) -> Self {
+        Self { on_drop: Some(on_drop), ..self }
+    }
+
     /// The quantities that `demand` asks.
     #[inline]
     pub(crate) const fn of(demand: &Demand, window: Option<WindowKey>, bare: bool, paces: Option<Paces>) -> Self {
@@ -161,6 +167,13 @@ impl Kept {
         if self.bare && more.bare {
             // One hold, counted once.
             record.hot.bare_holds.give(1);
+        }
+        if self.window.is_none()
+            && let Some(window) = more.window.and_then(|key| record.tenant.window(key))
+        {
+            // The hold is older than the budget, so all that it uses is recorded there when it is settled (L1), and nothing
+            // of it is set aside.
+            window.tally.give(more.cost);
         }
         // What is set aside fits a limit, so no sum of two comes near the end of the word.
         self.tokens = self.tokens.saturating_add(more.tokens);

@@ -8,7 +8,7 @@ use super::look::scope_of;
 use super::{Found, Look, Obstacle, Stop, allowances, when_freed};
 use crate::allowance::{self, AllowanceKey, Spent};
 use crate::books;
-use crate::decision::{EnforcementViolation, Retry, ScopeKind};
+use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::family::MAX_TREE_DEPTH;
 use crate::kernel::bundle::{Bundle, Leg, Lost, RateLeg, Undone};
 use crate::kernel::gcra::{Paced, TooFast};
@@ -107,7 +107,7 @@ impl<'a> Look<'a> {
                 Whose::Counted(_, record, resource) => {
                     books::follow(record, resource, self.demand.amount(resource), 0, recorded);
                 }
-                Whose::Budget(_) => self.record.core().wakes.put(self.record.tenant.line.first()),
+                Whose::Budget => self.record.core().wakes.put(self.record.tenant.line.first()),
                 // Nobody waits for them, and they belong to nobody's slice.
                 Whose::Allowance(..) => {}
             },
@@ -130,8 +130,7 @@ impl<'a> Look<'a> {
         if let Some((level, record, resource)) = counted.get(number) {
             return Whose::Counted(scope_of(*level), record, *resource);
         }
-        let budget = self.budget_leg().filter(|leg| leg.amount > 0).and(self.record.tenant.plan().budget.as_ref());
-        let budget = budget.map(Whose::Budget).into_iter();
+        let budget = self.budget_leg().filter(|leg| leg.amount > 0).map(|_| Whose::Budget).into_iter();
         let allowances = self.demand.allowances().map(|(key, units)| Whose::Allowance(key, units));
         let behind = number.saturating_sub(counted.len());
         // Behind everything else, own steps are taken.
@@ -153,11 +152,13 @@ impl<'a> Look<'a> {
         }
     }
 
+    /// The money, wherever a window is named: the hold gives it back there. Where the budget itself has been taken away
+    /// meanwhile, its word is no limit.
     #[inline]
     pub(super) fn budget_leg(&self) -> Option<Leg<'a>> {
-        let budget = self.record.tenant.plan().budget.as_ref()?;
         let window = self.record.tenant.window(self.asked.window?)?;
-        let observed = budget.action == Action::Observe;
+        let budget = self.record.tenant.plan().budget.as_ref();
+        let observed = budget.is_none_or(|budget| budget.action == Action::Observe);
         let first = self.first == Some(Obstacle::Tenant);
         Some(Leg { tally: &window.tally, amount: self.demand.cost, observed, first })
     }
@@ -218,10 +219,12 @@ impl<'a> Look<'a> {
         };
         match self.whose(number) {
             Whose::Counted(scope, record, resource) => of(scope, record, resource),
-            Whose::Budget(budget) => {
+            Whose::Budget => {
+                let unlimited = || TallyLimit::new(ViolationType::CostLimit, None, Action::Observe, 100);
+                let budget = self.record.tenant.plan().budget.unwrap_or_else(unlimited);
                 let window = self.asked.window.and_then(|key| self.record.tenant.window(key));
                 let committed = window.map_or(0, |window| window.committed.read());
-                refused(ScopeKind::Tenant, budget, word, self.demand.cost, committed)
+                refused(ScopeKind::Tenant, &budget, word, self.demand.cost, committed)
             }
             Whose::Allowance(key, asked) => {
                 let spent = self.record.spent().and_then(|all| Spent::of(all, key));
@@ -266,7 +269,7 @@ pub(super) const MAX_COUNTED: usize = OWN_LEGS.len() + POOL_LEGS.len() * MAX_TRE
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Whose<'a> {
     Counted(ScopeKind, &'a Record, Resource),
-    Budget(&'a TallyLimit),
+    Budget,
     Allowance(AllowanceKey, u64),
 }
 
