@@ -1,6 +1,7 @@
 //! The decision: look at every limit in order, then take everything or nothing.
 
 mod allowances;
+mod budgets;
 mod look;
 mod take;
 
@@ -8,6 +9,7 @@ pub(crate) use self::look::{asks_budget, cost_threshold_violation};
 use self::look::{countable, when_freed};
 
 use crate::books::{self, Used};
+use crate::budget::Periods;
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, ScopeKind, ViolationType};
 use crate::hold::Receipt;
@@ -20,7 +22,6 @@ use crate::paces::Paces;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::resource::{Amounts, Demand, Resource};
-use crate::tenant::WindowKey;
 
 /// When and where a question is asked, worked out once.
 #[derive(Debug, Clone, Copy)]
@@ -30,18 +31,20 @@ pub(crate) struct Asked {
     now: Timestamp,
     /// Whether `now` is a time that was minted, and no stand-in where no limit needs one.
     minted: bool,
-    /// The number of the tenant's budget window, if it has a budget.
-    pub(crate) window: Option<WindowKey>,
+    /// The periods of the budgets in which something is taken now.
+    periods: Periods,
+    /// Those in which the hold was taken that is extended.
+    held: Option<Periods>,
 }
 
 impl Asked {
-    /// The budget window in which what happened now, or at `now`, is recorded, and the time, where anything needs it.
+    /// The periods in which what happened now, or at `now`, is recorded, and the time, where anything needs it.
     #[inline]
-    pub(crate) fn to_record(record: &Record, now: Option<Timestamp>) -> (Option<WindowKey>, Option<Timestamp>) {
+    pub(crate) fn to_record(record: &Record, now: Option<Timestamp>) -> (Periods, Option<Timestamp>) {
         // What is only recorded misses no deadline, so the wall is not looked at.
-        let needed = record.plan().idle.is_some() || record.tenant.plan().needs_time();
+        let needed = record.plan().idle.is_some() || record.budgets_need_time();
         let now = now.or_else(|| needed.then(|| record.core().clock.now()));
-        (Self::given(record, now.unwrap_or(record.core().epoch)).window, now)
+        (Self::given(record, now.unwrap_or(record.core().epoch)).periods, now)
     }
 
     #[inline(always)]
@@ -52,15 +55,16 @@ impl Asked {
 
     #[inline(always)]
     fn given(record: &Record, now: Timestamp) -> Self {
-        let window = if asks_budget(record) { record.tenant.enter_window(now) } else { None };
-        Self { now_ns: now.nanos_since(record.core().epoch), now, minted: true, window }
+        let pays = record.has_budgets() && asks_budget(record);
+        let periods = if pays { Periods::enter(record, now) } else { Periods::NONE };
+        Self { now_ns: now.nanos_since(record.core().epoch), now, minted: true, periods, held: None }
     }
 }
 
 /// Whether any limit that `demand` meets needs the time.
 #[inline(always)]
 fn needs_time(record: &Record, demand: &Demand) -> bool {
-    record.plan().needs_time() || record.core().rates.limit(demand) || record.tenant.plan().needs_time()
+    record.plan().needs_time() || record.core().rates.limit(demand) || record.budgets_need_time()
 }
 
 #[inline(always)]
@@ -186,25 +190,25 @@ pub(crate) fn reserve(
             let current = after.used(limit.limit);
             EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit)
         });
-        return Ok(Receipt::new(Kept::nothing(None), Noticed { warning, observed: None }));
+        return Ok(Receipt::new(Kept::nothing(Periods::NONE), Noticed { warning, observed: None }));
     }
     let mut found = Found::default();
     match reserve_whole(record, demand, now, None, &mut found) {
-        Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(demand, window, bare, found.paces), found.noticed)),
+        Ok(Granted { periods, bare }) => Ok(Receipt::new(Kept::of(demand, periods, bare, found.paces), found.noticed)),
         Err(Stop) => Err(found.violation(record)),
     }
 }
 
-/// [`reserve`] for a hold that is open: its money comes out of the period in which the hold was taken.
+/// [`reserve`] for a hold that is open: what it sets aside comes out of the periods in which the hold was taken.
 pub(crate) fn extend(
     record: &Record,
     more: &Demand,
     now: Option<Timestamp>,
-    window: Option<WindowKey>,
+    held: Periods,
 ) -> Result<Receipt, EnforcementViolation> {
     let mut found = Found::default();
-    match reserve_whole(record, more, now, window, &mut found) {
-        Ok(Granted { window, bare }) => Ok(Receipt::new(Kept::of(more, window, bare, found.paces), found.noticed)),
+    match reserve_whole(record, more, now, Some(held), &mut found) {
+        Ok(Granted { periods, bare }) => Ok(Receipt::new(Kept::of(more, periods, bare, found.paces), found.noticed)),
         Err(Stop) => Err(found.violation(record)),
     }
 }
@@ -212,21 +216,20 @@ pub(crate) fn extend(
 /// What an admission says beside the amounts that were asked.
 #[derive(Debug, Clone, Copy)]
 struct Granted {
-    window: Option<WindowKey>,
+    periods: Periods,
     bare: bool,
 }
 
-/// Takes everything; money out of `window`, if one is named.
+/// Takes everything; for a hold that was taken in `held`, if it is extended.
 #[inline(never)]
 fn reserve_whole(
     record: &Record,
     demand: &Demand,
     now: Option<Timestamp>,
-    window: Option<WindowKey>,
+    held: Option<Periods>,
     found: &mut Found,
 ) -> Result<Granted, Stop> {
-    let asked = Asked::of(record, demand, now);
-    let asked = Asked { window: window.or(asked.window), ..asked };
+    let asked = Asked { held, ..Asked::of(record, demand, now) };
     // A step without a fingerprint only matters to the memory if there is a run that it breaks.
     let remembers = record.plan().repetition.is_some()
         && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));
@@ -245,8 +248,10 @@ fn reserve_whole(
 /// Whether `demand` would be admitted.
 pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
     let now = time(record, now, needs_time(record, demand));
-    // The window is only looked for: a question does not begin a period.
-    let asked = Asked { now_ns: now.nanos_since(record.core().epoch), now, minted: true, window: None };
+    // The periods are only looked for: a question does not begin any.
+    let periods = if asks_budget(record) { Periods::current(record) } else { Periods::NONE };
+    let now_ns = now.nanos_since(record.core().epoch);
+    let asked = Asked { now_ns, now, minted: true, periods, held: None };
     let mut found = Found::default();
     let looked = match demand.fingerprint {
         Some(_) if record.plan().repetition.is_some() => {
@@ -261,13 +266,9 @@ pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) ->
     }
 }
 
-/// Sets `amounts` aside on `record` and on every pool that it shares, for a child that gets a slice of them. The window
-/// of the tenant's budget in which its money is.
-pub(crate) fn set_aside(
-    record: &Record,
-    amounts: &Amounts,
-    now: Timestamp,
-) -> Result<Option<WindowKey>, EnforcementViolation> {
+/// Sets `amounts` aside on `record` and on every pool that it shares, for a child that gets a slice of them. The periods
+/// of the budgets in which they are.
+pub(crate) fn set_aside(record: &Record, amounts: &Amounts, now: Timestamp) -> Result<Periods, EnforcementViolation> {
     let (asked, demand) = (Asked::given(record, now), Demand::of_amounts(amounts));
     let mut found = Found::default();
     // Nothing has begun and nothing has happened: what the child begins is counted when it ends, and its registration,
@@ -277,7 +278,7 @@ pub(crate) fn set_aside(
     if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
         carry_out(record, blocked, Some(now));
     }
-    looked.map(|_| asked.window).map_err(|Stop| found.violation(record))
+    looked.map(|_| asked.periods).map_err(|Stop| found.violation(record))
 }
 
 /// Carries out the action of the limit that refused, if it is exhausted. The caller is told that limit, if this call
@@ -350,13 +351,16 @@ fn attempt(
     if record.extra().is_some() {
         count_above(record, demand);
     }
+    if !asked.periods.is_none() && (demand.steps | demand.discovered_steps) > 0 {
+        budgets::count(record, demand, asked);
+    }
     if demand.asks_allowances() {
         allowances::count(record, demand);
     }
     if bare {
         record.hot.bare_holds.settle(0, 1);
     }
-    Ok(Granted { window: asked.window, bare })
+    Ok(Granted { periods: asked.periods, bare })
 }
 
 /// Counts what has begun on every pool that it was taken from.

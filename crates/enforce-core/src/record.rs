@@ -122,7 +122,7 @@ pub(crate) struct Record {
     /// As registered.
     plan: Arc<Plan>,
     pub(crate) tenant: Arc<Tenant>,
-    /// Steps are all that is limited, here and of its tenant's.
+    /// Steps are all that is limited, here, and nothing of its tenant's and the process's.
     pub(crate) bare: bool,
     pub(crate) hot: Hot,
     /// What only some have.
@@ -156,7 +156,7 @@ impl Record {
         Self {
             hot: Hot::new(&plan, now.nanos_since(tenant.core.epoch)),
             started: now,
-            bare: plan.bare && tenant.plan().budget.is_none(),
+            bare: plan.bare && !tenant.budgets.is_set() && !tenant.core.process.budgets.is_set(),
             lifecycle: Lifecycle::new(true),
             repetition: RepetitionGuard::new(longest),
             id: id.into(),

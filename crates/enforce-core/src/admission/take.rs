@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
+use super::budgets::{self, MAX_MET};
 use super::{Found, Look, Stop, allowances, when_freed};
 use crate::allowance::{self, AllowanceKey, Spent};
 use crate::books;
@@ -32,10 +33,13 @@ impl<'a> Look<'a> {
         if self.record.extra().is_some() || self.demand.asks_allowances() {
             return self.take_in_tree(found);
         }
+        if !self.asked.periods.is_none() {
+            return self.take_paid(found);
+        }
         if self.demand.is_bare() {
             return self.bundle(&[], &[]).take(&mut []);
         }
-        let mut legs = [leg(self.record, self.plan, self.demand, Resource::Steps); 5];
+        let mut legs = [leg(self.record, self.plan, self.demand, Resource::Steps); OWN_LEGS.len()];
         let mut count = 0;
         let mut push = |leg: Leg<'a>| {
             if leg.amount > 0
@@ -50,9 +54,6 @@ impl<'a> Look<'a> {
         push(leg(self.record, self.plan, self.demand, Resource::Memory));
         push(leg(self.record, self.plan, self.demand, Resource::Cost));
         push(leg(self.record, self.plan, self.demand, Resource::DiscoveredSteps));
-        if let Some(leg) = self.budget_leg() {
-            push(leg);
-        }
         let legs = legs.get(..count).unwrap_or(&[]);
         if self.record.core().rates.limit(self.demand) {
             self.take_rated(legs, found, |_| ())
@@ -87,11 +88,11 @@ impl<'a> Look<'a> {
     #[cold]
     pub(super) fn take_in_tree(&self, found: &mut Found) -> Result<Option<Word>, Lost> {
         // Steps of a pool are counted when everything has come through, so here they are a quantity like others.
-        let mut legs = ArrayVec::<Leg<'_>, { MAX_COUNTED + 3 }>::new();
+        let mut legs = ArrayVec::<Leg<'_>, { MAX_COUNTED + MAX_MET + 2 }>::new();
         legs.extend(
             self.legs().into_iter().map(|(_, record, resource)| leg(record, record.plan(), self.demand, resource)),
         );
-        legs.extend(self.budget_leg().filter(|leg| leg.amount > 0));
+        legs.extend(self.budget_legs().map(|(_, leg)| leg));
         legs.extend(self.allowance_legs());
         let undone = |number| self.follow_undone(number);
         if self.record.core().rates.limit(self.demand) {
@@ -104,13 +105,13 @@ impl<'a> Look<'a> {
     /// Follows an amount that was taken and given back while it was counted further up.
     #[cold]
     pub(super) fn follow_undone(&self, number: usize) {
-        // The budget and the allowances belong to nobody's slice.
+        // The budgets and the allowances belong to nobody's slice.
         if let Whose::Counted(_, record, resource) = self.whose(number) {
             books::follow(record, resource, self.demand.amount(resource), 0);
         }
     }
 
-    /// What is taken before the budget: whose, and of what.
+    /// What is taken before the budgets: whose, and of what.
     pub(super) fn legs(&self) -> ArrayVec<(ScopeKind, &'a Record, Resource), MAX_COUNTED> {
         let asks = |resource: &Resource| self.demand.amount(*resource) > 0;
         let own = OWN_LEGS.into_iter().filter(asks).map(|resource| (ScopeKind::Execution, self.record, resource));
@@ -126,24 +127,15 @@ impl<'a> Look<'a> {
         if let Some((scope, record, resource)) = counted.get(number) {
             return Whose::Counted(*scope, record, *resource);
         }
-        let budget = self.budget_leg().filter(|leg| leg.amount > 0).and(self.record.tenant.plan().budget.as_ref());
-        let budget = budget.map(Whose::Budget).into_iter();
+        let budgets = self.budget_legs().map(|(met, _)| Whose::Budget(met));
         let allowances = self.demand.allowances().map(|(key, units)| Whose::Allowance(key, units));
         let behind = number.saturating_sub(counted.len());
         // Behind everything else, own steps are taken.
-        budget.chain(allowances).nth(behind).unwrap_or(Whose::Counted(
+        budgets.chain(allowances).nth(behind).unwrap_or(Whose::Counted(
             ScopeKind::Execution,
             self.record,
             Resource::Steps,
         ))
-    }
-
-    #[inline]
-    pub(super) fn budget_leg(&self) -> Option<Leg<'a>> {
-        let budget = self.record.tenant.plan().budget.as_ref()?;
-        let window = self.record.tenant.window(self.asked.window?)?;
-        let observed = budget.action == Action::Observe;
-        Some(Leg { tally: &window.tally, amount: self.demand.cost, observed })
     }
 
     /// The rates that are charged, if any: those that only observe are charged for what they would have admitted.
@@ -199,11 +191,7 @@ impl<'a> Look<'a> {
         };
         match self.whose(number) {
             Whose::Counted(scope, record, resource) => of(scope, record, resource),
-            Whose::Budget(budget) => {
-                let window = self.asked.window.and_then(|key| self.record.tenant.window(key));
-                let committed = window.map_or(0, |window| window.committed.read());
-                refused(ScopeKind::Tenant, budget, word, self.demand.cost, committed)
-            }
+            Whose::Budget(met) => self.lost_budget(&met, word),
             Whose::Allowance(key, asked) => {
                 let spent = self.record.spent().and_then(|all| Spent::of(all, key));
                 match self.record.core().allowances.limit(key).zip(spent) {
@@ -242,7 +230,7 @@ pub(super) const MAX_COUNTED: usize = OWN_LEGS.len() + POOL_LEGS.len() * MAX_TRE
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Whose<'a> {
     Counted(ScopeKind, &'a Record, Resource),
-    Budget(&'a TallyLimit),
+    Budget(budgets::Met<'a>),
     Allowance(AllowanceKey, u64),
 }
 

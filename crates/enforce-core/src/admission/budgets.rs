@@ -1,0 +1,187 @@
+//! Budgets of the tenant and of the process, as one demand meets them.
+
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+
+use super::take::{OWN_LEGS, leg};
+use super::{Asked, Found, Look, Looked, countable, when_freed};
+use crate::budget::{MAX_BUDGETS, Payer, Terms};
+use crate::decision::{EnforcementViolation, Retry};
+use crate::kernel::bundle::{Leg, Lost};
+use crate::kernel::tally::Word;
+use crate::kernel::window::{NEVER_ENDS, Window};
+use crate::limits::Action;
+use crate::plan::TallyLimit;
+use crate::record::Record;
+use crate::resource::{Demand, Resource};
+
+/// The most budgets that one demand meets.
+pub(super) const MAX_MET: usize = 2 * MAX_BUDGETS;
+
+/// A budget that a demand meets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Met<'a> {
+    payer: Payer<'a>,
+    terms: &'a Terms,
+    window: &'a Window,
+    /// The window is that of a hold which is extended, whatever the time is by now.
+    held: bool,
+}
+
+impl<'a> Met<'a> {
+    /// What limits it; nothing once it is no budget any more: what a hold takes of it is only counted.
+    fn limit(&self) -> Option<&'a TallyLimit> {
+        if self.held { self.payer.now_of(self.terms) } else { Some(&self.terms.limit) }
+    }
+
+    /// A period that has not begun is a full one.
+    fn is_fresh(&self, asked: &Asked) -> bool {
+        !self.held && self.window.has_ended(asked.now.as_nanos())
+    }
+
+    /// The limit, the word that counts from it, and what is committed.
+    fn read(&self, limit: &TallyLimit, asked: &Asked) -> (TallyLimit, Word, u64) {
+        if self.is_fresh(asked) {
+            return (*limit, Word::full(limit.limit), 0);
+        }
+        let committed = self.window.committed.read();
+        let (current, word) = self.window.read();
+        (TallyLimit { limit: current, ..*limit }, word, committed)
+    }
+
+    /// Whether waiting helps: until holds give back, or else until the next period, if the demand fits a whole one.
+    fn retry(&self, limit: &TallyLimit, demand: u64, committed: u64, asked: &Asked) -> Retry {
+        let retry = when_freed(committed, demand, limit.limit);
+        // A limit that is about to halt or to pause is not waited for.
+        let acts = committed >= limit.limit && matches!(limit.action, Action::Halt | Action::Pause);
+        let ends = self.window.ends();
+        if retry != Retry::Never || demand > limit.limit || acts || self.held || ends == NEVER_ENDS {
+            return retry;
+        }
+        Retry::After(Duration::from_nanos(ends.saturating_sub(asked.now.as_nanos())))
+    }
+}
+
+/// The later of two; *never* is the latest.
+fn later(one: Retry, other: Retry) -> Retry {
+    match (one, other) {
+        (Retry::Never, _) | (_, Retry::Never) => Retry::Never,
+        (Retry::After(one), Retry::After(other)) => Retry::After(one.max(other)),
+        (Retry::After(_), _) => one,
+        _ => other,
+    }
+}
+
+impl<'a> Look<'a> {
+    /// The budgets that it meets, in the order that never changes. What a hold sets aside when it is extended comes out of
+    /// the periods in which it was taken, for there it is settled; what begins, begins now.
+    pub(super) fn met_budgets(&self) -> impl Iterator<Item = Met<'a>> + Clone + use<'a> {
+        let held = self.asked.held;
+        self.record.payers(self.asked.periods).flat_map(move |payer| {
+            let now = payer.windows().map(move |(terms, window)| Met { payer, terms, window, held: false });
+            let first = now.clone().filter(move |met| held.is_none() || met.terms.resource == Resource::Steps);
+            let extended = held.into_iter().flat_map(move |periods| {
+                let quantities =
+                    payer.at(periods).windows().map(move |(terms, window)| Met { payer, terms, window, held: true });
+                let quantities = quantities.filter(|met| !met.terms.resource.is_begun());
+                quantities.chain(now.clone().filter(|met| met.terms.resource == Resource::DiscoveredSteps))
+            });
+            first.chain(extended)
+        })
+    }
+
+    #[inline(never)]
+    pub(super) fn budgets(&self, found: &mut Found) -> Looked {
+        self.met_budgets().try_for_each(|met| self.budget(found, &met))
+    }
+
+    #[inline]
+    fn budget(&self, found: &mut Found, met: &Met<'a>) -> Looked {
+        let Some(limit) = met.limit() else { return Ok(()) };
+        let asked = self.demand.amount(met.terms.resource);
+        let word = if met.is_fresh(self.asked) { Word::full(limit.limit) } else { met.window.tally.word() };
+        // Neither term exceeds 2^56.
+        if word.fits(asked).is_ok() && word.remaining() - asked as i64 > limit.warn_room {
+            return Ok(());
+        }
+        self.near_budget(found, met, limit, asked)
+    }
+
+    /// At the limit or near it: limit and word are looked at once more, together.
+    #[cold]
+    fn near_budget(&self, found: &mut Found, met: &Met<'a>, limit: &TallyLimit, asked: u64) -> Looked {
+        let (limit, word, committed) = met.read(limit, self.asked);
+        let used = word.used(limit.limit);
+        if word.fits(asked).is_ok() || limit.tolerates(asked, used) {
+            if word.remaining() - asked as i64 <= limit.warn_room {
+                found.warn(met.payer.scope, limit.kind, used.saturating_add(asked), limit.limit);
+            }
+            return Ok(());
+        }
+        let action = countable(limit.action, used, asked);
+        let retry = if action == Action::Observe {
+            met.retry(&limit, asked, committed, self.asked)
+        } else {
+            self.latest_retry().unwrap_or(Retry::Never)
+        };
+        found.refuse(limit.violation(met.payer.scope, used, asked, retry), action, committed >= limit.limit)
+    }
+
+    /// The latest retry of all budgets that refuse, whoever is first: waiting for one of them does not help if another
+    /// still says no.
+    fn latest_retry(&self) -> Option<Retry> {
+        let refusals = self.met_budgets().filter_map(|met| {
+            let asked = self.demand.amount(met.terms.resource);
+            let (limit, word, committed) = met.read(met.limit()?, self.asked);
+            let used = word.used(limit.limit);
+            let refuses = word.fits(asked).is_err()
+                && !limit.tolerates(asked, used)
+                && countable(limit.action, used, asked) != Action::Observe;
+            refuses.then(|| met.retry(&limit, asked, committed, self.asked))
+        });
+        refusals.reduce(later)
+    }
+
+    /// The legs that it takes from budgets, each with its budget.
+    pub(super) fn budget_legs(&self) -> impl Iterator<Item = (Met<'a>, Leg<'a>)> + use<'a, '_> {
+        self.met_budgets().filter_map(|met| {
+            let amount = self.demand.amount(met.terms.resource);
+            let observed = met.limit().is_none_or(|limit| limit.action == Action::Observe);
+            (amount > 0).then_some((met, Leg { tally: &met.window.tally, amount, observed }))
+        })
+    }
+
+    /// As [`Look::take`], with a leg for every budget.
+    #[inline(never)]
+    pub(super) fn take_paid(&self, found: &mut Found) -> Result<Option<Word>, Lost> {
+        let own = OWN_LEGS.map(|resource| leg(self.record, self.plan, self.demand, resource));
+        let mut legs = ArrayVec::<Leg<'_>, { OWN_LEGS.len() + MAX_MET }>::new();
+        legs.extend(own.into_iter().filter(|leg| leg.amount > 0));
+        legs.extend(self.budget_legs().map(|(_, leg)| leg));
+        if self.record.core().rates.limit(self.demand) {
+            self.take_rated(&legs, found, |_| ())
+        } else {
+            self.bundle(&legs, &[]).take(&mut [])
+        }
+    }
+
+    /// What stood in the way of a take from a budget that had looked possible.
+    pub(super) fn lost_budget(&self, met: &Met<'a>, word: Word) -> EnforcementViolation {
+        let asked = self.demand.amount(met.terms.resource);
+        let terms = met.limit().unwrap_or(&met.terms.limit);
+        let (limit, _, committed) = met.read(terms, self.asked);
+        let retry = met.retry(&limit, asked, committed, self.asked);
+        limit.violation(met.payer.scope, word.used(limit.limit), asked, retry)
+    }
+}
+
+/// Counts what has begun in the budgets that it was taken from.
+#[inline(never)]
+pub(super) fn count(record: &Record, demand: &Demand, asked: &Asked) {
+    for (terms, window) in record.payers(asked.periods).flat_map(Payer::windows) {
+        if terms.resource.is_begun() {
+            let _added = window.committed.add(demand.amount(terms.resource));
+        }
+    }
+}
