@@ -3,7 +3,7 @@
 use super::arena::Arena;
 use super::cell::Cell;
 use super::window::{NEVER_ENDS, Window};
-use crate::sync::Mutex;
+use crate::sync::{Arc, Mutex};
 
 /// One budget, as far as its windows are concerned.
 pub(crate) trait Term: Clone {
@@ -17,16 +17,18 @@ pub(crate) trait Term: Clone {
 
 /// The windows that are current together.
 #[derive(Debug)]
-struct Epoch {
+struct Epoch<T> {
     /// When the first of them ends.
     ends: u64,
-    /// The number of the list of budgets.
-    plan: u32,
-    /// The number of each budget's window, in the order of the list.
-    windows: Box<[u32]>,
+    plan: Plan<T>,
+    /// Each budget's window, in the order of the list.
+    windows: Box<[Arc<Window>]>,
 }
 
-impl Epoch {
+/// A list of budgets, shared by the epochs that have it.
+type Plan<T> = Arc<Box<[T]>>;
+
+impl<T> Epoch<T> {
     #[inline]
     fn is_over(&self, now: u64) -> bool {
         now >= self.ends && self.ends != NEVER_ENDS
@@ -45,35 +47,19 @@ impl Epoch {
 /// another. A clock that steps back stays in the epoch that had begun. Nothing is ever freed.
 #[derive(Debug)]
 pub(crate) struct Epochs<T> {
-    epochs: Arena<Epoch>,
-    windows: Arena<Window>,
-    plans: Arena<Box<[T]>>,
+    list: Arena<Epoch<T>>,
     current: Cell,
-    /// Serialises the beginnings of epochs.
-    roll: Mutex<Roll<T>>,
-}
-
-/// What is needed to begin an epoch.
-#[derive(Debug)]
-struct Roll<T> {
-    /// How many windows there are.
-    windows: u32,
-    /// How many lists of budgets there are.
-    plans: u32,
-    /// Budgets that limit no more, with their windows: should they come back, what is used of them has stayed.
-    shelf: Vec<(T, u32)>,
+    /// Serialises the beginnings of epochs. Budgets that limit no more, with their windows: should they come back, what is
+    /// used of them has stayed.
+    shelf: Mutex<Vec<(T, Arc<Window>)>>,
 }
 
 impl<T: Term> Epochs<T> {
     pub(crate) fn new(plan: impl IntoIterator<Item = T>, now: u64) -> Self {
-        let epochs = Self {
-            epochs: Arena::new(),
-            windows: Arena::new(),
-            plans: Arena::new(),
-            current: Cell::new(0),
-            roll: Mutex::new(Roll { windows: 0, plans: 0, shelf: Vec::new() }),
-        };
-        epochs.replace(plan, now);
+        let plan: Box<[T]> = plan.into_iter().collect();
+        let windows = plan.iter().map(|term| begun(term, now)).collect();
+        let epochs = Self { list: Arena::new(), current: Cell::new(0), shelf: Mutex::new(Vec::new()) };
+        epochs.publish(0, Arc::new(plan), windows);
         epochs
     }
 
@@ -89,7 +75,7 @@ impl<T: Term> Epochs<T> {
     #[inline]
     pub(crate) fn enter(&self, now: u64) -> u32 {
         let number = self.current();
-        match self.epochs.get(number) {
+        match self.list.get(number) {
             Some(epoch) if !epoch.is_over(now) => number,
             _ => self.roll(now),
         }
@@ -98,16 +84,18 @@ impl<T: Term> Epochs<T> {
     /// Whether a period of the current epoch ends some time.
     #[inline]
     pub(crate) fn needs_time(&self) -> bool {
-        self.epochs.get(self.current()).is_some_and(|epoch| epoch.ends != NEVER_ENDS)
+        self.list.get(self.current()).is_some_and(|epoch| epoch.ends != NEVER_ENDS)
     }
 
     /// The budgets of the epoch of that number, in the order of their list, each with its window.
     #[inline]
     pub(crate) fn of(&self, number: u32) -> impl Iterator<Item = (&T, &Window)> + Clone {
-        let epoch = self.epochs.get(number);
-        let plan = epoch.and_then(|epoch| self.plans.get(epoch.plan)).map_or(&[][..], |plan| plan);
-        let windows = epoch.map_or(&[][..], |epoch| &epoch.windows);
-        plan.iter().zip(windows).filter_map(|(term, window)| Some((term, self.windows.get(*window)?)))
+        self.shared(number).map(|(term, window)| (term, &**window))
+    }
+
+    #[inline]
+    fn shared(&self, number: u32) -> impl Iterator<Item = (&T, &Arc<Window>)> + Clone {
+        self.list.get(number).into_iter().flat_map(|epoch| epoch.plan.iter().zip(&epoch.windows))
     }
 
     /// What `budget` is in the current epoch, if it is part of it.
@@ -118,87 +106,58 @@ impl<T: Term> Epochs<T> {
     /// Replaces the list of budgets. One that stays keeps its window, and with it what is used (L1); so does one that
     /// comes back within its period. One that is new begins a window.
     pub(crate) fn replace(&self, plan: impl IntoIterator<Item = T>, now: u64) {
-        let mut roll = self.roll.lock();
-        let plan: Box<[T]> = plan.into_iter().collect();
-        let current = self.current();
+        let mut shelf = self.shelf.lock();
+        let (plan, current): (Box<[T]>, _) = (plan.into_iter().collect(), self.current());
         // What has ended comes back to nobody.
-        roll.shelf.retain(|(_, window)| self.goes_on(*window, now));
-        let dropped = self.numbered(current).filter(|(term, _)| !plan.iter().any(|next| next.is(term)));
-        roll.shelf.extend(dropped.map(|(term, window)| (term.clone(), window)));
+        shelf.retain(|(_, window)| !window.has_ended(now));
+        let dropped = self.shared(current).filter(|(term, _)| !plan.iter().any(|next| next.is(term)));
+        shelf.extend(dropped.map(|(term, window)| (term.clone(), Arc::clone(window))));
         let mut kept = |term: &T| {
-            let stays = self.numbered(current).find(|(before, _)| before.is(term)).map(|(_, window)| window);
+            let stays = self.shared(current).find(|(before, _)| before.is(term)).map(|(_, window)| Arc::clone(window));
             stays.or_else(|| {
-                let place = roll.shelf.iter().position(|(before, _)| before.is(term))?;
-                Some(roll.shelf.swap_remove(place).1)
+                let place = shelf.iter().position(|(before, _)| before.is(term))?;
+                Some(shelf.swap_remove(place).1)
             })
         };
-        let before = plan.iter().map(&mut kept).collect();
-        let number = roll.plans;
-        let windows = self.windows_of(&mut roll, &plan, before, now);
-        for (term, window) in plan.iter().zip(&windows) {
-            if let Some(window) = self.windows.get(*window) {
+        let window = |term: &T| match kept(term).filter(|window| !window.has_ended(now)) {
+            Some(window) => {
                 // What other epochs share moves with it: whoever takes from it finds the word changed (L1).
                 window.relimit(term.limit());
+                window
             }
-        }
-        if self.plans.put(number, plan) {
-            roll.plans = number.saturating_add(1);
-            self.publish(number, windows);
-        }
-    }
-
-    /// The budgets of the epoch of that number, each with the number of its window.
-    fn numbered(&self, number: u32) -> impl Iterator<Item = (&T, u32)> {
-        let epoch = self.epochs.get(number);
-        let plan = epoch.and_then(|epoch| self.plans.get(epoch.plan)).map_or(&[][..], |plan| plan);
-        plan.iter().zip(epoch.map_or(&[][..], |epoch| &epoch.windows)).map(|(term, window)| (term, *window))
-    }
-
-    fn goes_on(&self, window: u32, now: u64) -> bool {
-        self.windows.get(window).is_some_and(|window| !window.has_ended(now))
+            None => begun(term, now),
+        };
+        let windows = plan.iter().map(window).collect();
+        self.publish(current.saturating_add(1), Arc::new(plan), windows);
     }
 
     #[cold]
     fn roll(&self, now: u64) -> u32 {
-        let mut roll = self.roll.lock();
+        let _turn = self.shelf.lock();
         let number = self.current();
         // Another may have been first: a period begins once.
-        let Some(epoch) = self.epochs.get(number).filter(|epoch| epoch.is_over(now)) else {
-            return number;
+        let Some(epoch) = self.list.get(number).filter(|epoch| epoch.is_over(now)) else { return number };
+        let window = |(term, window): (&T, &Arc<Window>)| {
+            if window.has_ended(now) { begun(term, now) } else { Arc::clone(window) }
         };
-        let Some(plan) = self.plans.get(epoch.plan) else { return number };
-        let before = epoch.windows.iter().map(|window| Some(*window)).collect();
-        let windows = self.windows_of(&mut roll, plan, before, now);
-        self.publish(epoch.plan, windows)
+        let windows = epoch.plan.iter().zip(&epoch.windows).map(window).collect();
+        self.publish(number.saturating_add(1), Arc::clone(&epoch.plan), windows)
     }
 
-    /// The windows for `now`: those of `before` that have not ended, and new ones.
-    fn windows_of(&self, roll: &mut Roll<T>, plan: &[T], before: Box<[Option<u32>]>, now: u64) -> Box<[u32]> {
-        plan.iter()
-            .zip(before)
-            .map(|(term, before)| {
-                before.filter(|window| self.goes_on(*window, now)).unwrap_or_else(|| {
-                    let number = roll.windows;
-                    // A number past the end of the list has no window: 2^31 hours are 245,000 years.
-                    if self.windows.put(number, Window::new(term.limit(), term.ends(now))) {
-                        roll.windows = number.saturating_add(1);
-                    }
-                    number
-                })
-            })
-            .collect()
-    }
-
-    /// Makes the epoch of these windows the current one; under the lock.
-    fn publish(&self, plan: u32, windows: Box<[u32]>) -> u32 {
-        let ends = windows.iter().filter_map(|window| self.windows.get(*window)).map(Window::ends).min();
-        let (number, first) = (self.current(), self.epochs.get(0).is_none());
-        let next = if first { 0 } else { number.saturating_add(1) };
-        if !self.epochs.put(next, Epoch { ends: ends.unwrap_or(NEVER_ENDS), plan, windows }) {
-            return number;
+    /// Makes the epoch of these windows, of that number, the current one; under the lock. Past the end of the list, which
+    /// is 2^31 hours or 245,000 years long, nothing begins any more.
+    fn publish(&self, number: u32, plan: Plan<T>, windows: Box<[Arc<Window>]>) -> u32 {
+        let ends = windows.iter().map(|window| window.ends()).min().unwrap_or(NEVER_ENDS);
+        if !self.list.put(number, Epoch { ends, plan, windows }) {
+            return self.current();
         }
         // Release (in `apply`): whoever loads the number finds the epoch, its list and its windows; partner: `current`.
-        self.current.apply(|_| (u64::from(next), ()));
-        next
+        self.current.apply(|_| (u64::from(number), ()));
+        number
     }
+}
+
+/// A new window, of the period in which `now` lies.
+fn begun<T: Term>(term: &T, now: u64) -> Arc<Window> {
+    Arc::new(Window::new(term.limit(), term.ends(now)))
 }
