@@ -249,7 +249,8 @@ fn reserve_whole(
 pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
     let now = time(record, now, needs_time(record, demand));
     // The periods are only looked for: a question does not begin any.
-    let periods = if asks_budget(record) { Periods::current(record) } else { Periods::NONE };
+    let pays = record.has_budgets() && asks_budget(record);
+    let periods = if pays { Periods::current(record) } else { Periods::NONE };
     let now_ns = now.nanos_since(record.core().epoch);
     let asked = Asked { now_ns, now, minted: true, periods, held: None };
     let mut found = Found::default();

@@ -120,17 +120,14 @@ impl<'a> Look<'a> {
             return Ok(());
         }
         let action = countable(limit.action, used, asked);
-        let retry = if action == Action::Observe {
-            met.retry(&limit, asked, committed, self.asked)
-        } else {
-            self.latest_retry().unwrap_or(Retry::Never)
-        };
+        let own = met.retry(&limit, asked, committed, self.asked);
+        let retry = if action == Action::Observe { own } else { self.latest_retry(own) };
         found.refuse(limit.violation(met.payer.scope, used, asked, retry), action, committed >= limit.limit)
     }
 
-    /// The latest retry of all budgets that refuse, whoever is first: waiting for one of them does not help if another
-    /// still says no.
-    fn latest_retry(&self) -> Option<Retry> {
+    /// The latest retry of all budgets that refuse, of which the first says `own`: waiting for one of them does not help if
+    /// another still says no.
+    fn latest_retry(&self, own: Retry) -> Retry {
         let refusals = self.met_budgets().filter_map(|met| {
             let asked = self.demand.amount(met.terms.resource);
             let (limit, word, committed) = met.read(met.limit()?, self.asked);
@@ -140,7 +137,7 @@ impl<'a> Look<'a> {
                 && countable(limit.action, used, asked) != Action::Observe;
             refuses.then(|| met.retry(&limit, asked, committed, self.asked))
         });
-        refusals.reduce(later)
+        refusals.fold(own, later)
     }
 
     /// The legs that it takes from budgets, each with its budget.

@@ -34,7 +34,7 @@ impl Books<'_> {
             return;
         }
         let record = self.record;
-        let mut cut = None;
+        let (mut cut, mut now) = (None, self.now);
         for payer in record.payers(self.periods) {
             let mut write = |(terms, window): (&Terms, &Window), reserved: u64| {
                 let actual = used.amount(terms.resource);
@@ -46,9 +46,10 @@ impl Books<'_> {
             };
             payer.windows().for_each(|budget| write(budget, self.reserved(budget.0.resource)));
             // Of a budget that is new since nothing was reserved: what was used is recorded, as debt if need be (L1).
-            let now = || self.now.unwrap_or_else(|| record.core().clock.now());
-            payer.windows_since(now).for_each(|budget| write(budget, 0));
+            let read = || *now.get_or_insert_with(|| record.core().clock.now());
+            payer.windows_since(read).for_each(|budget| write(budget, 0));
         }
+        self.now = now;
         if let Some((scope, resource)) = cut {
             self.note_of(scope, resource, true);
         }
