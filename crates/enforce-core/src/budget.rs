@@ -218,8 +218,10 @@ impl<'a> Payer<'a> {
     }
 
     /// Its budgets in those periods, each with its window; none of a scope that had none then.
+    #[inline]
     pub(crate) fn windows(self) -> impl Iterator<Item = (&'a Terms, &'a Window)> + Clone {
-        self.key.into_iter().flat_map(move |key| self.epochs.of(key.number()))
+        // No epoch has the last number.
+        self.epochs.of(self.key.map_or(u32::MAX, EpochKey::number))
     }
 
     /// The same scope at other periods.
@@ -260,9 +262,10 @@ impl Record {
     }
 
     /// Who pays for it, in the order in which limits are looked at, at `periods`.
-    pub(crate) fn payers(&self, periods: Periods) -> impl Iterator<Item = Payer<'_>> + Clone {
+    #[inline]
+    pub(crate) fn payers(&self, periods: Periods) -> impl Iterator<Item = Payer<'_>> {
         let tenant = Payer::of(ScopeKind::Tenant, &self.tenant.budgets, periods.tenant);
         let process = Payer::of(ScopeKind::Process, &self.core().process.budgets, periods.process);
-        tenant.into_iter().chain(process)
+        [tenant, process].into_iter().flatten()
     }
 }

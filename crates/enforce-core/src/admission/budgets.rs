@@ -1,12 +1,13 @@
 //! Budgets of the tenant and of the process, as one demand meets them.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
 use super::take::{OWN_LEGS, leg};
 use super::{Asked, Found, Look, Looked, countable, when_freed};
-use crate::budget::{MAX_BUDGETS, Payer, Terms};
+use crate::budget::{MAX_BUDGETS, Payer, Periods, Terms};
 use crate::decision::{EnforcementViolation, Retry};
 use crate::kernel::bundle::{Leg, Lost};
 use crate::kernel::tally::Word;
@@ -14,7 +15,7 @@ use crate::kernel::window::{NEVER_ENDS, Window};
 use crate::limits::Action;
 use crate::plan::TallyLimit;
 use crate::record::Record;
-use crate::resource::{Demand, Resource};
+use crate::resource::Demand;
 
 /// The most budgets that one demand meets.
 pub(super) const MAX_MET: usize = 2 * MAX_BUDGETS;
@@ -74,26 +75,27 @@ fn later(one: Retry, other: Retry) -> Retry {
 }
 
 impl<'a> Look<'a> {
-    /// The budgets that it meets, in the order that never changes. What a hold sets aside when it is extended comes out of
-    /// the periods in which it was taken, for there it is settled; what begins, begins now.
-    pub(super) fn met_budgets(&self) -> impl Iterator<Item = Met<'a>> + Clone + use<'a> {
-        let held = self.asked.held;
-        self.record.payers(self.asked.periods).flat_map(move |payer| {
-            let now = payer.windows().map(move |(terms, window)| Met { payer, terms, window, held: false });
-            let first = now.clone().filter(move |met| held.is_none() || met.terms.resource == Resource::Steps);
-            let extended = held.into_iter().flat_map(move |periods| {
-                let quantities =
-                    payer.at(periods).windows().map(move |(terms, window)| Met { payer, terms, window, held: true });
-                let quantities = quantities.filter(|met| !met.terms.resource.is_begun());
-                quantities.chain(now.clone().filter(|met| met.terms.resource == Resource::DiscoveredSteps))
-            });
-            first.chain(extended)
-        })
+    /// Runs `act` on the budgets that it meets, in the order that never changes, until it fails. A loop rather than an
+    /// iterator: one that can do both, reserve and extend, is large, and copying it costs more than the exchanges.
+    #[inline(always)]
+    fn each_budget<E>(&self, mut act: impl FnMut(Met<'a>) -> Result<(), E>) -> Result<(), E> {
+        for payer in self.record.payers(self.asked.periods) {
+            if let Some(held) = self.asked.held {
+                for met in extended(payer, held) {
+                    act(met)?;
+                }
+                continue;
+            }
+            for (terms, window) in payer.windows() {
+                act(Met { payer, terms, window, held: false })?;
+            }
+        }
+        Ok(())
     }
 
     #[inline(never)]
     pub(super) fn budgets(&self, found: &mut Found) -> Looked {
-        self.met_budgets().try_for_each(|met| self.budget(found, &met))
+        self.each_budget(|met| self.budget(found, &met))
     }
 
     #[inline]
@@ -128,34 +130,49 @@ impl<'a> Look<'a> {
     /// The latest retry of all budgets that refuse, of which the first says `own`: waiting for one of them does not help if
     /// another still says no.
     fn latest_retry(&self, own: Retry) -> Retry {
-        let refusals = self.met_budgets().filter_map(|met| {
+        let mut latest = own;
+        let looked: Result<(), Infallible> = self.each_budget(|met| {
+            let Some(limit) = met.limit() else { return Ok(()) };
             let asked = self.demand.amount(met.terms.resource);
-            let (limit, word, committed) = met.read(met.limit()?, self.asked);
+            let (limit, word, committed) = met.read(limit, self.asked);
             let used = word.used(limit.limit);
             let refuses = word.fits(asked).is_err()
                 && !limit.tolerates(asked, used)
                 && countable(limit.action, used, asked) != Action::Observe;
-            refuses.then(|| met.retry(&limit, asked, committed, self.asked))
+            if refuses {
+                latest = later(latest, met.retry(&limit, asked, committed, self.asked));
+            }
+            Ok(())
         });
-        refusals.fold(own, later)
+        let Ok(()) = looked;
+        latest
     }
 
-    /// The legs that it takes from budgets, each with its budget.
-    pub(super) fn budget_legs(&self) -> impl Iterator<Item = (Met<'a>, Leg<'a>)> + use<'a, '_> {
-        self.met_budgets().filter_map(|met| {
+    /// Runs `act` on the legs that it takes from budgets, each with its budget.
+    #[inline(always)]
+    pub(super) fn each_budget_leg(&self, mut act: impl FnMut(Met<'a>, Leg<'a>)) {
+        let looked: Result<(), Infallible> = self.each_budget(|met| {
             let amount = self.demand.amount(met.terms.resource);
-            let observed = met.limit().is_none_or(|limit| limit.action == Action::Observe);
-            (amount > 0).then_some((met, Leg { tally: &met.window.tally, amount, observed }))
-        })
+            if amount > 0 {
+                let observed = met.limit().is_none_or(|limit| limit.action == Action::Observe);
+                act(met, Leg { tally: &met.window.tally, amount, observed });
+            }
+            Ok(())
+        });
+        let Ok(()) = looked;
     }
 
     /// As [`Look::take`], with a leg for every budget.
     #[inline(never)]
     pub(super) fn take_paid(&self, found: &mut Found) -> Result<Option<Word>, Lost> {
-        let own = OWN_LEGS.map(|resource| leg(self.record, self.plan, self.demand, resource));
         let mut legs = ArrayVec::<Leg<'_>, { OWN_LEGS.len() + MAX_MET }>::new();
-        legs.extend(own.into_iter().filter(|leg| leg.amount > 0));
-        legs.extend(self.budget_legs().map(|(_, leg)| leg));
+        for resource in OWN_LEGS {
+            let leg = leg(self.record, self.plan, self.demand, resource);
+            if leg.amount > 0 {
+                legs.push(leg);
+            }
+        }
+        self.each_budget_leg(|_, leg| legs.push(leg));
         if self.record.core().rates.limit(self.demand) {
             self.take_rated(&legs, found, |_| ())
         } else {
@@ -173,11 +190,24 @@ impl<'a> Look<'a> {
     }
 }
 
+/// What a demand that extends a hold meets: what it sets aside comes out of the periods in which the hold was taken, for
+/// there it is settled; what begins, begins now.
+#[cold]
+fn extended<'a>(payer: Payer<'a>, held: Periods) -> ArrayVec<Met<'a>, MAX_BUDGETS> {
+    let of = |payer: Payer<'a>, held| payer.windows().map(move |(terms, window)| Met { payer, terms, window, held });
+    let begun = of(payer, false).filter(|met| met.terms.resource.is_begun());
+    let quantities = of(payer.at(held), true).filter(|met| !met.terms.resource.is_begun());
+    let mut met: ArrayVec<_, MAX_BUDGETS> = begun.chain(quantities).collect();
+    // In the order of the resources; of each, the lists have the shorter period first.
+    met.sort_by_key(|met| met.terms.resource as u8);
+    met
+}
+
 /// Counts what has begun in the budgets that it was taken from.
 #[inline(never)]
 pub(super) fn count(record: &Record, demand: &Demand, asked: &Asked) {
-    for (terms, window) in record.payers(asked.periods).flat_map(Payer::windows) {
-        if terms.resource.is_begun() {
+    for payer in record.payers(asked.periods) {
+        for (terms, window) in payer.windows().filter(|(terms, _)| terms.resource.is_begun()) {
             let _added = window.committed.add(demand.amount(terms.resource));
         }
     }

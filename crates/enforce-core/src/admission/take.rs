@@ -92,7 +92,7 @@ impl<'a> Look<'a> {
         legs.extend(
             self.legs().into_iter().map(|(_, record, resource)| leg(record, record.plan(), self.demand, resource)),
         );
-        legs.extend(self.budget_legs().map(|(_, leg)| leg));
+        self.each_budget_leg(|_, leg| legs.push(leg));
         legs.extend(self.allowance_legs());
         let undone = |number| self.follow_undone(number);
         if self.record.core().rates.limit(self.demand) {
@@ -127,11 +127,12 @@ impl<'a> Look<'a> {
         if let Some((scope, record, resource)) = counted.get(number) {
             return Whose::Counted(*scope, record, *resource);
         }
-        let budgets = self.budget_legs().map(|(met, _)| Whose::Budget(met));
+        let mut budgets = ArrayVec::<_, MAX_MET>::new();
+        self.each_budget_leg(|met, _| budgets.push(Whose::Budget(met)));
         let allowances = self.demand.allowances().map(|(key, units)| Whose::Allowance(key, units));
         let behind = number.saturating_sub(counted.len());
         // Behind everything else, own steps are taken.
-        budgets.chain(allowances).nth(behind).unwrap_or(Whose::Counted(
+        budgets.into_iter().chain(allowances).nth(behind).unwrap_or(Whose::Counted(
             ScopeKind::Execution,
             self.record,
             Resource::Steps,

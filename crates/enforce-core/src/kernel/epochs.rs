@@ -95,7 +95,11 @@ impl<T: Term> Epochs<T> {
 
     #[inline]
     fn shared(&self, number: u32) -> impl Iterator<Item = (&T, &Arc<Window>)> + Clone {
-        self.list.get(number).into_iter().flat_map(|epoch| epoch.plan.iter().zip(&epoch.windows))
+        let (plan, windows): (&[T], &[Arc<Window>]) = match self.list.get(number) {
+            Some(epoch) => (&epoch.plan, &epoch.windows),
+            None => (&[], &[]),
+        };
+        plan.iter().zip(windows)
     }
 
     /// What `budget` is in the current epoch, if it is part of it.
