@@ -43,13 +43,14 @@ mod middleware;
 mod record;
 
 pub use enforce_core::{
-    Action, Actual, BackoffStrategy, BudgetPeriod, BudgetUsage, Cause, Clock, ConfigError, Demand, EnforcementPolicy,
-    EnforcementResult, EnforcementViolation, EnforcementWarning, Enforcer, EnforcerBuilder, Execution, ExecutionError,
-    ExecutionErrorCategory, ExecutionId, ExecutionUsage, InvalidId, LimitActions, LlmErrorCode,
-    LongRunningExecutionPolicy, ManualClock, ModelError, ModelKey, MoneyError, NanoUsd, Outstanding, OwnedHold,
-    ProviderError, ProviderKey, ProviderPolicy, RateLimit, RateOn, RatePeriod, RateUnit, RatesRefused, RegisterError,
-    ResourceLimits, Retry, RetryPolicy, ScopeKind, Settlement, Status, StepId, StepTimeoutGuard, TenantId,
-    TenantPolicy, TenantUsage, TimeSource, Timestamp, ToolErrorCode, UNLIMITED, UsageSnapshot, ViolationType,
+    Action, Actual, BackoffStrategy, Budget, BudgetAmount, BudgetPeriod, BudgetResource, BudgetUsage, Cause, Clock,
+    ConfigError, Demand, EnforcementPolicy, EnforcementResult, EnforcementViolation, EnforcementWarning, Enforcer,
+    EnforcerBuilder, Execution, ExecutionError, ExecutionErrorCategory, ExecutionId, ExecutionUsage, InvalidId,
+    LimitActions, LlmErrorCode, LongRunningExecutionPolicy, ManualClock, ModelError, ModelKey, MoneyError, NanoUsd,
+    Outstanding, OwnedHold, ProcessPolicy, ProcessUsage, ProviderError, ProviderKey, ProviderPolicy, RateLimit, RateOn,
+    RatePeriod, RateUnit, RatesRefused, RegisterError, ResourceLimits, Retry, RetryPolicy, ScopeKind, Settlement,
+    Status, StepId, StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage, TimeSource, Timestamp, ToolErrorCode,
+    UNLIMITED, UsageSnapshot, ViolationType,
 };
 pub use middleware::EnforcementMiddleware;
 pub use record::RecordError;

@@ -1,6 +1,7 @@
 //! The decision: look at every limit in order, then take everything or nothing.
 
 mod allowances;
+mod budgets;
 mod look;
 mod take;
 mod usual;
@@ -10,6 +11,7 @@ use self::look::{countable, when_freed};
 use self::usual::Usual;
 
 use crate::books::{self, Used};
+use crate::budget::Periods;
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, ScopeKind, ViolationType};
 use crate::hold::Receipt;
@@ -22,7 +24,6 @@ use crate::paces::Paces;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::resource::{Amounts, Demand, Resource};
-use crate::tenant::WindowKey;
 
 /// When and where a question is asked, worked out once.
 #[derive(Debug, Clone, Copy)]
@@ -32,23 +33,25 @@ pub(crate) struct Asked {
     now: Timestamp,
     /// Whether `now` is a time that was minted, and no stand-in where no limit needs one.
     minted: bool,
-    /// The number of the tenant's budget window, if it has a budget.
-    pub(crate) window: Option<WindowKey>,
+    /// The periods of the budgets in which something is taken now.
+    periods: Periods,
+    /// Those in which the hold was taken that is extended.
+    held: Option<Periods>,
 }
 
 impl Asked {
-    /// The budget window in which what happened now, or at `now`, is recorded, and the time, where anything needs it.
+    /// The periods in which what happened now, or at `now`, is recorded, and the time, where anything needs it.
     #[inline]
-    pub(crate) fn to_record(record: &Record, now: Option<Timestamp>) -> (Option<WindowKey>, Option<Timestamp>) {
+    pub(crate) fn to_record(record: &Record, now: Option<Timestamp>) -> (Periods, Option<Timestamp>) {
         // What is only recorded misses no deadline, so the wall is not looked at.
-        let needed = record.plan().idle.is_some() || record.tenant.plan().needs_time();
+        let needed = record.plan().idle.is_some() || record.budgets_need_time();
         let now = now.or_else(|| needed.then(|| record.core().clock.now()));
-        (Self::given(record, now.unwrap_or(record.core().epoch)).window, now)
+        (Self::given(record, now.unwrap_or(record.core().epoch)).periods, now)
     }
 
     /// At a time that is known, where no window is met.
     fn at(now: Timestamp, now_ns: u64) -> Self {
-        Self { now_ns, now, minted: true, window: None }
+        Self { now_ns, now, minted: true, periods: Periods::NONE, held: None }
     }
 
     #[inline(always)]
@@ -59,15 +62,16 @@ impl Asked {
 
     #[inline(always)]
     fn given(record: &Record, now: Timestamp) -> Self {
-        let window = if asks_budget(record) { record.tenant.enter_window(now) } else { None };
-        Self { now_ns: now.nanos_since(record.core().epoch), now, minted: true, window }
+        let pays = record.has_budgets() && asks_budget(record);
+        let periods = if pays { Periods::enter(record, now) } else { Periods::NONE };
+        Self { now_ns: now.nanos_since(record.core().epoch), now, minted: true, periods, held: None }
     }
 }
 
 /// Whether any limit that `demand` meets needs the time.
 #[inline(always)]
 fn needs_time(record: &Record, demand: &Demand) -> bool {
-    record.plan().needs_time() || record.core().rates.limit(demand) || record.tenant.plan().needs_time()
+    record.plan().needs_time() || record.core().rates.limit(demand) || record.budgets_need_time()
 }
 
 #[inline(always)]
@@ -112,8 +116,10 @@ struct Blocked {
 pub(crate) enum Obstacle {
     /// At the execution, or at the pool of that number above it.
     Scope(usize),
-    /// At its tenant's budget.
+    /// At a budget of its tenant's.
     Tenant,
+    /// At a budget of the process's.
+    Process,
     /// At the rate of that number, of those that it meets.
     Rate(usize),
     /// At somebody else's take that has come through or is undone in a moment.
@@ -182,8 +188,8 @@ impl Found {
     /// What is granted, with all that was found.
     #[inline(never)]
     fn receipt(&self, demand: &Demand, granted: Granted) -> Receipt {
-        let Granted { window, bare } = granted;
-        Receipt::new(Kept::of(demand, window, bare, self.paces), self.noticed)
+        let Granted { periods, bare } = granted;
+        Receipt::new(Kept::of(demand, periods, bare, self.paces), self.noticed)
     }
 
     #[cold]
@@ -231,18 +237,18 @@ pub(crate) fn reserve(
             EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit)
         });
         // It may be extended, and its policy is that of all of it.
-        let kept = Kept::nothing(None).with_on_drop(demand.on_drop);
+        let kept = Kept::nothing(Periods::NONE).with_on_drop(demand.on_drop);
         return Ok(Receipt::new(kept, Noticed { warning, observed: None }));
     }
     let mut now = now;
     if let Usual::Taken { bare } = usual::take(record, demand, &mut now) {
-        return Ok(Receipt::new(Kept::of(demand, None, bare, None), Noticed::default()));
+        return Ok(Receipt::new(Kept::of(demand, Periods::NONE, bare, None), Noticed::default()));
     }
     let mut found = Found::default();
     match reserve_whole(record, demand, now, Way::default(), &mut found) {
         // Put together from what is known here to be nothing, so that it need not be copied.
-        Ok(Granted { window, bare }) if found.is_plain() => {
-            Ok(Receipt::new(Kept::of(demand, window, bare, None), Noticed::default()))
+        Ok(Granted { periods, bare }) if found.is_plain() => {
+            Ok(Receipt::new(Kept::of(demand, periods, bare, None), Noticed::default()))
         }
         Ok(granted) => Ok(found.receipt(demand, granted)),
         Err(Stop) => Err(found.violation(record)),
@@ -264,7 +270,7 @@ pub(crate) fn reserve_in_line(
     first: Option<Obstacle>,
 ) -> Result<Receipt, Refused> {
     let mut found = Found::default();
-    match reserve_whole(record, demand, Some(now), Way { window: None, first }, &mut found) {
+    match reserve_whole(record, demand, Some(now), Way { held: None, first }, &mut found) {
         Ok(granted) => Ok(found.receipt(demand, granted)),
         Err(Stop) => Err(Refused {
             violation: found.violation(record),
@@ -273,15 +279,15 @@ pub(crate) fn reserve_in_line(
     }
 }
 
-/// [`reserve`] for a hold that is open: its money comes out of the period in which the hold was taken.
+/// [`reserve`] for a hold that is open: what it sets aside comes out of the periods in which the hold was taken.
 pub(crate) fn extend(
     record: &Record,
     more: &Demand,
     now: Option<Timestamp>,
-    window: Option<WindowKey>,
+    held: Periods,
 ) -> Result<Receipt, EnforcementViolation> {
     let mut found = Found::default();
-    match reserve_whole(record, more, now, Way { window, first: None }, &mut found) {
+    match reserve_whole(record, more, now, Way { held: Some(held), first: None }, &mut found) {
         Ok(granted) => Ok(found.receipt(more, granted)),
         Err(Stop) => Err(found.violation(record)),
     }
@@ -290,15 +296,15 @@ pub(crate) fn extend(
 /// What an admission says beside the amounts that were asked.
 #[derive(Debug, Clone, Copy)]
 struct Granted {
-    window: Option<WindowKey>,
+    periods: Periods,
     bare: bool,
 }
 
 /// What is unusual about how a demand comes.
 #[derive(Debug, Clone, Copy, Default)]
 struct Way {
-    /// Money comes out of this window, if one is named.
-    window: Option<WindowKey>,
+    /// It extends a hold that was taken in these periods.
+    held: Option<Periods>,
     /// The line in which it is the first.
     first: Option<Obstacle>,
 }
@@ -312,8 +318,7 @@ fn reserve_whole(
     way: Way,
     found: &mut Found,
 ) -> Result<Granted, Stop> {
-    let asked = Asked::of(record, demand, now);
-    let asked = Asked { window: way.window.or(asked.window), ..asked };
+    let asked = Asked { held: way.held, ..Asked::of(record, demand, now) };
     // A step without a fingerprint only matters to the memory if there is a run that it breaks.
     let remembers = record.plan().repetition.is_some()
         && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));
@@ -337,8 +342,11 @@ fn reserve_whole(
 /// Whether `demand` would be admitted.
 pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
     let now = time(record, now, needs_time(record, demand));
-    // The window is only looked for: a question does not begin a period.
-    let asked = Asked { now_ns: now.nanos_since(record.core().epoch), now, minted: true, window: None };
+    // The periods are only looked for: a question does not begin any.
+    let pays = record.has_budgets() && asks_budget(record);
+    let periods = if pays { Periods::current(record) } else { Periods::NONE };
+    let now_ns = now.nanos_since(record.core().epoch);
+    let asked = Asked { now_ns, now, minted: true, periods, held: None };
     let mut found = Found::default();
     let looked = match demand.fingerprint {
         Some(_) if record.plan().repetition.is_some() => {
@@ -353,13 +361,9 @@ pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) ->
     }
 }
 
-/// Sets `amounts` aside on `record` and on every pool that it shares, for a child that gets a slice of them. The window
-/// of the tenant's budget in which its money is.
-pub(crate) fn set_aside(
-    record: &Record,
-    amounts: &Amounts,
-    now: Timestamp,
-) -> Result<Option<WindowKey>, EnforcementViolation> {
+/// Sets `amounts` aside on `record` and on every pool that it shares, for a child that gets a slice of them. The periods
+/// of the budgets in which they are.
+pub(crate) fn set_aside(record: &Record, amounts: &Amounts, now: Timestamp) -> Result<Periods, EnforcementViolation> {
     let (asked, demand) = (Asked::given(record, now), Demand::of_amounts(amounts));
     let mut found = Found::default();
     // Nothing has begun and nothing has happened: what the child begins is counted when it ends, and its registration,
@@ -372,7 +376,7 @@ pub(crate) fn set_aside(
     if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
         carry_out(record, blocked, Some(now));
     }
-    looked.map(|_| asked.window).map_err(|Stop| found.violation(record))
+    looked.map(|_| asked.periods).map_err(|Stop| found.violation(record))
 }
 
 /// Carries out the action of the limit that refused, if it is exhausted. The caller is told that limit, if this call
@@ -393,7 +397,7 @@ fn carry_out(record: &Record, blocked: &mut Blocked, now: Option<Timestamp>) {
     // The action falls on the execution that owns the limit, and with it on everything below.
     let above = match blocked.obstacle {
         Obstacle::Scope(level) => level.checked_sub(1).and_then(|above| record.pools().nth(above)),
-        Obstacle::Tenant | Obstacle::Rate(_) | Obstacle::Passing => None,
+        Obstacle::Tenant | Obstacle::Process | Obstacle::Rate(_) | Obstacle::Passing => None,
     };
     let (target, violation) = match above {
         None => (record, blocked.violation),
@@ -439,10 +443,13 @@ fn attempt(look: Look<'_>, found: &mut Found) -> Result<Granted, Stop> {
     if record.extra().is_some() {
         count_above(record, demand);
     }
+    if !asked.periods.is_none() && (demand.steps | demand.discovered_steps) > 0 {
+        budgets::count(record, demand, asked);
+    }
     if demand.asks_allowances() {
         allowances::count(record, demand);
     }
-    Ok(Granted { window: asked.window, bare })
+    Ok(Granted { periods: asked.periods, bare })
 }
 
 /// Counts what has come through: what has begun, where the tallies do not tell, and the hold, if none of them does.

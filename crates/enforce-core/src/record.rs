@@ -122,7 +122,7 @@ pub(crate) struct Record {
     /// As registered.
     plan: Arc<Plan>,
     pub(crate) tenant: Arc<Tenant>,
-    /// Its tenant has no budget.
+    /// Its tenant and the process have no budgets.
     pub(crate) alone: bool,
     /// Nor is anything limited here but steps.
     pub(crate) bare: bool,
@@ -155,11 +155,12 @@ impl Record {
     /// A record attached to `tenant`: the attachment ends with the record.
     pub(crate) fn new(id: &str, tenant: Arc<Tenant>, plan: Arc<Plan>, parent: Option<Parent>, now: Timestamp) -> Self {
         let longest = plan.repetition.map_or(1, |repetition| repetition.longest);
+        let has_budgets = tenant.budgets.is_set() || tenant.core.process.budgets.is_set();
         Self {
             hot: Hot::new(&plan, now.nanos_since(tenant.core.epoch)),
             started: now,
-            alone: tenant.plan().budget.is_none(),
-            bare: plan.bare && tenant.plan().budget.is_none(),
+            alone: !has_budgets,
+            bare: plan.bare && !has_budgets,
             lifecycle: Lifecycle::new(true),
             repetition: RepetitionGuard::new(longest),
             id: id.into(),

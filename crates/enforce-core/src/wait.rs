@@ -57,8 +57,10 @@ struct Standing {
 enum Place {
     /// At the execution, or at the pool of that number above it.
     Scope(usize),
-    /// At its tenant's budget.
+    /// At its tenant's budgets.
     Tenant,
+    /// At the process's budgets.
+    Process,
     /// At a rate. Rates change, and with them their numbers; the line stays.
     Rate(Arc<Queue>),
 }
@@ -233,6 +235,7 @@ impl Waiting {
         match obstacle {
             Obstacle::Scope(level) => Place::Scope(level),
             Obstacle::Tenant => Place::Tenant,
+            Obstacle::Process => Place::Process,
             // If rates have changed since, it is another's line, and it moves on when it is its turn.
             Obstacle::Rate(number) => {
                 self.met().and_then(|met| met.line(number).cloned()).map_or(Place::Scope(0), Place::Rate)
@@ -247,6 +250,7 @@ impl Waiting {
         match place {
             Place::Scope(level) => Some(Obstacle::Scope(*level)),
             Place::Tenant => Some(Obstacle::Tenant),
+            Place::Process => Some(Obstacle::Process),
             Place::Rate(line) => self.met()?.number(line).map(Obstacle::Rate),
         }
     }
@@ -255,7 +259,8 @@ impl Waiting {
         match place {
             // Parents stay parents.
             Place::Scope(level) => &self.scope(*level).unwrap_or(self.record()).extra_or_new().line,
-            Place::Tenant => &self.record().tenant.line,
+            Place::Tenant => &self.record().tenant.budgets.line,
+            Place::Process => &self.record().core().process.budgets.line,
             Place::Rate(line) => line,
         }
     }
@@ -275,35 +280,27 @@ impl Waiting {
     /// Bars the words that it waits for, which are those that it asks something of and those in debt, to everybody who
     /// does not wait there. Whether one of them bore no mark.
     fn mark(&self, place: &Place) -> bool {
-        let waits_for = |tally: &Tally| !tally.word().has_waiters() && !tally.mark(WAITERS).has_waiters();
-        match place {
-            Place::Scope(level) => {
-                let Some(record) = self.scope(*level) else { return false };
-                let tallies = Resource::ALL.map(|resource| (self.demand.amount(resource), record.hot.tally(resource)));
-                let blocking = |(amount, tally): &(u64, &Tally)| *amount > 0 || tally.word().remaining() < 0;
-                tallies.into_iter().filter(blocking).filter(|(_, tally)| waits_for(tally)).count() > 0
-            }
-            Place::Tenant => self.record().tenant.current_window().is_some_and(|window| waits_for(&window.tally)),
-            // Who waits for a rate is counted at its line, and looked for there.
-            Place::Rate(_) => false,
-        }
+        let waited_for = self.tallies(place).filter(|(amount, tally)| *amount > 0 || tally.word().remaining() < 0);
+        let unmarked = |tally: &Tally| !tally.word().has_waiters() && !tally.mark(WAITERS).has_waiters();
+        waited_for.filter(|(_, tally)| unmarked(tally)).count() > 0
     }
 
     fn unmark(&self, place: &Place) {
-        match place {
-            Place::Scope(level) => {
-                let Some(record) = self.scope(*level) else { return };
-                for resource in Resource::ALL {
-                    record.hot.tally(resource).unmark(WAITERS);
-                }
-            }
-            Place::Tenant => {
-                if let Some(window) = self.record().tenant.current_window() {
-                    window.tally.unmark(WAITERS);
-                }
-            }
-            Place::Rate(_) => {}
-        }
+        self.tallies(place).for_each(|(_, tally)| tally.unmark(WAITERS));
+    }
+
+    /// The words of a place, each with what it asks of it. Who waits for a rate is counted at its line, and looked for there.
+    fn tallies<'a>(&'a self, place: &Place) -> impl Iterator<Item = (u64, &'a Tally)> {
+        let (scope, budgets) = match place {
+            Place::Scope(level) => (self.scope(*level), None),
+            Place::Tenant => (None, Some(&self.record().tenant.budgets)),
+            Place::Process => (None, Some(&self.record().core().process.budgets)),
+            Place::Rate(_) => (None, None),
+        };
+        let own = scope.into_iter().flat_map(|scope| Resource::ALL.map(|of| (of, scope.hot.tally(of))));
+        let of_budgets = budgets.into_iter().flat_map(|budgets| budgets.now());
+        let windows = of_budgets.map(|(terms, window)| (terms.resource, &window.tally));
+        own.chain(windows).map(|(resource, tally)| (self.demand.amount(resource), tally))
     }
 }
 
