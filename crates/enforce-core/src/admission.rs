@@ -237,7 +237,7 @@ pub(crate) fn reserve(
             EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit)
         });
         // It may be extended, and its policy is that of all of it.
-        let kept = Kept::nothing(Periods::NONE).with_on_drop(demand.on_drop);
+        let kept = Kept::nothing(Periods::NONE, demand.on_drop);
         return Ok(Receipt::new(kept, Noticed { warning, observed: None }));
     }
     let mut now = now;

@@ -95,7 +95,7 @@ impl EnforcerBuilder {
         Self { provider, ..self }
     }
 
-    /// One rate more: of providers, of tenants with providers, or of models. At most eight rates of tokens may meet in
+    /// One rate more: of providers, of tenants with providers, or of models. At most six rates of tokens may meet in
     /// one demand. Default: none.
     pub fn rate(mut self, rate: RateLimit) -> Self {
         self.rates.push(rate);

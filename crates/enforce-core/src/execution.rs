@@ -7,7 +7,7 @@ use crate::books::Exhausted;
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementResult, EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::hold::{Hold, OwnedHold, Settlement};
-use crate::kept::Kept;
+use crate::kept::{Kept, OnDrop};
 use crate::limits::Action;
 use crate::record::Record;
 use crate::resource::{Actual, Demand, Resource};
@@ -175,7 +175,7 @@ impl Execution {
 
     fn charge_with(&self, actual: &Actual, now: Option<Timestamp>) -> Settlement {
         let (periods, now) = Asked::to_record(&self.0, now);
-        Kept::nothing(periods).settle(&self.0, actual, now)
+        Kept::nothing(periods, OnDrop::GiveBack).settle(&self.0, actual, now)
     }
 
     /// Says that it is not idle.

@@ -47,23 +47,8 @@ pub enum OnDrop {
 impl Kept {
     /// Nothing set aside.
     #[inline]
-    pub(crate) const fn nothing(periods: Periods) -> Self {
-        Self {
-            tokens: 0,
-            input: 0,
-            memory: 0,
-            cost: 0,
-            periods,
-            bare: false,
-            on_drop: Some(OnDrop::GiveBack),
-            paces: None,
-        }
-    }
-
-    /// The same with a policy.
-    #[inline]
-    pub(crate) const fn with_on_drop(self, on_drop: OnDrop) -> Self {
-        Self { on_drop: Some(on_drop), ..self }
+    pub(crate) const fn nothing(periods: Periods, on_drop: OnDrop) -> Self {
+        Self { tokens: 0, input: 0, memory: 0, cost: 0, periods, bare: false, on_drop: Some(on_drop), paces: None }
     }
 
     /// The quantities that `demand` asks.

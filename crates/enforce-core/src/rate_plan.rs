@@ -5,7 +5,7 @@ use crate::limits::rate::rate_ratio;
 use crate::limits::{ConfigError, ProviderPolicy, RateLimit, RateOn, RateUnit};
 
 /// So many rates of tokens may meet in one demand: each leaves a word in its hold.
-pub(crate) const MAX_TOKEN_RATES: usize = 8;
+pub(crate) const MAX_TOKEN_RATES: usize = 6;
 
 /// So many rates can meet in one demand: those, and one of requests for each period of each kind of key.
 pub(crate) const MAX_RATES: usize = MAX_TOKEN_RATES + 4 * 3;
