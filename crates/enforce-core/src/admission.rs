@@ -340,6 +340,17 @@ pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) ->
     }
 }
 
+/// Looks at the times of a live execution and nothing else, and carries out what is over, without that being activity:
+/// what refuses every demand from now on, if its limit neither halts nor pauses.
+pub(crate) fn times(record: &Record, now: Timestamp) -> Option<EnforcementViolation> {
+    let asked = Asked { now_ns: now.nanos_since(record.core().epoch), now, minted: true, window: None };
+    let (mut found, nothing) = (Found::default(), Demand::none());
+    let looked = Look::of(record, &nothing, &asked, None).times(&mut found);
+    let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) else { return None };
+    carry_out(record, blocked, Some(now));
+    blocked.act.is_none().then_some(blocked.violation)
+}
+
 /// Sets `amounts` aside on `record` and on every pool that it shares, for a child that gets a slice of them. The window
 /// of the tenant's budget in which its money is.
 pub(crate) fn set_aside(

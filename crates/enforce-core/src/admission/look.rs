@@ -24,17 +24,7 @@ impl<'a> Look<'a> {
         if let Some(violation) = record.barred(record.hot.tally(Resource::Steps).word().flags()) {
             return Err(found.stop(violation, None));
         }
-        if let Some(wall) = &self.plan.wall {
-            let elapsed = self.asked.now.nanos_since(record.started);
-            self.time(found, ViolationType::WallTimeLimit, wall, elapsed, 1_000_000)?;
-        }
-        if let Some(active) = &self.plan.active {
-            let elapsed = record.active_ns(self.asked.now);
-            self.time(found, ViolationType::WallTimeLimit, active, elapsed, 1_000_000)?;
-        }
-        if let Some(idle) = &self.plan.idle {
-            self.idle(found, idle)?;
-        }
+        self.times(found)?;
         // One after another rather than in a loop: each is then compiled for its own word and limit.
         self.tallies(found, record, self.plan, 0)?;
         if self.demand.asks_allowances() {
@@ -60,6 +50,24 @@ impl<'a> Look<'a> {
                 let refused = found.refuse(self.early_too(violation), record.core().rate_action, false);
                 refused.inspect_err(|_| found.at(Obstacle::Rate(number)))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Its own times.
+    #[inline(always)]
+    pub(super) fn times(&self, found: &mut Found) -> Looked {
+        let record = self.record;
+        if let Some(wall) = &self.plan.wall {
+            let elapsed = self.asked.now.nanos_since(record.started);
+            self.time(found, ViolationType::WallTimeLimit, wall, elapsed, 1_000_000)?;
+        }
+        if let Some(active) = &self.plan.active {
+            let elapsed = record.active_ns(self.asked.now);
+            self.time(found, ViolationType::WallTimeLimit, active, elapsed, 1_000_000)?;
+        }
+        if let Some(idle) = &self.plan.idle {
+            self.idle(found, idle)?;
         }
         Ok(())
     }
