@@ -37,22 +37,46 @@
 //! the id is looked up (a shard's lock, held for the look-up alone); registering and ending take their tenant's lock for
 //! as long as it takes to enter or leave a list.
 
+mod acquire;
+mod alarm;
 mod check;
+mod clock;
+mod drive;
+mod ext;
 mod judge;
+mod leash;
 mod middleware;
 mod record;
+mod run;
+mod state;
+mod step;
+mod stream;
+#[cfg(feature = "cancellation-token")]
+mod token;
+
+pub use acquire::Acquire;
+pub use clock::TokioClock;
+pub use drive::{Driven, drive};
 
 pub use enforce_core::{
-    Action, Actual, BackoffStrategy, BudgetPeriod, BudgetUsage, Cause, Clock, ConfigError, Demand, EnforcementPolicy,
-    EnforcementResult, EnforcementViolation, EnforcementWarning, Enforcer, EnforcerBuilder, Execution, ExecutionError,
-    ExecutionErrorCategory, ExecutionId, ExecutionUsage, InvalidId, LimitActions, LlmErrorCode,
-    LongRunningExecutionPolicy, ManualClock, ModelError, ModelKey, MoneyError, NanoUsd, Outstanding, OwnedHold,
-    ProviderError, ProviderKey, ProviderPolicy, RateLimit, RateOn, RatePeriod, RateUnit, RatesRefused, RegisterError,
-    ResourceLimits, Retry, RetryPolicy, ScopeKind, Settlement, Status, StepId, StepTimeoutGuard, TenantId,
-    TenantPolicy, TenantUsage, TimeSource, Timestamp, ToolErrorCode, UNLIMITED, UsageSnapshot, ViolationType,
+    Action, Actual, Approval, ApprovalError, Approved, BackoffStrategy, BudgetPeriod, BudgetUsage, Cause, Clock,
+    ConfigError, Demand, EnforcementPolicy, EnforcementResult, EnforcementViolation, EnforcementWarning, Enforcer,
+    EnforcerBuilder, Execution, ExecutionError, ExecutionErrorCategory, ExecutionId, ExecutionUsage, InvalidId,
+    LimitActions, LlmErrorCode, LongRunningExecutionPolicy, ManualClock, ModelError, ModelKey, MoneyError, NanoUsd,
+    OnDrop, Outstanding, OwnedHold, ProviderError, ProviderKey, ProviderPolicy, RateLimit, RateOn, RatePeriod,
+    RateUnit, RatesRefused, RegisterError, ResourceLimits, Retry, RetryPolicy, ScopeKind, Settlement, Status, StepId,
+    StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage, TimeSource, TimedHold, Timestamp, ToolErrorCode, UNLIMITED,
+    UsageSnapshot, ViolationType,
 };
+pub use ext::ExecutionExt;
+pub use futures_core::Stream;
+pub use leash::Stopped;
 pub use middleware::EnforcementMiddleware;
 pub use record::RecordError;
+pub use run::Run;
+pub use state::{Halted, Resumed};
+pub use step::{StepTimeout, StepTimeoutExt};
+pub use stream::{Ended, Flow, Meter, Metered};
 
 /// The code blocks of the migration guide are compiled with the crate's own examples.
 #[cfg(doctest)]
