@@ -39,10 +39,14 @@
 
 mod acquire;
 mod alarm;
+#[cfg(feature = "http")]
+mod answer;
 mod check;
 mod clock;
 mod drive;
 mod ext;
+#[cfg(feature = "tower")]
+mod gate;
 mod judge;
 mod leash;
 mod middleware;
@@ -55,21 +59,25 @@ mod stream;
 mod token;
 
 pub use acquire::Acquire;
+#[cfg(feature = "http")]
+pub use answer::answer;
 pub use clock::TokioClock;
 pub use drive::{Driven, drive};
 
 pub use enforce_core::{
     Action, Actual, Approval, ApprovalError, Approved, BackoffStrategy, BudgetPeriod, BudgetUsage, Cause, Clock,
     ConfigError, Demand, EnforcementPolicy, EnforcementResult, EnforcementViolation, EnforcementWarning, Enforcer,
-    EnforcerBuilder, Execution, ExecutionError, ExecutionErrorCategory, ExecutionId, ExecutionUsage, InvalidId,
-    LimitActions, LlmErrorCode, LongRunningExecutionPolicy, ManualClock, ModelError, ModelKey, MoneyError, NanoUsd,
-    OnDrop, Outstanding, OwnedHold, ProviderError, ProviderKey, ProviderPolicy, RateLimit, RateOn, RatePeriod,
-    RateUnit, RatesRefused, RegisterError, ResourceLimits, Retry, RetryPolicy, ScopeKind, Settlement, Status, StepId,
-    StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage, TimeSource, TimedHold, Timestamp, ToolErrorCode, UNLIMITED,
-    UsageSnapshot, ViolationType,
+    EnforcerBuilder, Execution, ExecutionError, ExecutionErrorCategory, ExecutionId, ExecutionUsage, FinishOnDrop,
+    Hold, InvalidId, LimitActions, LlmErrorCode, LongRunningExecutionPolicy, ManualClock, ModelError, ModelKey,
+    MoneyError, NanoUsd, NetworkPolicy, OnDrop, Outstanding, OwnedHold, ProviderError, ProviderKey, ProviderPolicy,
+    RateLimit, RateOn, RatePeriod, RateUnit, RatesRefused, RegisterError, ResourceLimits, Retry, RetryPolicy,
+    ScopeKind, Settlement, Status, StepId, StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage, TimeSource,
+    TimedHold, Timestamp, ToolErrorCode, UNLIMITED, UsageSnapshot, ViolationType, Waiting, Watch,
 };
 pub use ext::ExecutionExt;
 pub use futures_core::Stream;
+#[cfg(feature = "tower")]
+pub use gate::{Gate, GateFuture, GateLayer, GateService};
 pub use leash::Stopped;
 pub use middleware::EnforcementMiddleware;
 pub use record::RecordError;

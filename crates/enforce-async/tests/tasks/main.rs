@@ -1,8 +1,11 @@
-//! What tasks are promised: they wait their turn, stop at once and are cut off at their budget. Time is tokio's, paused: it
+//! What tasks are promised: they wait their turn, stop at once, are cut off at their budget, and
+//! services answer for them. Time is tokio's, paused: it
 //! moves when nobody can go on, to the very next timer.
 
 #[cfg(test)]
 mod acquire;
+#[cfg(test)]
+mod answer;
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
@@ -11,6 +14,8 @@ mod common;
 mod crowd;
 #[cfg(test)]
 mod deadlines;
+#[cfg(test)]
+mod gate;
 #[cfg(test)]
 mod states;
 #[cfg(test)]
