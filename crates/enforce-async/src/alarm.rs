@@ -31,7 +31,11 @@ impl Alarm {
         at: Option<Timestamp>,
         now: impl FnOnce() -> Timestamp,
     ) -> Poll<()> {
-        if self.at != at {
+        let Some(at) = at else {
+            *self = Self::default();
+            return Poll::Pending;
+        };
+        if self.at != Some(at) {
             self.set(at, now);
         }
         let Some(sleep) = &mut self.sleep else { return Poll::Pending };
@@ -42,17 +46,38 @@ impl Alarm {
     }
 
     #[cold]
-    fn set(&mut self, at: Option<Timestamp>, now: impl FnOnce() -> Timestamp) {
-        self.at = at;
-        let end = at.and_then(|at| {
-            let left = Duration::from_nanos(at.as_nanos().saturating_sub(now().as_nanos()));
-            // A moment past the end of tokio's clock never comes.
-            Instant::now().checked_add(left.max(SHORTEST))
-        });
+    fn set(&mut self, at: Timestamp, now: impl FnOnce() -> Timestamp) {
+        self.at = Some(at);
+        let left = Duration::from_nanos(at.as_nanos().saturating_sub(now().as_nanos()));
+        // A moment past the end of tokio's clock never comes.
+        let end = Instant::now().checked_add(left.max(SHORTEST));
         match (end, &mut self.sleep) {
             (Some(end), Some(sleep)) => sleep.as_mut().reset(end),
             (Some(end), None) => self.sleep = Some(Box::pin(tokio::time::sleep_until(end))),
             (None, _) => self.sleep = None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_has_rung_does_not_ring_again_for_nothing() {
+        let mut alarm = Alarm::default();
+        let at = |nanos| Some(Timestamp::from_nanos(nanos));
+        poll_fn(|cx| alarm.poll(cx, at(1_000_000), || Timestamp::ZERO)).await;
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(alarm.poll(&mut cx, None, || Timestamp::ZERO).is_pending());
+        assert!(alarm.sleep.is_none(), "no timer without anything to wait for");
+        assert!(
+            alarm.poll(&mut cx, at(1), || Timestamp::from_nanos(1)).is_pending(),
+            "no spinning at a time that has come"
+        );
+        assert!(alarm.poll(&mut cx, at(u64::MAX), || Timestamp::ZERO).is_pending(), "the end of time");
     }
 }

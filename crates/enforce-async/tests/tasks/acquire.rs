@@ -1,15 +1,18 @@
 //! `acquire`: in order (F1), woken by whatever helps (W1), and without a timer where time does not.
 
+use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use enforce_async::{
-    Demand, ExecutionExt, RateLimit, RateOn, RatePeriod, RateUnit, ResourceLimits, Retry, ViolationType,
+    Clock, Demand, Enforcer, ExecutionExt, RateLimit, RateOn, RatePeriod, RateUnit, ResourceLimits, Retry, TimeSource,
+    Timestamp, TokioClock, ViolationType, drive,
 };
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, advance, sleep};
 
-use crate::common::{ByHand, REQUESTED, SECOND, builder, kind, of, register, run_of, tokens, wall};
+use crate::common::{Bell, ByHand, REQUESTED, SECOND, builder, kind, of, register, run_of, tokens, wall};
 
 #[test]
 fn what_is_admitted_at_once_needs_no_runtime() {
@@ -125,7 +128,7 @@ async fn no_timer_is_set_where_time_does_not_help_and_none_is_left() {
     let mut patient = ByHand::new(run.acquire(of(2)));
     let mut hasty = ByHand::new(run.acquire(of(2)).within(10 * SECOND));
     let dropped = ByHand::new(run.acquire(of(2)).within(10 * SECOND));
-    let bell = std::sync::Arc::clone(&dropped.bell);
+    let bell = Arc::clone(&dropped.bell);
     assert!(patient.poll().is_none() && hasty.poll().is_none());
     drop(dropped);
     drop(held);
@@ -166,4 +169,44 @@ async fn w1_a_halt_ends_all_waiting() {
         assert_eq!(ended.unwrap(), Some(ViolationType::Halted));
     }
     assert_eq!(run.waiting_count(), 0);
+}
+
+/// Counts how often somebody asks for the time: whoever looks in vain does.
+#[derive(Clone)]
+struct Counting(TokioClock, Arc<Bell>);
+
+impl TimeSource for Counting {
+    fn now(&self) -> Timestamp {
+        Waker::from(Arc::clone(&self.1)).wake();
+        self.0.now()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_polled_while_time_passes() {
+    let clock = Counting(TokioClock::new(), Arc::default());
+    let limits = ResourceLimits { max_tokens: 10, ..wall(7_200_000) };
+    let enforcer = Enforcer::builder().limits(limits).clock(Clock::custom(clock.clone())).build().unwrap();
+    let _driven = drive(&enforcer);
+    let run = register(&enforcer, "exec");
+    let deadline = run.clock().now().saturating_add(SECOND * 3_600);
+    let _held = run.reserve_owned(of(10)).unwrap().with_deadline(deadline).unwrap();
+    let mut tasks = JoinSet::new();
+    for number in 0..10 {
+        let run = run.clone();
+        tasks.spawn(async move {
+            let waits = async { run.acquire(of(10)).within(SECOND * (1_000 + number)).await.is_ok() };
+            run.run(waits).await
+        });
+    }
+    sleep(SECOND).await;
+    assert!(clock.1.rung() > 0);
+    sleep(998 * SECOND).await;
+    assert_eq!(clock.1.rung(), 0, "nothing was due");
+    for _ in 0..10 {
+        assert_eq!(tasks.join_next().await.unwrap().unwrap(), Ok(false));
+        clock.1.rung();
+    }
+    sleep(2_000 * SECOND).await;
+    assert_eq!(clock.1.rung(), 0, "and no timer is left");
 }

@@ -65,6 +65,18 @@ async fn what_was_settled_in_time_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn once_everything_has_come_it_goes_on_with_what_is_set_later() {
+    let (enforcer, run) = world();
+    let _driven = drive(&enforcer);
+    for round in 1..=3 {
+        let forgotten = hold(&run, round * 10_000);
+        sleep(10 * SECOND).await;
+        yield_now().await;
+        assert!(forgotten.has_expired());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_comes_once_the_guard_is_dropped() {
     let (enforcer, run) = world();
     let driven = drive(&enforcer);

@@ -7,8 +7,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use enforce_async::{
-    Approval, Demand, ExecutionErrorCategory, ExecutionExt, LongRunningExecutionPolicy, OnDrop, ResourceLimits, StepId,
-    StepTimeoutExt, StepTimeoutGuard, Stopped, ViolationType,
+    Action, Approval, Cause, Demand, EnforcementPolicy, ExecutionErrorCategory, ExecutionExt, LimitActions,
+    LongRunningExecutionPolicy, OnDrop, ResourceLimits, Status, StepId, StepTimeoutExt, StepTimeoutGuard, Stopped,
+    ViolationType,
 };
 use tokio::task::yield_now;
 use tokio::time::{Instant, advance, sleep};
@@ -188,6 +189,37 @@ async fn a_pause_stops_nothing_and_active_time_stands_still_in_it() {
     };
     let (stopped, ()) = tokio::join!(run.run(pending::<()>()), pause);
     assert_eq!((limit(&stopped.unwrap_err()), begun.elapsed()), (Some(ViolationType::WallTimeLimit), 65 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_that_pauses_does_so_at_the_very_instant_and_stops_nothing() {
+    let actions = LimitActions { wall_time: Action::Pause, ..Default::default() };
+    let policy = EnforcementPolicy { actions, ..Default::default() };
+    let run = register(&builder().limits(wall(4_000)).policy(policy).build().unwrap(), "exec");
+    let begun = Instant::now();
+    let watch = async {
+        sleep(5 * SECOND).await;
+        yield_now().await;
+        assert_eq!(run.status(), Status::Paused(Cause::own(ViolationType::WallTimeLimit)));
+        sleep(60 * SECOND).await;
+        run.set_limits(ResourceLimits::unlimited()).unwrap();
+        run.approve(&run.pause_ticket().unwrap(), Approval::new("ada", "fine")).unwrap();
+    };
+    let work = async {
+        sleep(100 * SECOND).await;
+        begun.elapsed()
+    };
+    let (worked, ()) = tokio::join!(run.run(work), watch);
+    assert_eq!(worked, Ok(100 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_that_refuses_stops_it_and_halts_nothing() {
+    let actions = LimitActions { wall_time: Action::Refuse, ..Default::default() };
+    let policy = EnforcementPolicy { actions, ..Default::default() };
+    let run = register(&builder().limits(wall(4_000)).policy(policy).build().unwrap(), "exec");
+    let stopped = run.run(pending::<()>()).await.unwrap_err();
+    assert_eq!((limit(&stopped), run.status()), (Some(ViolationType::WallTimeLimit), Status::Live));
 }
 
 #[tokio::test(start_paused = true)]
