@@ -19,12 +19,12 @@ const SHORTEST_IDLE_NS: u64 = 1_000_000_000;
 /// Watches one execution: a waker that is called when its state or its limits change.
 ///
 /// **Progress.** Each look enters the waker and reads the state only then, so a change that the look does not see calls
-/// the waker (W1): a halt, a pause, a resume, the end, other limits; of itself or from above. It is called once, by
-/// whoever makes the change, behind every lock and before that call returns; look again to be called again. Time calls
-/// nobody: look again at [`Watch::wake_at`], too.
+/// the waker (W1): a halt, a pause, a resume, the end, other limits; of itself or from above. It is called once, behind
+/// every lock, by whoever makes the change or calls other wakers at that moment; look again to be called again. Time
+/// calls nobody: look again at [`Watch::wake_at`], too.
 ///
-/// There may be any number of them; each takes a place in a list of its execution's, and a lock while it looks. Dropping
-/// one leaves the list. To watch is no activity.
+/// There may be any number of them; each takes a place in a list of its execution's, and a lock while it looks, and an
+/// execution that was ever watched takes its steps the longer way. Dropping one leaves the list. To watch is no activity.
 ///
 /// ```
 /// use std::task::Waker;
