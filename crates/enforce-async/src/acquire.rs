@@ -13,8 +13,8 @@ use crate::alarm::Alarm;
 
 /// A demand that waits its turn: [`ExecutionExt::acquire`](crate::ExecutionExt::acquire).
 ///
-/// Admitted at once, it costs what [`Execution::reserve_owned`] costs: it allocates nothing, sets no timer and enters no
-/// list. Otherwise it stands in line as [`Waiting`] says, in order and overtaken by nobody (F1), and is woken when there
+/// Admitted at once, it is [`Execution::reserve_owned`] and the moving of its hold: it allocates nothing, sets no timer and
+/// enters no list. Otherwise it stands in line as [`Waiting`] says, in order and overtaken by nobody (F1), and is woken when there
 /// may be room (W1). A timer exists only while time alone can help: a rate that refills, a deadline of the execution, the
 /// end of [`Acquire::within`]. Nothing is polled in between.
 ///
