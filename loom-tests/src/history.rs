@@ -4,6 +4,7 @@
 //! the rate's own definition.
 
 use crate::kernel::gcra::{Paced, Rate, Tat, TooFast};
+use crate::kernel::queue::Queue;
 
 const RATE: Rate = Rate { interval: 10, scale: 1, burst: 4 };
 const HISTORIES: u64 = 40_000;
@@ -48,7 +49,7 @@ fn ahead(tat: &Tat, now: u64) -> u64 {
 /// part as well, and some amounts are charged unasked. The number of takes that were given back.
 fn history(seed: u64, stride: u64, back: u64, parts: bool) -> usize {
     let mut numbers = Numbers(seed);
-    let tat = Tat::new(&RATE, 0);
+    let (tat, line) = (Tat::new(&RATE, 0), Queue::new());
     let (what, amounts) = if parts { ("in part", 3) } else { ("as a whole", 2) };
     let mut history: Vec<Taken> = Vec::new();
     let (mut latest, mut undone, mut may_stay) = (0, 0, 0);
@@ -72,9 +73,9 @@ fn history(seed: u64, stride: u64, back: u64, parts: bool) -> usize {
         let paced = taken.paced.take().unwrap();
         let amount = if parts { numbers.below(taken.amount + 1) } else { taken.amount };
         let _nobody_waits = match amount == taken.amount {
-            true => tat.undo(paced),
+            true => tat.undo(paced, &line),
             // As a hold does, which keeps no more of it.
-            false => tat.refund(&RATE, Paced::again(&RATE, taken.at, taken.amount, paced.mark()), amount),
+            false => tat.refund(&RATE, Paced::again(&RATE, taken.at, taken.amount, paced.mark()), amount, &line),
         };
         taken.cost -= amount * RATE.interval;
         undone += 1;

@@ -7,7 +7,6 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
-#[expect(unused_imports, reason = "part of the surface; the kernel owns nothing shared, its callers do")]
 pub(crate) use loom::sync::Arc;
 pub(crate) use loom::sync::atomic::Ordering;
 pub(crate) use loom::thread::yield_now;

@@ -109,14 +109,15 @@ pub use clock::TokioClock;
 pub use drive::{Driven, drive};
 
 pub use enforce_core::{
-    Action, Actual, Approval, ApprovalError, Approved, BackoffStrategy, BudgetPeriod, BudgetUsage, Cause, Clock,
-    ConfigError, Demand, EnforcementPolicy, EnforcementResult, EnforcementViolation, EnforcementWarning, Enforcer,
-    EnforcerBuilder, Execution, ExecutionError, ExecutionErrorCategory, ExecutionId, ExecutionUsage, FinishOnDrop,
-    Hold, InvalidId, LimitActions, LlmErrorCode, LongRunningExecutionPolicy, ManualClock, ModelError, ModelKey,
-    MoneyError, NanoUsd, NetworkPolicy, OnDrop, Outstanding, OwnedHold, ProviderError, ProviderKey, ProviderPolicy,
-    RateLimit, RateOn, RatePeriod, RateUnit, RatesRefused, RegisterError, ResourceLimits, Retry, RetryPolicy,
-    ScopeKind, Settlement, Status, StepId, StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage, TimeSource,
-    TimedHold, Timestamp, ToolErrorCode, UNLIMITED, UsageSnapshot, ViolationType, Waiting, Watch,
+    Action, Actual, Approval, ApprovalError, Approved, BackoffStrategy, Budget, BudgetAmount, BudgetPeriod,
+    BudgetResource, BudgetUsage, Cause, Clock, ConfigError, Demand, EnforcementPolicy, EnforcementResult,
+    EnforcementViolation, EnforcementWarning, Enforcer, EnforcerBuilder, Execution, ExecutionError,
+    ExecutionErrorCategory, ExecutionId, ExecutionUsage, FinishOnDrop, Hold, InvalidId, LimitActions, LlmErrorCode,
+    LongRunningExecutionPolicy, ManualClock, ModelError, ModelKey, MoneyError, NanoUsd, NetworkPolicy, OnDrop,
+    Outstanding, OwnedHold, ProcessPolicy, ProcessUsage, ProviderError, ProviderKey, ProviderPolicy, RateLimit, RateOn,
+    RatePeriod, RateUnit, RatesRefused, RegisterError, ResourceLimits, Retry, RetryPolicy, ScopeKind, Settlement,
+    Status, StepId, StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage, TimeSource, TimedHold, Timestamp,
+    ToolErrorCode, UNLIMITED, UsageSnapshot, ViolationType, Waiting, Watch,
 };
 pub use ext::ExecutionExt;
 pub use futures_core::Stream;

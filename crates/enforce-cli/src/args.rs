@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
+use crate::stress::Protocol;
 use crate::trace::Format;
 
 /// Limits for agent executions, tried on recorded traffic.
@@ -25,6 +26,11 @@ pub(crate) enum Command {
     ///
     /// Exits with 0 when there is a cost, with 2 when the table, the model or the usage cannot be used.
     Price(PriceArgs),
+    /// Run random operations on many threads at once and hold the library to its laws of conservation
+    ///
+    /// Nothing of it needs a file or a network. With one thread the same seed gives the same decisions. Exits with 0 when
+    /// all laws held, with 1 when one was broken, with 2 when the run cannot be made.
+    Stress(StressArgs),
 }
 
 #[derive(Debug, Args)]
@@ -80,6 +86,31 @@ pub(crate) struct PriceArgs {
     #[arg(long, value_name = "N")]
     pub(crate) output: u64,
     /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StressArgs {
+    /// Threads that work at once [default: the cores there are]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_024))]
+    pub(crate) threads: Option<u64>,
+    /// Operations of all threads together
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), conflicts_with = "seconds")]
+    pub(crate) operations: Option<u64>,
+    /// How long to go on, instead [default: 10]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=31_536_000))]
+    pub(crate) seconds: Option<u64>,
+    /// Executions that are kept alive at a time
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u64).range(1..=4_000_000))]
+    pub(crate) executions: u64,
+    /// What everything random follows from [default: another one each time]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// How a step is let in
+    #[arg(long, value_enum, default_value_t = Protocol::Reserve)]
+    pub(crate) protocol: Protocol,
+    /// Print one JSON object instead of a table
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -121,6 +121,21 @@ fn a_budget_per_day() {
 }
 
 #[test]
+fn a_budget_per_day_in_a_list_and_one_over_all_tenants() {
+    let Some(recorded) = Recorded::folder() else { return };
+    let figures =
+        |policy: &str| recorded.replay_hard(AIDER, policy).numbers(["/admitted", "/refused", "/usage/cost_nano_usd"]);
+    let day = |on: &str, dollars: u64| format!("[[budget]]\non = \"{on}\"\ncost_usd = {dollars}\nper = \"day\"\n");
+    assert_eq!(figures(&day("tenant", 1)), [830, 947, 21_886_169_110]);
+    assert_eq!(figures(&day("tenant", 5)), [1_538, 239, 66_444_783_550]);
+    // What nobody comes near changes nothing; the tighter of two decides.
+    let month = "[[budget]]\non = \"tenant\"\ncost_usd = 100_000\nper = \"month\"\n";
+    assert_eq!(figures(&[&day("tenant", 1), month, &day("process", 100_000)].concat()), [830, 947, 21_886_169_110]);
+    let one_tenant = figures(&day("process", 1));
+    assert!(one_tenant[2] <= 21_886_169_110, "all together have no more than each alone: {one_tenant:?}");
+}
+
+#[test]
 fn runs_without_limits() {
     let Some(recorded) = Recorded::folder() else { return };
     let replayed = recorded.replay(MINI, "");

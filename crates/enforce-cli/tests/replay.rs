@@ -99,6 +99,18 @@ fn a_tenants_budget_refuses_rows_or_halts_executions() {
 }
 
 #[test]
+fn a_budget_of_the_process_spans_tenants_and_a_budget_of_tokens_halts_where_it_says_so() {
+    let csv = steps(&[(0, "a", 60, 0), (1, "b", 60, 0), (2, "b", 1, 0), (3_600, "b", 60, 0)]);
+    let budget =
+        |action: &str| format!("[[budget]]\non = \"process\"\ntokens = 100\nper = \"hour\"\naction = \"{action}\"\n");
+    let refused = decide(&budget("refuse"), "recorded", &csv);
+    assert_eq!((refused.letters.as_str(), refused.halted()), ("ARAA", 0));
+    let halted = decide(&budget("halt"), "recorded", &csv);
+    assert_eq!(halted.letters, "AHSS");
+    assert_eq!(halted.report["executions"]["halted"], json!({ "process:token_limit": 1 }));
+}
+
+#[test]
 fn events_reserve_what_was_asked_and_settle_what_was_used() {
     let event = |seq: u64, asked: u64, used: u64| {
         format!(

@@ -1,26 +1,31 @@
 //! The decision: look at every limit in order, then take everything or nothing.
 
 mod allowances;
+mod budgets;
 mod look;
 mod take;
+mod times;
+mod usual;
 
 pub(crate) use self::look::{asks_budget, cost_threshold_violation};
 use self::look::{countable, when_freed};
+pub(crate) use self::times::times;
+use self::usual::Usual;
 
 use crate::books::{self, Used};
+use crate::budget::Periods;
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, ScopeKind, ViolationType};
 use crate::hold::Receipt;
 use crate::kept::Kept;
 use crate::kernel::activity::Seen;
 use crate::kernel::repetition::Repetition;
-use crate::kernel::tally::METERED;
+use crate::kernel::tally::{METERED, Word};
 use crate::limits::Action;
 use crate::paces::Paces;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::resource::{Amounts, Demand, Resource};
-use crate::tenant::WindowKey;
 
 /// When and where a question is asked, worked out once.
 #[derive(Debug, Clone, Copy)]
@@ -30,18 +35,25 @@ pub(crate) struct Asked {
     now: Timestamp,
     /// Whether `now` is a time that was minted, and no stand-in where no limit needs one.
     minted: bool,
-    /// The number of the tenant's budget window, if it has a budget.
-    pub(crate) window: Option<WindowKey>,
+    /// The periods of the budgets in which something is taken now.
+    periods: Periods,
+    /// Those in which the hold was taken that is extended.
+    held: Option<Periods>,
 }
 
 impl Asked {
-    /// The budget window in which what happened now, or at `now`, is recorded, and the time, where anything needs it.
+    /// The periods in which what happened now, or at `now`, is recorded, and the time, where anything needs it.
     #[inline]
-    pub(crate) fn to_record(record: &Record, now: Option<Timestamp>) -> (Option<WindowKey>, Option<Timestamp>) {
+    pub(crate) fn to_record(record: &Record, now: Option<Timestamp>) -> (Periods, Option<Timestamp>) {
         // What is only recorded misses no deadline, so the wall is not looked at.
-        let needed = record.plan().idle.is_some() || record.tenant.plan().needs_time();
+        let needed = record.plan().idle.is_some() || record.budgets_need_time();
         let now = now.or_else(|| needed.then(|| record.core().clock.now()));
-        (Self::given(record, now.unwrap_or(record.core().epoch)).window, now)
+        (Self::given(record, now.unwrap_or(record.core().epoch)).periods, now)
+    }
+
+    /// At a time that is known, where no window is met.
+    fn at(now: Timestamp, now_ns: u64) -> Self {
+        Self { now_ns, now, minted: true, periods: Periods::NONE, held: None }
     }
 
     #[inline(always)]
@@ -52,15 +64,16 @@ impl Asked {
 
     #[inline(always)]
     fn given(record: &Record, now: Timestamp) -> Self {
-        let window = if asks_budget(record) { record.tenant.enter_window(now) } else { None };
-        Self { now_ns: now.nanos_since(record.core().epoch), now, minted: true, window }
+        let pays = record.has_budgets() && asks_budget(record);
+        let periods = if pays { Periods::enter(record, now) } else { Periods::NONE };
+        Self { now_ns: now.nanos_since(record.core().epoch), now, minted: true, periods, held: None }
     }
 }
 
 /// Whether any limit that `demand` meets needs the time.
 #[inline(always)]
 fn needs_time(record: &Record, demand: &Demand) -> bool {
-    record.plan().needs_time() || record.core().rates.limit(demand) || record.tenant.plan().needs_time()
+    record.plan().needs_time() || record.core().rates.limit(demand) || record.budgets_need_time()
 }
 
 #[inline(always)]
@@ -105,8 +118,10 @@ struct Blocked {
 pub(crate) enum Obstacle {
     /// At the execution, or at the pool of that number above it.
     Scope(usize),
-    /// At its tenant's budget.
+    /// At a budget of its tenant's.
     Tenant,
+    /// At a budget of the process's.
+    Process,
     /// At the rate of that number, of those that it meets.
     Rate(usize),
     /// At somebody else's take that has come through or is undone in a moment.
@@ -175,8 +190,8 @@ impl Found {
     /// What is granted, with all that was found.
     #[inline(never)]
     fn receipt(&self, demand: &Demand, granted: Granted) -> Receipt {
-        let Granted { window, bare } = granted;
-        Receipt::new(Kept::of(demand, window, bare, self.paces), self.noticed)
+        let Granted { periods, bare } = granted;
+        Receipt::new(Kept::of(demand, periods, bare, self.paces), self.noticed)
     }
 
     #[cold]
@@ -223,13 +238,19 @@ pub(crate) fn reserve(
             let current = after.used(limit.limit);
             EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit)
         });
-        return Ok(Receipt::new(Kept::nothing(None), Noticed { warning, observed: None }));
+        // It may be extended, and its policy is that of all of it.
+        let kept = Kept::nothing(Periods::NONE, demand.on_drop);
+        return Ok(Receipt::new(kept, Noticed { warning, observed: None }));
+    }
+    let mut now = now;
+    if let Usual::Taken { bare } = usual::take(record, demand, &mut now) {
+        return Ok(Receipt::new(Kept::of(demand, Periods::NONE, bare, None), Noticed::default()));
     }
     let mut found = Found::default();
     match reserve_whole(record, demand, now, Way::default(), &mut found) {
         // Put together from what is known here to be nothing, so that it need not be copied.
-        Ok(Granted { window, bare }) if found.is_plain() => {
-            Ok(Receipt::new(Kept::of(demand, window, bare, None), Noticed::default()))
+        Ok(Granted { periods, bare }) if found.is_plain() => {
+            Ok(Receipt::new(Kept::of(demand, periods, bare, None), Noticed::default()))
         }
         Ok(granted) => Ok(found.receipt(demand, granted)),
         Err(Stop) => Err(found.violation(record)),
@@ -251,7 +272,7 @@ pub(crate) fn reserve_in_line(
     first: Option<Obstacle>,
 ) -> Result<Receipt, Refused> {
     let mut found = Found::default();
-    match reserve_whole(record, demand, Some(now), Way { window: None, first }, &mut found) {
+    match reserve_whole(record, demand, Some(now), Way { held: None, first }, &mut found) {
         Ok(granted) => Ok(found.receipt(demand, granted)),
         Err(Stop) => Err(Refused {
             violation: found.violation(record),
@@ -260,15 +281,15 @@ pub(crate) fn reserve_in_line(
     }
 }
 
-/// [`reserve`] for a hold that is open: its money comes out of the period in which the hold was taken.
+/// [`reserve`] for a hold that is open: what it sets aside comes out of the periods in which the hold was taken.
 pub(crate) fn extend(
     record: &Record,
     more: &Demand,
     now: Option<Timestamp>,
-    window: Option<WindowKey>,
+    held: Periods,
 ) -> Result<Receipt, EnforcementViolation> {
     let mut found = Found::default();
-    match reserve_whole(record, more, now, Way { window, first: None }, &mut found) {
+    match reserve_whole(record, more, now, Way { held: Some(held), first: None }, &mut found) {
         Ok(granted) => Ok(found.receipt(more, granted)),
         Err(Stop) => Err(found.violation(record)),
     }
@@ -277,15 +298,15 @@ pub(crate) fn extend(
 /// What an admission says beside the amounts that were asked.
 #[derive(Debug, Clone, Copy)]
 struct Granted {
-    window: Option<WindowKey>,
+    periods: Periods,
     bare: bool,
 }
 
 /// What is unusual about how a demand comes.
 #[derive(Debug, Clone, Copy, Default)]
 struct Way {
-    /// Money comes out of this window, if one is named.
-    window: Option<WindowKey>,
+    /// It extends a hold that was taken in these periods.
+    held: Option<Periods>,
     /// The line in which it is the first.
     first: Option<Obstacle>,
 }
@@ -299,8 +320,7 @@ fn reserve_whole(
     way: Way,
     found: &mut Found,
 ) -> Result<Granted, Stop> {
-    let asked = Asked::of(record, demand, now);
-    let asked = Asked { window: way.window.or(asked.window), ..asked };
+    let asked = Asked { held: way.held, ..Asked::of(record, demand, now) };
     // A step without a fingerprint only matters to the memory if there is a run that it breaks.
     let remembers = record.plan().repetition.is_some()
         && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));
@@ -324,8 +344,11 @@ fn reserve_whole(
 /// Whether `demand` would be admitted.
 pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
     let now = time(record, now, needs_time(record, demand));
-    // The window is only looked for: a question does not begin a period.
-    let asked = Asked { now_ns: now.nanos_since(record.core().epoch), now, minted: true, window: None };
+    // The periods are only looked for: a question does not begin any.
+    let pays = record.has_budgets() && asks_budget(record);
+    let periods = if pays { Periods::current(record) } else { Periods::NONE };
+    let now_ns = now.nanos_since(record.core().epoch);
+    let asked = Asked { now_ns, now, minted: true, periods, held: None };
     let mut found = Found::default();
     let looked = match demand.fingerprint {
         Some(_) if record.plan().repetition.is_some() => {
@@ -340,24 +363,9 @@ pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) ->
     }
 }
 
-/// Looks at the times of a live execution and nothing else, and carries out what is over, without that being activity:
-/// what refuses every demand from now on, if its limit neither halts nor pauses.
-pub(crate) fn times(record: &Record, now: Timestamp) -> Option<EnforcementViolation> {
-    let asked = Asked { now_ns: now.nanos_since(record.core().epoch), now, minted: true, window: None };
-    let (mut found, nothing) = (Found::default(), Demand::none());
-    let looked = Look::of(record, &nothing, &asked, None).times(&mut found);
-    let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) else { return None };
-    carry_out(record, blocked, Some(now));
-    blocked.act.is_none().then_some(blocked.violation)
-}
-
-/// Sets `amounts` aside on `record` and on every pool that it shares, for a child that gets a slice of them. The window
-/// of the tenant's budget in which its money is.
-pub(crate) fn set_aside(
-    record: &Record,
-    amounts: &Amounts,
-    now: Timestamp,
-) -> Result<Option<WindowKey>, EnforcementViolation> {
+/// Sets `amounts` aside on `record` and on every pool that it shares, for a child that gets a slice of them. The periods
+/// of the budgets in which they are.
+pub(crate) fn set_aside(record: &Record, amounts: &Amounts, now: Timestamp) -> Result<Periods, EnforcementViolation> {
     let (asked, demand) = (Asked::given(record, now), Demand::of_amounts(amounts));
     let mut found = Found::default();
     // Nothing has begun and nothing has happened: what the child begins is counted when it ends, and its registration,
@@ -370,7 +378,7 @@ pub(crate) fn set_aside(
     if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
         carry_out(record, blocked, Some(now));
     }
-    looked.map(|_| asked.window).map_err(|Stop| found.violation(record))
+    looked.map(|_| asked.periods).map_err(|Stop| found.violation(record))
 }
 
 /// Carries out the action of the limit that refused, if it is exhausted. The caller is told that limit, if this call
@@ -391,7 +399,7 @@ fn carry_out(record: &Record, blocked: &mut Blocked, now: Option<Timestamp>) {
     // The action falls on the execution that owns the limit, and with it on everything below.
     let above = match blocked.obstacle {
         Obstacle::Scope(level) => level.checked_sub(1).and_then(|above| record.pools().nth(above)),
-        Obstacle::Tenant | Obstacle::Rate(_) | Obstacle::Passing => None,
+        Obstacle::Tenant | Obstacle::Process | Obstacle::Rate(_) | Obstacle::Passing => None,
     };
     let (target, violation) = match above {
         None => (record, blocked.violation),
@@ -415,6 +423,7 @@ fn count_begun(record: &Record, steps: u64) {
     }
 }
 
+#[cold]
 fn count_discovered(record: &Record, discovered: u64) {
     if record.hot.discovered.add(discovered).late {
         let _acted = books::carry_up(record, &Used { discovered, ..Used::default() }, None);
@@ -432,22 +441,31 @@ fn attempt(look: Look<'_>, found: &mut Found) -> Result<Granted, Stop> {
         Ok(after) => after,
         Err(lost) => return Err(look.lost(lost, found)),
     };
+    count(record, demand, after, bare);
+    if record.extra().is_some() {
+        count_above(record, demand);
+    }
+    if !asked.periods.is_none() && (demand.steps | demand.discovered_steps) > 0 {
+        budgets::count(record, demand, asked);
+    }
+    if demand.asks_allowances() {
+        allowances::count(record, demand);
+    }
+    Ok(Granted { periods: asked.periods, bare })
+}
+
+/// Counts what has come through: what has begun, where the tallies do not tell, and the hold, if none of them does.
+#[inline(always)]
+fn count(record: &Record, demand: &Demand, after: Option<Word>, bare: bool) {
     if demand.discovered_steps > 0 {
         count_discovered(record, demand.discovered_steps);
     }
     if after.is_some_and(|after| after.flags() & METERED != 0) && demand.steps > 0 {
         count_begun(record, demand.steps);
     }
-    if record.extra().is_some() {
-        count_above(record, demand);
-    }
-    if demand.asks_allowances() {
-        allowances::count(record, demand);
-    }
     if bare {
         record.hot.bare_holds.settle(0, 1);
     }
-    Ok(Granted { window: asked.window, bare })
 }
 
 /// Counts what has begun on every pool that it was taken from.

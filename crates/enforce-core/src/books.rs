@@ -1,21 +1,21 @@
 //! Writing down what was used: in the execution's own words, in those of every scope whose budget it shares, and, where
 //! a count has been carried further up before, there.
 
+mod budgets;
 mod carry;
 
 pub(crate) use self::carry::{Exhausted, carry_up, commit, follow, shift};
 use self::carry::{act, from_above};
 
-use crate::admission::{asks_budget, cost_threshold_violation};
+use crate::admission::cost_threshold_violation;
+use crate::budget::Periods;
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, ScopeKind};
 use crate::hold::Settlement;
 use crate::kernel::tally::{MAX_AMOUNT, METERED, Recorded};
-use crate::kernel::window::Window;
 use crate::limits::Action;
 use crate::record::{Committed, Record};
-use crate::resource::{Actual, Resource};
-use crate::tenant::{Tenant, WindowKey};
+use crate::resource::{Actual, Amounts, Resource};
 
 /// What is to be written down.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,6 +42,18 @@ impl Used {
     #[inline]
     pub(crate) const fn total(&self) -> u64 {
         self.input.saturating_add(self.output)
+    }
+
+    /// What of it a budget of `resource` counts.
+    pub(crate) const fn amount(&self, resource: Resource) -> u64 {
+        match resource {
+            Resource::Steps => self.steps,
+            Resource::Tokens => self.total(),
+            Resource::Cost => self.cost,
+            Resource::DiscoveredSteps => self.discovered,
+            // A gauge: what was held comes back.
+            Resource::Memory => 0,
+        }
     }
 
     /// What of it is above `other`.
@@ -75,7 +87,7 @@ impl From<Committed> for Used {
 /// Gives back what a hold had set aside, on `record` and on every pool that it shares.
 ///
 /// Apart and by amounts, so that a hold without any is never in memory.
-pub(crate) fn give_back(record: &Record, tokens: u64, memory: u64, cost: u64, window: Option<WindowKey>) {
+pub(crate) fn give_back(record: &Record, tokens: u64, memory: u64, cost: u64, periods: Periods) {
     let mut others = false;
     for (resource, amount) in [(Resource::Tokens, tokens), (Resource::Memory, memory), (Resource::Cost, cost)] {
         if amount > 0 {
@@ -85,10 +97,14 @@ pub(crate) fn give_back(record: &Record, tokens: u64, memory: u64, cost: u64, wi
             }
         }
     }
-    if cost > 0
-        && let Some(window) = window.and_then(|key| record.tenant.window(key))
-    {
-        others |= settle_window(&record.tenant, window, cost, 0).concerns_others();
+    if !periods.is_none() {
+        let back = |resource| match resource {
+            Resource::Tokens => tokens,
+            Resource::Memory => memory,
+            Resource::Cost => cost,
+            Resource::Steps | Resource::DiscoveredSteps => 0,
+        };
+        others |= budgets::shift(record, periods, &Amounts::of(back), &Amounts::default());
     }
     if others {
         record.core().wakes.flush();
@@ -109,7 +125,7 @@ pub(crate) struct Books<'a> {
     pub(crate) tokens: u64,
     pub(crate) memory: u64,
     pub(crate) cost: u64,
-    pub(crate) window: Option<WindowKey>,
+    pub(crate) periods: Periods,
     pub(crate) bare: bool,
     /// When, where somebody has looked at the clock.
     pub(crate) now: Option<Timestamp>,
@@ -131,7 +147,7 @@ impl<'a> Books<'a> {
             tokens: 0,
             memory: 0,
             cost: 0,
-            window: None,
+            periods: Periods::NONE,
             bare: false,
             now,
             late: None,
@@ -146,7 +162,7 @@ impl<'a> Books<'a> {
             // Before anything is given back: whoever sees the hold gone sees the touch (I1).
             record.hot.activity.touch(now.nanos_since(record.core().epoch));
         }
-        let cost = self.write(used, true);
+        let cost = self.write_here(used, true);
         if self.bare {
             record.hot.bare_holds.give(1);
         }
@@ -183,8 +199,15 @@ impl<'a> Books<'a> {
     fn climb(&self, used: &Used) -> Option<EnforcementViolation> {
         let mut first = None;
         for pool in self.record.pools() {
-            let mut books =
-                Books { record: pool, window: None, bare: false, late: None, cut: None, others: false, ..*self };
+            let mut books = Books {
+                record: pool,
+                periods: Periods::NONE,
+                bare: false,
+                late: None,
+                cut: None,
+                others: false,
+                ..*self
+            };
             let cost = books.write(used, false);
             let carried = books.late.as_ref().and_then(|late| carry_up(pool, late, self.now));
             let here = if books.exhausts(cost) { books.exhausted(cost) } else { None };
@@ -193,14 +216,20 @@ impl<'a> Books<'a> {
         first
     }
 
-    /// Writes what was used; what its tenant pays for, too, if it `pays`. The committed cost after it.
-    #[inline]
+    /// [`Books::write_here`] where it need not be fast.
+    #[inline(never)]
     fn write(&mut self, used: &Used, pays: bool) -> Option<u64> {
+        self.write_here(used, pays)
+    }
+
+    /// Writes what was used; in the budgets of tenant and process, too, if it `pays`. The committed cost after it.
+    #[inline(always)]
+    fn write_here(&mut self, used: &Used, pays: bool) -> Option<u64> {
         self.begun(used);
         // What was used is taken from the tally before it is committed, so that committed never runs ahead of used.
         self.tally(Resource::Cost, self.cost, used.cost);
         if pays {
-            self.budget(self.cost, used.cost);
+            self.pay(used);
         }
         self.tally(Resource::Tokens, self.tokens, used.total());
         let cost = self.cost(used.cost);
@@ -209,8 +238,15 @@ impl<'a> Books<'a> {
         cost
     }
 
-    #[inline]
+    #[inline(always)]
     fn begun(&mut self, used: &Used) {
+        if self.steps | self.discovered | used.steps | used.discovered != 0 {
+            self.begin(used);
+        }
+    }
+
+    #[inline(never)]
+    fn begin(&mut self, used: &Used) {
         if self.steps | used.steps != 0 {
             let recorded = settle(self.record, Resource::Steps, self.steps, used.steps);
             self.others |= recorded.concerns_others();
@@ -233,46 +269,25 @@ impl<'a> Books<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn tally(&mut self, resource: Resource, reserved: u64, actual: u64) {
         // Nothing to write where everything that was set aside was used.
         if reserved != actual {
-            let recorded = settle(self.record, resource, reserved, actual);
-            self.others |= recorded.concerns_others();
-            self.note(resource, recorded.cut);
+            let recorded = self.record.hot.tally(resource).settle(reserved, actual);
+            if recorded.cut | recorded.concerns_others() {
+                self.note_recorded(resource, reserved, actual, recorded);
+            }
         }
     }
 
-    #[inline]
-    fn budget(&mut self, reserved: u64, actual: u64) {
-        if reserved | actual == 0 {
-            return;
+    /// A change of a tally that others have to know of, or that was cut.
+    #[cold]
+    fn note_recorded(&mut self, resource: Resource, reserved: u64, actual: u64, recorded: Recorded) {
+        if recorded.concerns_others() {
+            self.others = true;
+            follow(self.record, resource, reserved, actual, recorded);
         }
-        // Of a budget that is new nothing was reserved.
-        let (key, reserved) = match self.window {
-            Some(key) => (Some(key), reserved),
-            None => (self.window_since(), 0),
-        };
-        let Some(window) = key.and_then(|key| self.record.tenant.window(key)) else { return };
-        if reserved != actual {
-            let recorded = settle_window(&self.record.tenant, window, reserved, actual);
-            self.others |= recorded.concerns_others();
-            self.note_of(ScopeKind::Tenant, Resource::Cost, recorded.cut);
-        }
-        if actual > 0 {
-            self.note_of(ScopeKind::Tenant, Resource::Cost, window.committed.add(actual).cut);
-        }
-    }
-
-    /// The window of a budget that the tenant did not have when the hold was taken: what the hold used is recorded
-    /// there, as debt if need be (L1).
-    #[inline]
-    fn window_since(&self) -> Option<WindowKey> {
-        self.record.tenant.budget()?;
-        if !asks_budget(self.record) {
-            return None;
-        }
-        self.record.tenant.enter_window(self.now.unwrap_or_else(|| self.record.core().clock.now()))
+        self.note(resource, recorded.cut);
     }
 
     /// The committed cost after it.
@@ -282,30 +297,38 @@ impl<'a> Books<'a> {
             return None;
         }
         let added = self.record.hot.cost.add(actual);
-        if added.late {
-            self.late.get_or_insert_default().cost = actual;
+        if added.late | added.cut {
+            self.note_added(Resource::Cost, added.cut, added.late.then_some(Used { cost: actual, ..Used::default() }));
         }
-        self.note(Resource::Cost, added.cut);
         Some(added.total)
     }
 
-    #[inline]
+    #[inline(always)]
     fn tokens(&mut self, input: u64, output: u64) {
         let hot = &self.record.hot;
         if input > 0 {
             let added = hot.input_tokens.add(input);
-            if added.late {
-                self.late.get_or_insert_default().input = input;
+            let cut = added.cut || added.total.saturating_add(hot.output_tokens.read()) > MAX_AMOUNT;
+            if added.late | cut {
+                self.note_added(Resource::Tokens, cut, added.late.then_some(Used { input, ..Used::default() }));
             }
-            self.note(Resource::Tokens, added.cut || added.total.saturating_add(hot.output_tokens.read()) > MAX_AMOUNT);
         }
         if output > 0 {
             let added = hot.output_tokens.add(output);
-            if added.late {
-                self.late.get_or_insert_default().output = output;
+            let cut = added.cut || added.total.saturating_add(hot.input_tokens.read()) > MAX_AMOUNT;
+            if added.late | cut {
+                self.note_added(Resource::Tokens, cut, added.late.then_some(Used { output, ..Used::default() }));
             }
-            self.note(Resource::Tokens, added.cut || added.total.saturating_add(hot.input_tokens.read()) > MAX_AMOUNT);
         }
+    }
+
+    /// An addition that came late, or was cut.
+    #[cold]
+    fn note_added(&mut self, resource: Resource, cut: bool, late: Option<Used>) {
+        if let Some(late) = late {
+            self.late = Some(self.late.unwrap_or_default().plus(&late));
+        }
+        self.note(resource, cut);
     }
 
     #[inline]
@@ -353,16 +376,6 @@ fn settle(record: &Record, resource: Resource, back: u64, spent: u64) -> Recorde
     let recorded = record.hot.tally(resource).settle(back, spent);
     if recorded.concerns_others() {
         follow(record, resource, back, spent, recorded);
-    }
-    recorded
-}
-
-/// The same in a window of the tenant's budget.
-#[inline]
-fn settle_window(tenant: &Tenant, window: &Window, back: u64, spent: u64) -> Recorded {
-    let recorded = window.tally.settle(back, spent);
-    if recorded.concerns_others() {
-        tenant.core.wakes.put(tenant.line.first());
     }
     recorded
 }

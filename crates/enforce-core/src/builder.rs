@@ -4,10 +4,12 @@ use crate::allowance::Allowances;
 use crate::clock::Clock;
 use crate::enforcer::Enforcer;
 use crate::limits::{
-    ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProviderPolicy, RateLimit, ResourceLimits, TenantPolicy,
+    ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProcessPolicy, ProviderPolicy, RateLimit,
+    ResourceLimits, TenantPolicy,
 };
 use crate::network::NetworkPolicy;
 use crate::plan::{Plan, Source};
+use crate::process::ProcessPlan;
 use crate::rate_plan::RatePlan;
 use crate::registry::{Caps, Core};
 use crate::sync::Arc;
@@ -21,6 +23,7 @@ pub struct EnforcerBuilder {
     long_running: LongRunningExecutionPolicy,
     policy: EnforcementPolicy,
     tenant: TenantPolicy,
+    process: ProcessPolicy,
     provider: ProviderPolicy,
     network: NetworkPolicy,
     rates: Vec<RateLimit>,
@@ -36,6 +39,7 @@ impl EnforcerBuilder {
             long_running: LongRunningExecutionPolicy::disabled(),
             policy: EnforcementPolicy::default(),
             tenant: TenantPolicy::default(),
+            process: ProcessPolicy::default(),
             provider: ProviderPolicy::default(),
             network: NetworkPolicy::default(),
             rates: Vec::new(),
@@ -61,9 +65,29 @@ impl EnforcerBuilder {
         Self { policy, ..self }
     }
 
-    /// The budget of every tenant. Default: none.
+    /// The budgets of every tenant. Default: none.
     pub fn tenant(self, tenant: TenantPolicy) -> Self {
         Self { tenant, ..self }
+    }
+
+    /// What all tenants may use together. Default: anything.
+    ///
+    /// ```
+    /// use enforce_core::{Budget, BudgetAmount, BudgetPeriod, Demand, Enforcer, ProcessPolicy, ScopeKind};
+    ///
+    /// let tokens = Budget::new(BudgetAmount::Tokens(1_000), BudgetPeriod::Day);
+    /// let process = ProcessPolicy { max_concurrent_executions: Some(2), budgets: vec![tokens] };
+    /// let enforcer = Enforcer::builder().process(process).build()?;
+    /// let [a, b] = ["tenant_a", "tenant_b"].map(|tenant| enforcer.execution(tenant, tenant).register());
+    /// let (a, b) = (a?, b?);
+    /// let _hold = a.reserve(Demand::step().tokens(600, 0))?;
+    /// let refused = b.reserve(Demand::step().tokens(600, 0)).unwrap_err();
+    /// assert_eq!((refused.scope, refused.remaining), (ScopeKind::Process, 400));
+    /// assert!(enforcer.execution("exec_3", "tenant_c").register().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn process(self, process: ProcessPolicy) -> Self {
+        Self { process, ..self }
     }
 
     /// The rates per minute of every provider. Default: none.
@@ -71,7 +95,7 @@ impl EnforcerBuilder {
         Self { provider, ..self }
     }
 
-    /// One rate more: of providers, of tenants with providers, or of models. At most eight rates of tokens may meet in
+    /// One rate more: of providers, of tenants with providers, or of models. At most six rates of tokens may meet in
     /// one demand. Default: none.
     pub fn rate(mut self, rate: RateLimit) -> Self {
         self.rates.push(rate);
@@ -118,6 +142,7 @@ impl EnforcerBuilder {
             long_running,
             enforcement,
             tenant,
+            process,
             provider,
             rates,
             network,
@@ -128,6 +153,7 @@ impl EnforcerBuilder {
             .long_running(long_running)
             .policy(enforcement)
             .tenant(tenant)
+            .process(process)
             .provider(provider)
             .network(network)
             .allowances(allowances)
@@ -185,10 +211,11 @@ impl EnforcerBuilder {
         let plan = Plan::compile(self.source())?;
         let live = self.tenant.max_concurrent_executions.or(self.limits.max_concurrent_executions);
         let tenant = TenantPlan::compile(&self.tenant, live, &self.policy)?;
+        let process = ProcessPlan::compile(&self.process, &self.policy)?;
         let rates = RatePlan::compile(&self.provider, &self.rates)?;
         self.network.validate()?;
         let allowances = Allowances::compile(&self.allowances, &self.policy)?;
-        Ok(self.compiled(plan, tenant, rates, allowances))
+        Ok(self.compiled(plan, tenant, &process, rates, allowances))
     }
 
     fn source(&self) -> Source {
@@ -196,9 +223,16 @@ impl EnforcerBuilder {
         Source { limits, long_running, policy: Arc::new(policy), slice: None }
     }
 
-    pub(crate) fn compiled(self, plan: Plan, tenant: TenantPlan, rates: RatePlan, allowances: Allowances) -> Enforcer {
+    pub(crate) fn compiled(
+        self,
+        plan: Plan,
+        tenant: TenantPlan,
+        process: &ProcessPlan,
+        rates: RatePlan,
+        allowances: Allowances,
+    ) -> Enforcer {
         let clock = self.clock.unwrap_or_default();
-        let mut core = Core::new(clock, Arc::new(plan), tenant, rates, self.policy.actions.rate, self.caps);
+        let mut core = Core::new(clock, Arc::new(plan), tenant, process, rates, self.policy.actions.rate, self.caps);
         core.network = self.network;
         core.allowances = allowances;
         Enforcer::over(core)

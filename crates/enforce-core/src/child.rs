@@ -115,8 +115,8 @@ impl ChildBuilder<'_> {
             None => Share::Pool,
             Some(slice) => {
                 let amounts = slice.amounts();
-                let window = admission::set_aside(above, &amounts, now).map_err(refused)?;
-                Share::Slice(Slice { amounts, window })
+                let periods = admission::set_aside(above, &amounts, now).map_err(refused)?;
+                Share::Slice(Slice { amounts, periods })
             }
         };
         let parent = Parent { execution: self.parent.clone(), share, depth: above.tree_depth().saturating_add(1) };
@@ -161,7 +161,7 @@ struct Entered {
 /// Enters `child` into the table. That is its parent's activity: who has a live child is not idle (I1).
 fn enter(above: &Record, child: &Execution, now: Timestamp) -> Result<Entered, Rejected> {
     let core = above.core();
-    match core.executions.register(None, child.clone()) {
+    match core.executions.register([], child.clone()) {
         // Without an enforcer nobody looks for anyone by id: its handles and its parent know it.
         Ok(()) | Err(Rejected::Closed) => {}
         Err(rejected) => return Err(rejected),
@@ -174,7 +174,7 @@ fn enter(above: &Record, child: &Execution, now: Timestamp) -> Result<Entered, R
 fn give_back(child: &Execution) {
     child.record().annul();
     if let Some(Parent { execution, share: Share::Slice(slice), .. }) = child.record().parent() {
-        books::shift(execution, slice.window, &slice.amounts, &Amounts::default());
+        books::shift(execution, slice.periods, &slice.amounts, &Amounts::default());
         execution.record().core().wakes.flush();
     }
 }

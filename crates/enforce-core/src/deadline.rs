@@ -237,7 +237,7 @@ impl TimedHold {
     fn extend_with(&mut self, more: &Demand, now: Option<Timestamp>) -> Result<(), EnforcementViolation> {
         let Held::Open(before) = *self.timed.held.lock() else { return Err(EnforcementViolation::hold_expired()) };
         let record = self.timed.execution.record();
-        let (mut more, noticed) = admission::extend(record, more, now, before.window)?.parts();
+        let (mut more, noticed) = admission::extend(record, more, now, before.periods)?.parts();
         self.noticed.join(noticed);
         let mut held = self.timed.held.lock();
         match &mut *held {

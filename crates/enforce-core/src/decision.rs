@@ -30,7 +30,7 @@ pub enum ViolationType {
     /// Memory held. Unit: bytes.
     #[serde(alias = "MemoryLimit")]
     MemoryLimit,
-    /// Live executions of a tenant. Unit: executions.
+    /// Live executions of a tenant, or of all tenants together. Unit: executions.
     #[serde(alias = "ConcurrencyLimit")]
     ConcurrencyLimit,
     /// Requests or tokens per period. Unit: requests or tokens.
@@ -155,10 +155,12 @@ pub enum ScopeKind {
     Parent,
     /// A model's.
     Model,
+    /// The enforcer's: of all tenants together.
+    Process,
 }
 
 impl ScopeKind {
-    const ALL: [Self; 5] = [Self::Execution, Self::Tenant, Self::Provider, Self::Parent, Self::Model];
+    const ALL: [Self; 6] = [Self::Execution, Self::Tenant, Self::Provider, Self::Parent, Self::Model, Self::Process];
 
     /// The name in snake case, as it prints and serializes.
     #[must_use]
@@ -169,6 +171,7 @@ impl ScopeKind {
             Self::Provider => "provider",
             Self::Parent => "parent",
             Self::Model => "model",
+            Self::Process => "process",
         }
     }
 }

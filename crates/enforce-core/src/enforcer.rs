@@ -10,15 +10,16 @@ use crate::decision::{Cause, EnforcementResult, EnforcementViolation};
 use crate::execution::Execution;
 use crate::hold::{OwnedHold, Settlement};
 use crate::id::validate;
-use crate::limits::{ConfigError, EnforcementPolicy, TenantPolicy};
+use crate::limits::{ConfigError, EnforcementPolicy, ProcessPolicy, ProviderPolicy, RateLimit, TenantPolicy};
 use crate::model::{ModelError, ModelKey};
 use crate::plan::Plan;
+use crate::process::ProcessPlan;
 use crate::provider::{ProviderError, ProviderKey};
 use crate::rate_plan::RatePlan;
 use crate::register::ExecutionBuilder;
 use crate::registry::Core;
 use crate::resource::{Actual, Demand};
-use crate::snapshot::{Status, TenantUsage, UsageSnapshot};
+use crate::snapshot::{ProcessUsage, Status, TenantUsage, UsageSnapshot};
 use crate::sync::Arc;
 use crate::tenant::TenantPlan;
 
@@ -160,7 +161,8 @@ impl Enforcer {
     /// Gives one tenant limits of its own in place of every tenant's, from now on, whether it is known yet or not. What
     /// it has used stays; a raise is seen by the next attempt, and a limit below what is used leaves debt, which blocks
     /// (L1). A budget that it did not have counts from the next reservation on, and what holds taken before it use is
-    /// recorded when they are settled. A budget whose period changes begins a new period.
+    /// recorded when they are settled. One that is left out limits no more, and goes on where it was should it come back
+    /// within its period. A budget whose period or offset changes is a new one.
     ///
     /// # Errors
     /// Limits that make no sense, or an id that is empty or too long; as many tenants with limits of their own as may be
@@ -195,11 +197,73 @@ impl Enforcer {
         let _set = self.core().set_tenant(tenant, None, self.core().clock.now());
     }
 
+    /// Replaces all rates, of providers, of tenants with them and of models, while it runs. Of a rate that changes, what has
+    /// not drained stays: as many units as were on their way are so still, at the new pace (L1). Holds that were admitted
+    /// by the old one give it nothing back when they are settled; what they use above their hold is charged to the new one.
+    ///
+    /// # Errors
+    /// Rates that make no sense; the old ones stay.
+    ///
+    /// ```
+    /// use enforce_core::{Demand, Enforcer, ProviderPolicy};
+    ///
+    /// let rates = |limit| ProviderPolicy { requests_per_minute: Some(limit), ..ProviderPolicy::default() };
+    /// let enforcer = Enforcer::builder().provider(rates(2)).build()?;
+    /// let run = enforcer.execution("exec_1", "tenant_a").register()?;
+    /// let demand = Demand::step().provider(enforcer.provider("anthropic")?);
+    /// drop(run.reserve(demand)?);
+    /// enforcer.set_rates(&rates(1), &[])?;
+    /// assert!(run.reserve(demand).is_err()); // the one that it had counts
+    /// assert!(enforcer.set_rates(&rates(u64::MAX), &[]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_rates(&self, provider: &ProviderPolicy, rates: &[RateLimit]) -> Result<(), ConfigError> {
+        let plan = RatePlan::compile(provider, rates)?;
+        let core = self.core();
+        core.rates.change(plan, core.clock.now().nanos_since(core.epoch));
+        // Whoever waits for a rate looks at the new ones (W1).
+        for execution in core.executions.entries() {
+            execution.record().call_waiters();
+        }
+        core.wakes.flush();
+        Ok(())
+    }
+
+    /// Replaces what all tenants may use together, as [`Enforcer::set_tenant`] does for one of them. Walks the executions.
+    ///
+    /// # Errors
+    /// Limits that make no sense. The old limits stay.
+    ///
+    /// ```
+    /// use enforce_core::{Enforcer, ProcessPolicy, RegisterError, ScopeKind};
+    ///
+    /// let enforcer = Enforcer::builder().build()?;
+    /// enforcer.set_process(&ProcessPolicy { max_concurrent_executions: Some(0), ..Default::default() })?;
+    /// let Err(RegisterError::Refused(refused)) = enforcer.execution("exec_1", "tenant_a").register() else {
+    ///     panic!("a slot was given out")
+    /// };
+    /// assert_eq!(refused.scope, ScopeKind::Process);
+    /// let absurd = ProcessPolicy { max_concurrent_executions: Some(u64::MAX), ..Default::default() };
+    /// assert!(enforcer.set_process(&absurd).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_process(&self, policy: &ProcessPolicy) -> Result<(), ConfigError> {
+        let plan = ProcessPlan::compile(policy, self.policy())?;
+        self.core().set_process(&plan, self.core().clock.now());
+        Ok(())
+    }
+
+    /// What all tenants use together: live executions, and the budgets of the process in their current periods.
+    #[must_use]
+    pub fn process_usage(&self) -> ProcessUsage {
+        self.core().process.usage(self.core().clock.now())
+    }
+
     /// How many of its slots a tenant's executions occupy: registered, neither halted nor ended. 0 for a tenant that is
     /// not known. Unlike [`Enforcer::tenant_usage`] it walks nothing.
     #[must_use]
     pub fn live_executions(&self, tenant: &str) -> u64 {
-        self.core().tenant(tenant).map_or(0, |tenant| tenant.live_count())
+        self.core().tenant(tenant).map_or(0, |tenant| tenant.slots.live())
     }
 
     /// The key of a provider, which demands name it by.
@@ -327,7 +391,8 @@ impl Enforcer {
 /// One that limits nothing, by the system's clock.
 impl Default for Enforcer {
     fn default() -> Self {
-        Self::builder().compiled(Plan::unlimited(), TenantPlan::unlimited(), RatePlan::default(), Allowances::default())
+        let (tenant, process) = (TenantPlan::default(), ProcessPlan::default());
+        Self::builder().compiled(Plan::unlimited(), tenant, &process, RatePlan::default(), Allowances::default())
     }
 }
 

@@ -7,7 +7,7 @@ use crate::books::Exhausted;
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementResult, EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::hold::{Hold, OwnedHold, Settlement};
-use crate::kept::Kept;
+use crate::kept::{Kept, OnDrop};
 use crate::limits::Action;
 use crate::record::Record;
 use crate::resource::{Actual, Demand, Resource};
@@ -95,7 +95,7 @@ impl Execution {
     ///
     /// # Errors
     /// The first limit that refuses, in the order state, wall time, idle time, steps, tokens, memory, cost, discovered
-    /// steps, allowances, loop, tenant, rates. A refusal changes no amount; if the limit is exhausted, its action (halt, pause) has
+    /// steps, allowances, loop, tenant, process, rates. A refusal changes no amount; if the limit is exhausted, its action (halt, pause) has
     /// been carried out before this returns.
     ///
     /// ```
@@ -174,8 +174,8 @@ impl Execution {
     }
 
     fn charge_with(&self, actual: &Actual, now: Option<Timestamp>) -> Settlement {
-        let (window, now) = Asked::to_record(&self.0, now);
-        Kept::nothing(window).settle(&self.0, actual, now)
+        let (periods, now) = Asked::to_record(&self.0, now);
+        Kept::nothing(periods, OnDrop::GiveBack).settle(&self.0, actual, now)
     }
 
     /// Says that it is not idle.

@@ -1,6 +1,7 @@
 //! Parents and children: a tree of executions.
 
 use crate::books::{self, Exhausted};
+use crate::budget::Periods;
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::execution::{Execution, Known};
@@ -9,7 +10,6 @@ use crate::plan::Plan;
 use crate::record::{Ended, Record};
 use crate::resource::Amounts;
 use crate::sync::Mutex;
-use crate::tenant::WindowKey;
 
 /// How deep a tree may be: a root has depth 0.
 pub(crate) const MAX_TREE_DEPTH: usize = 8;
@@ -27,8 +27,8 @@ pub(crate) enum Share {
 #[derive(Debug)]
 pub(crate) struct Slice {
     pub(crate) amounts: Amounts,
-    /// The window of the tenant's budget in which its money was set aside.
-    pub(crate) window: Option<WindowKey>,
+    /// The periods of the budgets in which it was set aside.
+    pub(crate) periods: Periods,
 }
 
 /// A child's link to its parent.
@@ -131,8 +131,8 @@ impl Children {
         let Some(Ended { held, committed }) = end(exhausted) else { return };
         if let Some(Parent { execution, share: Share::Slice(slice), .. }) = child.record().parent() {
             // The tallies first: committed never runs ahead of used.
-            books::shift(execution, slice.window, &slice.amounts, &held);
-            books::commit(execution, slice.window, &committed.into(), Some(now), exhausted);
+            books::shift(execution, slice.periods, &slice.amounts, &held);
+            books::commit(execution, slice.periods, &committed.into(), Some(now), exhausted);
         }
         let place = child.record().place();
         if list.get(place).is_some_and(|member| member.is(child)) {
@@ -184,12 +184,13 @@ impl Record {
         self.parent().map_or(0, |parent| parent.depth)
     }
 
-    /// Where its slot is.
-    pub(crate) fn slots(&self) -> &Tally {
-        match self.parent() {
-            Some(parent) => parent.execution.record().children().live(),
-            None => &self.tenant.live,
-        }
+    /// Where its slots are: its parent's one for it, or its tenant's and the process's.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Tally> {
+        let (above, roots) = match self.parent() {
+            Some(parent) => (Some(parent.execution.record().children().live()), None),
+            None => (None, Some(self.tenant.slots())),
+        };
+        above.into_iter().chain(roots.into_iter().flatten())
     }
 
     /// How many of its children are live: registered, neither halted nor ended.

@@ -93,7 +93,8 @@ macro_rules! hold {
             }
 
             /// Grows it while a stream runs: takes what `more` asks as [`Execution::reserve`] would, on every limit or
-            /// nothing, and makes it part of this hold. Money comes out of the period in which the hold was taken.
+            /// nothing, and makes it part of this hold. What budgets give for it comes out
+            /// of the periods in which the hold was taken; one that is new since records it when it is settled.
             ///
             /// # Errors
             /// As [`Execution::reserve`], and then the hold is what it was. To a stream it says *stop now*: what has
@@ -126,7 +127,7 @@ macro_rules! hold {
 
             fn extend_with(&mut self, more: &Demand, now: Option<Timestamp>) -> Result<(), EnforcementViolation> {
                 let record = self.execution.record();
-                let (more, noticed) = admission::extend(record, more, now, self.receipt.kept.window)?.parts();
+                let (more, noticed) = admission::extend(record, more, now, self.receipt.kept.periods)?.parts();
                 self.receipt.kept.join(more, record);
                 self.receipt.noticed.join(noticed);
                 Ok(())

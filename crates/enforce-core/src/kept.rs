@@ -1,12 +1,12 @@
 //! What an open hold has to give back or to settle, and what becomes of it if nobody settles it.
 
 use crate::books::{self, Books, Used};
+use crate::budget::Periods;
 use crate::clock::Timestamp;
 use crate::hold::Settlement;
 use crate::paces::Paces;
 use crate::record::Record;
 use crate::resource::{Actual, Demand};
-use crate::tenant::WindowKey;
 
 /// What an open hold has to give back or to settle.
 #[derive(Debug, Clone, Copy)]
@@ -16,8 +16,8 @@ pub(crate) struct Kept {
     input: u64,
     memory: u64,
     cost: u64,
-    /// The window of the tenant's budget in which the money was taken.
-    pub(crate) window: Option<WindowKey>,
+    /// The periods of the budgets in which it was taken.
+    pub(crate) periods: Periods,
     /// Counted among the holds that show in no tally.
     bare: bool,
     /// `None` once it has ended.
@@ -47,28 +47,19 @@ pub enum OnDrop {
 impl Kept {
     /// Nothing set aside.
     #[inline]
-    pub(crate) const fn nothing(window: Option<WindowKey>) -> Self {
-        Self {
-            tokens: 0,
-            input: 0,
-            memory: 0,
-            cost: 0,
-            window,
-            bare: false,
-            on_drop: Some(OnDrop::GiveBack),
-            paces: None,
-        }
+    pub(crate) const fn nothing(periods: Periods, on_drop: OnDrop) -> Self {
+        Self { tokens: 0, input: 0, memory: 0, cost: 0, periods, bare: false, on_drop: Some(on_drop), paces: None }
     }
 
     /// The quantities that `demand` asks.
     #[inline]
-    pub(crate) const fn of(demand: &Demand, window: Option<WindowKey>, bare: bool, paces: Option<Paces>) -> Self {
+    pub(crate) const fn of(demand: &Demand, periods: Periods, bare: bool, paces: Option<Paces>) -> Self {
         Self {
             tokens: demand.total_tokens(),
             input: demand.input_tokens,
             memory: demand.memory_bytes,
             cost: demand.cost,
-            window,
+            periods,
             bare,
             on_drop: Some(demand.on_drop),
             paces,
@@ -96,7 +87,7 @@ impl Kept {
     pub(crate) fn release(self, record: &Record) {
         if self.on_drop == Some(OnDrop::GiveBack) && self.paces.is_none() {
             if self.tokens | self.memory | self.cost != 0 {
-                books::give_back(record, self.tokens, self.memory, self.cost, self.window);
+                books::give_back(record, self.tokens, self.memory, self.cost, self.periods);
             }
             if self.bare {
                 books::leave(record);
@@ -112,9 +103,9 @@ impl Kept {
         if self.paces.is_some() {
             return Ended { record, kept: self }.settle(&Used::of(actual), now);
         }
-        let Self { tokens, memory, cost, window, bare, .. } = self;
+        let Self { tokens, memory, cost, periods, bare, .. } = self;
         // By amounts, as in `give_back`.
-        Books { tokens, memory, cost, window, bare, ..Books::of(record, now) }.settle(&Used::of(actual))
+        Books { tokens, memory, cost, periods, bare, ..Books::of(record, now) }.settle(&Used::of(actual))
     }
 
     /// Records what was used above what was `charged` when it was ended: of each amount the larger counts.
@@ -130,7 +121,7 @@ impl Kept {
             Some(paces) => paces.settle_rest(record, &used, charged, now),
             None => now,
         };
-        let settled = Books { window: self.window, ..Books::of(record, now) }.settle(&used.above(charged));
+        let settled = Books { periods: self.periods, ..Books::of(record, now) }.settle(&used.above(charged));
         Settlement {
             late: true,
             overrun_tokens: used.total().saturating_sub(self.tokens),
@@ -156,7 +147,7 @@ impl Kept {
         }
     }
 
-    /// Takes what was set aside in addition; the period and the policy stay its own.
+    /// Takes what was set aside in addition; the periods and the policy stay its own.
     pub(crate) fn join(&mut self, more: Self, record: &Record) {
         if self.bare && more.bare {
             // One hold, counted once.
@@ -184,10 +175,10 @@ struct Ended<'a> {
 impl Ended<'_> {
     #[cold]
     fn release(&self) {
-        let Self { record, kept: Kept { tokens, memory, cost, window, bare, ref paces, on_drop, .. } } = *self;
+        let Self { record, kept: Kept { tokens, memory, cost, periods, bare, ref paces, on_drop, .. } } = *self;
         let charged = self.kept.charged();
         if on_drop == Some(OnDrop::GiveBack) {
-            books::give_back(record, tokens, memory, cost, window);
+            books::give_back(record, tokens, memory, cost, periods);
             if bare {
                 books::leave(record);
             }
@@ -202,12 +193,12 @@ impl Ended<'_> {
 
     #[cold]
     fn settle(&self, used: &Used, now: Option<Timestamp>) -> Settlement {
-        let Self { record, kept: Kept { tokens, memory, cost, window, bare, ref paces, .. } } = *self;
+        let Self { record, kept: Kept { tokens, memory, cost, periods, bare, ref paces, .. } } = *self;
         let now = match paces {
             Some(paces) => paces.settle(record, used, now),
             None => now,
         };
-        Books { tokens, memory, cost, window, bare, ..Books::of(record, now) }.settle(used)
+        Books { tokens, memory, cost, periods, bare, ..Books::of(record, now) }.settle(used)
     }
 }
 

@@ -32,7 +32,9 @@ mod admission;
 mod allowance;
 mod approval;
 mod books;
+mod budget;
 mod builder;
+mod calendar;
 mod child;
 mod clock;
 mod deadline;
@@ -55,6 +57,7 @@ mod paces;
 mod plan;
 #[cfg(feature = "policy-file")]
 mod policy_file;
+mod process;
 mod provider;
 mod rate_plan;
 mod rates;
@@ -62,6 +65,7 @@ mod record;
 mod register;
 mod registry;
 mod resource;
+mod slots;
 mod snapshot;
 mod step_timeout;
 mod supervise;
@@ -89,8 +93,9 @@ pub use hold::{Hold, OwnedHold, Settlement};
 pub use id::{ExecutionId, InvalidId, StepId, TenantId};
 pub use kept::OnDrop;
 pub use limits::{
-    Action, BudgetPeriod, ConfigError, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ProviderPolicy,
-    RateLimit, RateOn, RatePeriod, RateUnit, ResourceLimits, TenantPolicy, UNLIMITED,
+    Action, Budget, BudgetAmount, BudgetPeriod, BudgetResource, ConfigError, EnforcementPolicy, LimitActions,
+    LongRunningExecutionPolicy, ProcessPolicy, ProviderPolicy, RateLimit, RateOn, RatePeriod, RateUnit, ResourceLimits,
+    TenantPolicy, UNLIMITED,
 };
 pub use model::{ModelError, ModelKey};
 pub use money::{MoneyError, NanoUsd, ScaledDecimal};
@@ -100,7 +105,7 @@ pub use policy_file::{PolicyFile, PolicyFileError};
 pub use provider::{ProviderError, ProviderKey};
 pub use register::{ExecutionBuilder, RegisterError};
 pub use resource::{Actual, Demand};
-pub use snapshot::{BudgetUsage, Outstanding, Status, TenantUsage, UsageSnapshot};
+pub use snapshot::{BudgetUsage, Outstanding, ProcessUsage, Status, TenantUsage, UsageSnapshot};
 pub use step_timeout::StepTimeoutGuard;
 pub use timekeeper::Timekeeper;
 pub use usage::ExecutionUsage;

@@ -3,8 +3,10 @@
 //! Every struct here can be written out in full, copied and compared; `validate` says whether it makes sense. Building
 //! an enforcer validates them all, so calling it yourself is only of use to report an error early.
 
+mod budget;
 mod enforcement;
 mod long_running;
+mod process;
 mod provider;
 pub(crate) mod rate;
 mod resource;
@@ -12,12 +14,14 @@ mod tenant;
 
 use std::fmt;
 
+pub use self::budget::{Budget, BudgetAmount, BudgetPeriod, BudgetResource};
 pub use self::enforcement::{Action, EnforcementPolicy, LimitActions};
 pub use self::long_running::LongRunningExecutionPolicy;
+pub use self::process::ProcessPolicy;
 pub use self::provider::ProviderPolicy;
 pub use self::rate::{RateLimit, RateOn, RatePeriod, RateUnit};
 pub use self::resource::ResourceLimits;
-pub use self::tenant::{BudgetPeriod, TenantPolicy};
+pub use self::tenant::TenantPolicy;
 
 /// No limit, in a field that is a plain integer. Optional fields say it with `None`.
 pub const UNLIMITED: u64 = u64::MAX;

@@ -34,6 +34,8 @@ impl Tokens {
 /// When and what was taken, and the mark that each rate of tokens left, in their order.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paces {
+    /// Of the rates that it was admitted by.
+    version: u64,
     now_ns: u64,
     keys: Keys,
     taken: Tokens,
@@ -58,7 +60,7 @@ impl Paces {
             total: amount(demand, RateUnit::TotalTokens),
         };
         let (keys, apart) = (Keys::of(demand), demand.rate_tokens.is_some());
-        Some(Self { now_ns, keys, taken, more: Tokens::NONE, apart, marks })
+        Some(Self { version: met.version, now_ns, keys, taken, more: Tokens::NONE, apart, marks })
     }
 
     /// Takes what an extension has taken of the same rates; of others it stays there for good.
@@ -90,7 +92,7 @@ impl Paces {
     ) -> Option<Timestamp> {
         let (used, charged) = (self.counted(used), self.counted(charged));
         self.each(record, |cell, _| {
-            charge(record, cell, used.of(cell.unit).saturating_sub(charged.of(cell.unit)), &mut now);
+            self.charge(record, cell, used.of(cell.unit).saturating_sub(charged.of(cell.unit)), &mut now);
         });
         now
     }
@@ -105,33 +107,49 @@ impl Paces {
         Tokens { input: used.input, output: used.output, total }
     }
 
-    /// Every rate of tokens, with the mark that was left in it.
-    fn each(&self, record: &Record, mut act: impl FnMut(&RateCell, u64)) {
+    /// Every rate of tokens, with the mark that was left in it, if it is the same rate still.
+    fn each(&self, record: &Record, mut act: impl FnMut(&RateCell, Option<u64>)) {
         // Keys that were known stay known, and the record keeps its tenant.
         let Ok(met) = record.core().rates.met(&record.tenant, self.keys) else { return };
         let of_tokens = met.cells().filter(|cell| cell.unit != RateUnit::Requests);
-        of_tokens.zip(self.marks).for_each(|(cell, mark)| act(cell, mark));
+        let same = met.version == self.version;
+        // Of a rate that was changed no mark is left, and there may be more of them than there were.
+        let marks = self.marks.into_iter().map(|mark| Some(mark).filter(|_| same)).chain(std::iter::repeat(None));
+        of_tokens.zip(marks).for_each(|(cell, mark)| act(cell, mark));
     }
 
-    fn correct(&self, record: &Record, cell: &RateCell, mark: u64, used: u64, now: &mut Option<Timestamp>) {
+    fn correct(&self, record: &Record, cell: &RateCell, mark: Option<u64>, used: u64, now: &mut Option<Timestamp>) {
         let taken = self.taken.of(cell.unit);
         let all = taken.saturating_add(self.more.of(cell.unit));
         match all.checked_sub(used) {
-            // An extension has a mark of its own that nobody remembers, so no more than what was taken first comes back.
+            // An extension has a mark of its own that nobody remembers, so no more than what was taken first comes back;
+            // and nothing of a rate that was changed since.
             Some(rest) => {
+                let Some(mark) = mark else { return };
                 let paced = Paced::again(&cell.rate, self.now_ns, taken, mark);
-                if let Some(waiter) = cell.tat.refund(&cell.rate, paced, rest.min(taken)) {
+                if let Some(waiter) = cell.tat.refund(&cell.rate, paced, rest.min(taken), &cell.line) {
                     waiter.wake();
                 }
             }
-            None => charge(record, cell, used.saturating_sub(all), now),
+            None => self.charge(record, cell, used.saturating_sub(all), now),
         }
     }
-}
 
-fn charge(record: &Record, cell: &RateCell, amount: u64, now: &mut Option<Timestamp>) {
-    if amount > 0 {
-        let now = *now.get_or_insert_with(|| record.core().clock.now());
-        cell.tat.charge(&cell.rate, now.nanos_since(record.core().epoch), amount);
+    /// Charges `amount` to `cell`, or to the one that has taken its place.
+    fn charge(&self, record: &Record, cell: &RateCell, amount: u64, now: &mut Option<Timestamp>) {
+        if amount == 0 {
+            return;
+        }
+        let rates = &record.core().rates;
+        let now_ns = now.get_or_insert_with(|| record.core().clock.now()).nanos_since(record.core().epoch);
+        let mut cell = cell;
+        while !cell.tat.charge(&cell.rate, now_ns, amount) {
+            let met = rates.met(&record.tenant, self.keys).ok();
+            match met.and_then(|met| met.with_line(&cell.line)) {
+                Some(next) if !std::ptr::eq(next, cell) => cell = next,
+                // It is limited no more, or can count no more.
+                _ => return,
+            }
+        }
     }
 }

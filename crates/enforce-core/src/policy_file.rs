@@ -1,13 +1,15 @@
 //! The policy file: limits written in TOML, where a key that is absent sets no limit.
 
+mod budget;
 mod read;
 
 use std::fmt;
 
+use self::budget::BUDGET;
 use self::read::{Entry, Key, Section, document, keys};
 use crate::limits::{
-    ConfigError, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ProviderPolicy, RateLimit, RatePeriod,
-    RateUnit, ResourceLimits, TenantPolicy,
+    ConfigError, EnforcementPolicy, LimitActions, LongRunningExecutionPolicy, ProcessPolicy, ProviderPolicy, RateLimit,
+    RatePeriod, RateUnit, ResourceLimits, TenantPolicy,
 };
 use crate::network::NetworkPolicy;
 
@@ -29,6 +31,8 @@ const ACTIONS: &[Key<LimitActions>] = keys!(LimitActions:
 const TENANT: &[Key<TenantPolicy>] = keys!(TenantPolicy: budget_usd, budget_period, budget_action,
     max_concurrent_executions, budget_overdraft_usd);
 
+const PROCESS: &[Key<ProcessPolicy>] = keys!(ProcessPolicy: max_concurrent_executions);
+
 const PROVIDER: &[Key<ProviderPolicy>] = keys!(ProviderPolicy:
     requests_per_minute, request_burst, tokens_per_minute, token_burst);
 
@@ -45,10 +49,11 @@ const PRESET: &str = "preset";
 /// What a policy file says, resolved and validated.
 ///
 /// The keys are the fields of the structs below, in sections `[limits]`, `[long_running]`, `[enforcement]`,
-/// `[actions]` (of the enforcement policy), `[tenant]` and `[provider]`; `[network]` has `air_gapped = true` or a list of
-/// `allowed_hosts`, each `[[rate]]` is one rate more, and the keys of `[allowances]` are names. A limit that the file does
-/// not name is not set,
-/// unlike in the structs' `Default`; other keys have their defaults. `preset` in `[long_running]` loads a preset,
+/// `[actions]` (of the enforcement policy), `[tenant]`, `[process]` and `[provider]`; `[network]` has `air_gapped = true`
+/// or a list of `allowed_hosts`, and the keys of `[allowances]` are names. Each `[[rate]]` is one rate more, and each
+/// `[[budget]]` one budget of every tenant (`on = "tenant"`) or of all together (`on = "process"`), whose amount is that
+/// of its key `steps`, `tokens`, `memory_mb`, `cost_usd` or `discovered_steps`. A limit that the file does not name is not
+/// set, unlike in the structs' `Default`; other keys have their defaults. `preset` in `[long_running]` loads a preset,
 /// which the keys beside it override in any order. Money is a decimal string, or an integer of whole dollars.
 ///
 /// ```
@@ -66,6 +71,11 @@ const PRESET: &str = "preset";
 ///
 ///     [actions]
 ///     tokens = "observe"
+///
+///     [[budget]]
+///     on = "tenant"
+///     cost_usd = "10"
+///     per = "day"
 ///     "#,
 /// )?;
 /// assert_eq!((policy.limits.max_steps, policy.limits.max_tokens), (200, UNLIMITED));
@@ -81,8 +91,10 @@ pub struct PolicyFile {
     pub long_running: LongRunningExecutionPolicy,
     /// `[enforcement]` and `[actions]`: when to warn, what to report, what happens at a limit.
     pub enforcement: EnforcementPolicy,
-    /// `[tenant]`: what a tenant may spend.
+    /// `[tenant]`, and `[[budget]]` on tenants: what a tenant may use.
     pub tenant: TenantPolicy,
+    /// `[process]`, and `[[budget]]` on the process: what all tenants may use together.
+    pub process: ProcessPolicy,
     /// `[provider]`: how fast a provider may be asked.
     pub provider: ProviderPolicy,
     /// `[network]`: which hosts may be reached.
@@ -102,6 +114,7 @@ impl PolicyFile {
             long_running: LongRunningExecutionPolicy::disabled(),
             enforcement: EnforcementPolicy::default(),
             tenant: TenantPolicy::default(),
+            process: ProcessPolicy::default(),
             provider: ProviderPolicy::default(),
             network: NetworkPolicy::Open,
             rates: Vec::new(),
@@ -123,6 +136,7 @@ impl PolicyFile {
     /// ```
     pub fn parse(text: &str) -> Result<Self, PolicyFileError> {
         let mut file = Self::unlimited();
+        let mut budgets = Vec::new();
         for entry in document(text)? {
             match entry.name() {
                 "limits" => entry.section()?.read(&mut file.limits, LIMITS, ResourceLimits::validate)?,
@@ -132,12 +146,18 @@ impl PolicyFile {
                 }
                 "actions" => entry.section()?.read(&mut file.enforcement.actions, ACTIONS, LimitActions::validate)?,
                 "tenant" => entry.section()?.read(&mut file.tenant, TENANT, TenantPolicy::validate)?,
+                "process" => entry.section()?.read(&mut file.process, PROCESS, ProcessPolicy::validate)?,
+                "budget" => budgets = entry.tables()?.into_iter().map(budget::read).collect::<Result<_, _>>()?,
                 "provider" => entry.section()?.read(&mut file.provider, PROVIDER, ProviderPolicy::validate)?,
                 "network" => file.network = read_network(&entry.section()?)?,
                 "rate" => file.rates = entry.tables()?.iter().map(read_rate).collect::<Result<_, _>>()?,
                 "allowances" => file.allowances = entry.section()?.allowances()?,
                 _ => return Err(entry.unknown_section()),
             }
+        }
+        // Behind the sections that they add to, wherever those stand.
+        for budget in budgets {
+            budget.add_to(&mut file)?;
         }
         Ok(file)
     }
@@ -189,7 +209,7 @@ fn read_rate(section: &Section<'_>) -> Result<RateLimit, PolicyFileError> {
 }
 
 /// Every section with its keys.
-fn known_keys() -> [(&'static str, Vec<&'static str>); 9] {
+fn known_keys() -> [(&'static str, Vec<&'static str>); 11] {
     fn names<T>(keys: &[Key<T>]) -> Vec<&'static str> {
         keys.iter().map(|(name, _)| *name).collect()
     }
@@ -201,9 +221,11 @@ fn known_keys() -> [(&'static str, Vec<&'static str>); 9] {
         ("enforcement", names(ENFORCEMENT)),
         ("actions", names(ACTIONS)),
         ("tenant", names(TENANT)),
+        ("process", names(PROCESS)),
         ("provider", names(PROVIDER)),
         ("network", names(NETWORK)),
         ("rate", names(RATE)),
+        ("budget", names(BUDGET)),
         ("allowances", Vec::new()),
     ]
 }

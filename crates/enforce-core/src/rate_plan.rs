@@ -5,7 +5,7 @@ use crate::limits::rate::rate_ratio;
 use crate::limits::{ConfigError, ProviderPolicy, RateLimit, RateOn, RateUnit};
 
 /// So many rates of tokens may meet in one demand: each leaves a word in its hold.
-pub(crate) const MAX_TOKEN_RATES: usize = 8;
+pub(crate) const MAX_TOKEN_RATES: usize = 6;
 
 /// So many rates can meet in one demand: those, and one of requests for each period of each kind of key.
 pub(crate) const MAX_RATES: usize = MAX_TOKEN_RATES + 4 * 3;
@@ -20,6 +20,10 @@ pub(crate) struct Rule {
 /// All rates, compiled.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RatePlan {
+    /// Which of its enforcer's plans it is.
+    pub(crate) version: u64,
+    /// When it came into force, in nanoseconds since the enforcer's epoch.
+    pub(crate) since_ns: u64,
     rules: Vec<Rule>,
     /// Whether there is any of a provider, of a tenant with a provider, of a model.
     pub(crate) provider: bool,

@@ -1,5 +1,10 @@
 //! The cells of rates: whose they are, and which of them a demand meets.
 
+mod cells;
+
+pub(crate) use self::cells::RateCell;
+use self::cells::{Cells, Slot};
+
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
@@ -8,50 +13,28 @@ use crate::decision::{EnforcementViolation, RatesRefused, Retry, ScopeKind, Viol
 use crate::kernel::arena::Arena;
 use crate::kernel::bundle::RateLeg;
 use crate::kernel::cell::Cell;
-use crate::kernel::gcra::{Rate, Tat, TooFast};
+use crate::kernel::gcra::{Rate, TooFast};
 use crate::kernel::queue::Queue;
+use crate::kernel::versions::Versions;
 use crate::limits::{RateOn, RateUnit};
 use crate::model::ModelKey;
 use crate::names::{Names, Number};
 use crate::provider::ProviderKey;
-use crate::rate_plan::{MAX_RATES, RatePlan, Rule};
+use crate::rate_plan::{MAX_RATES, RatePlan};
 use crate::resource::Demand;
-use crate::sync::{Arc, CachePadded};
+use crate::sync::{Arc, CachePadded, Mutex};
 use crate::tenant::Tenant;
-
-/// One rate of one key, on cache lines of its own: strangers share it.
-#[derive(Debug)]
-pub(crate) struct RateCell {
-    pub(crate) unit: RateUnit,
-    pub(crate) rate: Rate,
-    pub(crate) tat: Tat,
-}
-
-/// The rates of one key.
-#[derive(Debug)]
-pub(crate) struct Cells(Box<[CachePadded<RateCell>]>);
-
-impl Cells {
-    /// The cells of one key, in place of others that had passed by `from_ns`.
-    fn new(plan: &RatePlan, on: RateOn, name: &str, from_ns: u64) -> Self {
-        let cell = |rule: &Rule| {
-            let (unit, rate) = (rule.limit.unit, rule.rate);
-            CachePadded::new(RateCell { unit, rate, tat: Tat::new(&rate, from_ns) })
-        };
-        Self(plan.of(on, Some(name)).into_iter().map(cell).collect())
-    }
-}
 
 /// A provider or a model.
 #[derive(Debug)]
 pub(crate) struct Rated {
     name: Arc<str>,
-    cells: Cells,
+    slot: Slot,
 }
 
 /// A tenant's rates with the providers that it has named, each made when it names it first.
 #[derive(Debug)]
-pub(crate) struct TenantRates(Arena<Cells>);
+pub(crate) struct TenantRates(Arena<Slot>);
 
 impl TenantRates {
     pub(crate) fn new() -> Self {
@@ -66,7 +49,9 @@ impl TenantRates {
 /// comes in their place begins where they were at the latest.
 #[derive(Debug)]
 pub(crate) struct Rates {
-    plan: RatePlan,
+    plans: Versions<RatePlan>,
+    /// How many plans there were; its lock serialises changes.
+    changes: Mutex<u64>,
     pub(crate) providers: Names<Rated>,
     pub(crate) models: Names<Rated>,
     /// The latest time at which cells were let go, in nanoseconds.
@@ -75,70 +60,122 @@ pub(crate) struct Rates {
 
 impl Rates {
     pub(crate) fn new(plan: RatePlan, max_providers: u64, max_models: u64) -> Self {
-        Self { plan, providers: Names::new(max_providers), models: Names::new(max_models), passed: Cell::new(0) }
+        Self {
+            plans: Versions::new(plan),
+            changes: Mutex::new(0),
+            providers: Names::new(max_providers),
+            models: Names::new(max_models),
+            passed: Cell::new(0),
+        }
+    }
+
+    /// Replaces all rates by those of `plan`; what has not drained stays (L1). Each key's cells follow when they are next
+    /// asked.
+    pub(crate) fn change(&self, mut plan: RatePlan, now_ns: u64) {
+        let mut changes = self.changes.lock();
+        *changes = changes.saturating_add(1);
+        (plan.version, plan.since_ns) = (*changes, now_ns);
+        // Past the last version nothing is changed any more: 2^31 of them are out of reach.
+        let _changed: bool = self.plans.change(plan, || ());
     }
 
     pub(crate) fn provider(&self, name: Arc<str>) -> Rated {
-        Rated { cells: Cells::new(&self.plan, RateOn::Provider, &name, 0), name }
+        self.rated(RateOn::Provider, name)
     }
 
     pub(crate) fn model(&self, name: Arc<str>) -> Rated {
-        Rated { cells: Cells::new(&self.plan, RateOn::Model, &name, 0), name }
+        self.rated(RateOn::Model, name)
+    }
+
+    fn rated(&self, on: RateOn, name: Arc<str>) -> Rated {
+        // There is always a plan.
+        let slot = self
+            .plans
+            .get()
+            .map_or_else(|| Slot::new(&RatePlan::default(), on, &name, 0), |plan| Slot::new(plan, on, &name, 0));
+        Rated { slot, name }
     }
 
     /// Whether a rate limits anything that `demand` names.
     #[inline]
     pub(crate) fn limit(&self, demand: &Demand) -> bool {
-        (demand.provider.is_some() && (self.plan.provider || self.plan.tenant))
-            || (demand.model.is_some() && self.plan.model)
+        (demand.provider.is_some() || demand.model.is_some()) && self.limit_named(demand)
     }
 
-    /// The rates that `demand` meets; what is not known, if a key is another enforcer's.
+    #[inline]
+    fn limit_named(&self, demand: &Demand) -> bool {
+        self.plans.get().is_some_and(|plan| {
+            (demand.provider.is_some() && (plan.provider || plan.tenant)) || (demand.model.is_some() && plan.model)
+        })
+    }
+
+    /// The rates that `demand` meets, all of one version; what is not known, if a key is another enforcer's.
     #[inline]
     pub(crate) fn met<'a>(&'a self, tenant: &'a Tenant, keys: Keys) -> Result<Met<'a>, ScopeKind> {
-        let (mut provider, mut with_provider, mut model) = (&[][..], &[][..], &[][..]);
+        loop {
+            let Some(plan) = self.plans.get() else { return Ok(Met::NOTHING) };
+            let met = self.met_by(plan, tenant, keys)?;
+            // Another version of the cells of one key is a later one: then so is the plan.
+            if let Some(met) = met {
+                return Ok(met);
+            }
+        }
+    }
+
+    /// `None` if there is a later plan than `plan`.
+    #[inline]
+    fn met_by<'a>(&'a self, plan: &RatePlan, tenant: &'a Tenant, keys: Keys) -> Result<Option<Met<'a>>, ScopeKind> {
+        let mut met = Met { version: plan.version, ..Met::NOTHING };
+        let mut later = false;
+        let mut of = |cells: Option<&'a Cells>, scope| {
+            let cells = cells.ok_or(scope)?;
+            later |= cells.version != plan.version;
+            Ok(&*cells.all)
+        };
         if let Some(key) = keys.provider
-            && (self.plan.provider || self.plan.tenant)
+            && (plan.provider || plan.tenant)
         {
             let rated = self.providers.get(key.0).ok_or(ScopeKind::Provider)?;
-            provider = &rated.cells.0;
-            if self.plan.tenant {
-                with_provider = self.of_tenant(tenant.rates(), key.0, rated).ok_or(ScopeKind::Tenant)?;
+            met.provider = of(rated.slot.cells(plan, RateOn::Provider, &rated.name), ScopeKind::Provider)?;
+            if plan.tenant {
+                met.tenant = of(self.of_tenant(plan, tenant.rates(), key.0, rated), ScopeKind::Tenant)?;
             }
         }
         if let Some(key) = keys.model
-            && self.plan.model
+            && plan.model
         {
-            model = &self.models.get(key.0).ok_or(ScopeKind::Model)?.cells.0;
+            let rated = self.models.get(key.0).ok_or(ScopeKind::Model)?;
+            met.model = of(rated.slot.cells(plan, RateOn::Model, &rated.name), ScopeKind::Model)?;
         }
-        Ok(Met { provider, tenant: with_provider, model })
+        Ok((!later).then_some(met))
     }
 
     #[inline]
     fn of_tenant<'a>(
         &self,
+        plan: &RatePlan,
         rates: &'a TenantRates,
         number: Number,
         provider: &Rated,
-    ) -> Option<&'a [CachePadded<RateCell>]> {
+    ) -> Option<&'a Cells> {
         if rates.0.get(number.get()).is_none() {
-            self.begin(rates, number, provider);
+            self.begin(plan, rates, number, provider);
         }
-        rates.0.get(number.get()).map(|cells| &*cells.0)
+        rates.0.get(number.get())?.cells(plan, RateOn::TenantProvider, &provider.name)
     }
 
     #[cold]
-    fn begin(&self, rates: &TenantRates, number: Number, provider: &Rated) {
+    fn begin(&self, plan: &RatePlan, rates: &TenantRates, number: Number, provider: &Rated) {
         // Whoever lets cells go has raised the time before they could not be found any more (G2). Of two who begin at
         // once one comes second, and its cells go unused.
-        let cells = Cells::new(&self.plan, RateOn::TenantProvider, &provider.name, self.passed.load());
-        let _first = rates.0.put(number.get(), cells);
+        let slot = Slot::new(plan, RateOn::TenantProvider, &provider.name, self.passed.load());
+        let _first = rates.0.put(number.get(), slot);
     }
 
     /// Whether all cells of a tenant have passed by `now_ns`.
     pub(crate) fn have_passed(&self, rates: &TenantRates, now_ns: u64) -> bool {
-        let mut known = (0..self.providers.known()).filter_map(|number| rates.0.get(number));
-        known.all(|cells| cells.0.iter().all(|cell| cell.tat.has_passed(&cell.rate, now_ns)))
+        let mut known = (0..self.providers.known()).filter_map(|number| rates.0.get(number)?.latest());
+        known.all(|cells| cells.all.iter().all(|cell| cell.tat.has_passed(&cell.rate, now_ns)))
     }
 
     /// Keeps the time by which cells have passed that are about to be let go.
@@ -165,6 +202,8 @@ impl Keys {
 /// The rates that one demand meets, in the order in which they are looked at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Met<'a> {
+    /// Of the plan that they are of.
+    pub(crate) version: u64,
     provider: &'a [CachePadded<RateCell>],
     tenant: &'a [CachePadded<RateCell>],
     model: &'a [CachePadded<RateCell>],
@@ -187,6 +226,18 @@ enum Why {
 }
 
 impl<'a> Met<'a> {
+    const NOTHING: Self = Met { version: 0, provider: &[], tenant: &[], model: &[] };
+
+    /// Whether these are the same cells.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.cells().map(std::ptr::from_ref).eq(other.cells().map(std::ptr::from_ref))
+    }
+
+    /// Whether one of them was retired, so that others have taken their place.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.cells().any(|cell| cell.tat.is_over())
+    }
+
     #[inline]
     pub(crate) fn cells(&self) -> impl Iterator<Item = &'a RateCell> + use<'a> {
         self.provider.iter().chain(self.tenant).chain(self.model).map(|cell| &**cell)
@@ -195,7 +246,10 @@ impl<'a> Met<'a> {
     #[inline]
     pub(crate) fn legs(&self, demand: &Demand) -> ArrayVec<RateLeg<'a>, MAX_RATES> {
         // There are no more of them: so says the plan.
-        let leg = |cell: &'a RateCell| RateLeg { tat: &cell.tat, rate: cell.rate, amount: amount(demand, cell.unit) };
+        let leg = |cell: &'a RateCell| {
+            let (tat, line, rate) = (&cell.tat, &*cell.line, cell.rate);
+            RateLeg { tat, line, rate, amount: amount(demand, cell.unit) }
+        };
         self.cells().map(leg).take(MAX_RATES).collect()
     }
 
@@ -209,7 +263,7 @@ impl<'a> Met<'a> {
         first: Option<usize>,
     ) -> Result<(), (usize, EnforcementViolation)> {
         let fits = |cell: &RateCell| {
-            cell.tat.line.is_empty() && cell.tat.look(&cell.rate, now_ns, amount(demand, cell.unit)).is_ok()
+            cell.line.is_empty() && cell.tat.look(&cell.rate, now_ns, amount(demand, cell.unit)).is_ok()
         };
         if self.cells().all(fits) { Ok(()) } else { self.refused(demand, now_ns, first) }
     }
@@ -222,7 +276,7 @@ impl<'a> Met<'a> {
             let asked = amount(demand, cell.unit);
             let why = match cell.tat.look(&cell.rate, now_ns, asked) {
                 Err(too_fast) => Why::TooFast(too_fast),
-                Ok(()) if asked > 0 && !cell.tat.line.is_empty() && first != Some(number) => Why::Queued,
+                Ok(()) if asked > 0 && !cell.line.is_empty() && first != Some(number) => Why::Queued,
                 Ok(()) => return None,
             };
             at.get_or_insert(number);
@@ -233,8 +287,18 @@ impl<'a> Met<'a> {
     }
 
     /// The line of the rate of that number.
-    pub(crate) fn line(&self, number: usize) -> Option<&'a Queue> {
-        self.cells().nth(number).map(|cell| &cell.tat.line)
+    pub(crate) fn line(&self, number: usize) -> Option<&'a Arc<Queue>> {
+        self.cells().nth(number).map(|cell| &cell.line)
+    }
+
+    /// The rate whose line that is.
+    pub(crate) fn with_line(&self, line: &Arc<Queue>) -> Option<&'a RateCell> {
+        self.cells().find(|cell| Arc::ptr_eq(&cell.line, line))
+    }
+
+    /// The number of the rate whose line that is.
+    pub(crate) fn number(&self, line: &Arc<Queue>) -> Option<usize> {
+        self.cells().position(|cell| Arc::ptr_eq(&cell.line, line))
     }
 
     /// What the rate of that number says that was met in a race.

@@ -122,7 +122,9 @@ pub(crate) struct Record {
     /// As registered.
     plan: Arc<Plan>,
     pub(crate) tenant: Arc<Tenant>,
-    /// Steps are all that is limited, here and of its tenant's.
+    /// Its tenant and the process have no budgets.
+    pub(crate) alone: bool,
+    /// Nor is anything limited here but steps.
     pub(crate) bare: bool,
     pub(crate) hot: Hot,
     /// What only some have.
@@ -153,10 +155,12 @@ impl Record {
     /// A record attached to `tenant`: the attachment ends with the record.
     pub(crate) fn new(id: &str, tenant: Arc<Tenant>, plan: Arc<Plan>, parent: Option<Parent>, now: Timestamp) -> Self {
         let longest = plan.repetition.map_or(1, |repetition| repetition.longest);
+        let has_budgets = tenant.budgets.is_set() || tenant.core.process.budgets.is_set();
         Self {
             hot: Hot::new(&plan, now.nanos_since(tenant.core.epoch)),
             started: now,
-            bare: plan.bare && tenant.plan().budget.is_none(),
+            alone: !has_budgets,
+            bare: plan.bare && !has_budgets,
             lifecycle: Lifecycle::new(true),
             repetition: RepetitionGuard::new(longest),
             id: id.into(),
@@ -186,6 +190,12 @@ impl Record {
     #[inline]
     pub(crate) fn is_bare(&self) -> bool {
         self.bare && self.extra.get().is_none()
+    }
+
+    /// Whether its limits are those that it was registered with, and nothing above it is asked.
+    #[inline]
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone && self.extra.get().is_none()
     }
 
     /// As registered, whatever was changed since.

@@ -41,7 +41,7 @@ pub enum RegisterError {
         /// Which: `executions` or `tenants`.
         table: &'static str,
     },
-    /// The tenant has no room for another live execution.
+    /// The tenant, or the process, has no room for another live execution.
     Refused(EnforcementViolation),
     /// The execution's own limits make no sense.
     Config(ConfigError),
@@ -88,11 +88,11 @@ impl ExecutionBuilder<'_> {
         Self { long_running: Some(long_running), ..self }
     }
 
-    /// Takes the tenant's slot and registers it, or says why not.
+    /// Takes a slot of the tenant's and one of the process's and registers it, or says why not.
     ///
     /// # Errors
     /// An id that is empty or longer than 128 bytes; an id that is registered already; limits that make no sense; a
-    /// tenant that has no slot left; a full table. Nothing is left behind.
+    /// tenant or a process that has no slot left; a full table. Nothing is left behind.
     ///
     /// ```
     /// use enforce_core::{Enforcer, RegisterError, ResourceLimits, Retry};
@@ -127,15 +127,14 @@ impl ExecutionBuilder<'_> {
         // From here on the record holds the attachment and gives it back, whatever comes.
         let record = Record::new(&self.id, Arc::clone(&tenant), plan, None, now);
         let execution = Execution::from_record(record);
-        tenant
-            .join(&execution, |live| core.executions.register(Some(live), execution.clone()))
-            .map(|()| execution)
-            .map_err(|rejected| match rejected {
+        tenant.join(&execution, |slots| core.executions.register(slots, execution.clone())).map(|()| execution).map_err(
+            |rejected| match rejected {
                 Rejected::Duplicate => RegisterError::Duplicate { id: self.id.into_owned() },
                 // Never closed as long as there is an enforcer.
                 Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },
-                Rejected::NoSlot => RegisterError::Refused(tenant.no_slot()),
-            })
+                Rejected::NoSlot(number) => RegisterError::Refused(tenant.no_slot(number)),
+            },
+        )
     }
 
     fn plan(&self) -> Result<Arc<Plan>, ConfigError> {

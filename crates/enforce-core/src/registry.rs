@@ -15,6 +15,7 @@ use crate::kernel::wakes::Wakes;
 use crate::limits::Action;
 use crate::network::NetworkPolicy;
 use crate::plan::Plan;
+use crate::process::{Process, ProcessPlan};
 use crate::rate_plan::RatePlan;
 use crate::rates::Rates;
 use crate::snapshot::TenantUsage;
@@ -60,6 +61,8 @@ pub(crate) struct Core {
     pub(crate) epoch: Timestamp,
     pub(crate) plan: Arc<Plan>,
     tenant_plan: Arc<TenantPlan>,
+    /// What all tenants share.
+    pub(crate) process: Process,
     /// Of the tenants that have limits of their own.
     own_plans: Mutex<HashMap<Box<str>, Arc<TenantPlan>>>,
     max_tenants: u64,
@@ -83,18 +86,21 @@ impl Core {
         clock: Clock,
         plan: Arc<Plan>,
         tenant_plan: TenantPlan,
+        process_plan: &ProcessPlan,
         rates: RatePlan,
         rate_action: Action,
         caps: Caps,
     ) -> Self {
+        let epoch = clock.now();
         Self {
             executions: Table::new(caps.executions),
             tenants: Table::new(caps.tenants),
             rates: Rates::new(rates, caps.providers, caps.models),
-            epoch: clock.now(),
+            epoch,
             clock,
             plan,
             tenant_plan: Arc::new(tenant_plan),
+            process: Process::new(process_plan, epoch),
             own_plans: Mutex::new(HashMap::new()),
             max_tenants: caps.tenants,
             rate_action,
@@ -135,14 +141,14 @@ impl Core {
                 continue;
             }
             let tenant = self.fresh_tenant(id, now);
-            match self.tenants.register(None, TenantEntry(Arc::clone(&tenant))) {
+            match self.tenants.register([], TenantEntry(Arc::clone(&tenant))) {
                 Ok(()) => {
                     self.catch_up(&tenant, now);
                     self.wakes.flush();
                     return Some(tenant);
                 }
                 Err(Rejected::Duplicate) => {}
-                Err(Rejected::Full | Rejected::NoSlot | Rejected::Closed) => {
+                Err(Rejected::Full | Rejected::NoSlot(_) | Rejected::Closed) => {
                     if !self.evict_one(now) {
                         return None;
                     }
@@ -192,6 +198,15 @@ impl Core {
         drop(own_plans);
         self.wakes.flush();
         true
+    }
+
+    /// Replaces the limits of all tenants together.
+    pub(crate) fn set_process(&self, plan: &ProcessPlan, now: Timestamp) {
+        // Whoever joins a tenant behind this walk, or joins one that is entered behind it, finds the budgets there.
+        self.process.relimit(plan, now, || self.tenants.entries().iter().for_each(|entry| entry.0.reach()));
+        // Who waits looks at the new limits (W1).
+        self.wakes.put(self.process.budgets.line.first());
+        self.wakes.flush();
     }
 
     /// One attachment less. A tenant that never did anything goes at once; another may go when room is needed.

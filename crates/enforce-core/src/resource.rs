@@ -20,6 +20,12 @@ impl Resource {
     /// In the order in which limits are looked at.
     pub(crate) const ALL: [Self; 5] = [Self::Steps, Self::Tokens, Self::Memory, Self::Cost, Self::DiscoveredSteps];
 
+    /// Whether it counts what begins, and so is committed by being taken.
+    #[inline]
+    pub(crate) const fn is_begun(self) -> bool {
+        matches!(self, Self::Steps | Self::DiscoveredSteps)
+    }
+
     #[inline]
     pub(crate) const fn bit(self) -> u8 {
         1 << self as u8

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::allowance::AllowanceUsage;
 use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
+use crate::limits::{BudgetPeriod, BudgetResource};
 use crate::plan::TallyLimit;
 
 /// What an execution has used, as serializable data: the seed's eleven fields and ours.
@@ -137,14 +138,33 @@ pub struct TenantUsage {
     pub total_tokens: u64,
     /// Nano-dollars committed.
     pub cost_nano_usd: u64,
-    /// Its budget in the current period, if it has one.
+    /// Its budget of `budget_usd` in the current period, if it has one.
     pub budget: Option<BudgetUsage>,
+    /// All its budgets, that one too, in the order in which they are looked at.
+    #[serde(default)]
+    pub budgets: Vec<BudgetUsage>,
 }
 
-/// A budget in its current period, in nano-dollars.
+/// What all tenants of an enforcer use together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProcessUsage {
+    /// Executions without a parent that are registered, neither halted nor ended.
+    pub live_executions: u64,
+    /// Its budgets, in the order in which they are looked at.
+    pub budgets: Vec<BudgetUsage>,
+}
+
+/// A budget in its current period, in the unit in which its resource is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BudgetUsage {
+    /// Of what.
+    #[serde(default)]
+    pub resource: BudgetResource,
+    /// Over which time.
+    #[serde(default)]
+    pub per: BudgetPeriod,
     /// How much there is in all.
     pub limit: u64,
     /// How much is spent.
@@ -159,8 +179,14 @@ pub struct BudgetUsage {
 }
 
 impl BudgetUsage {
-    pub(crate) fn new(limit: &TallyLimit, committed: u64, outstanding: u64) -> Self {
+    pub(crate) fn new(
+        resource: BudgetResource,
+        per: BudgetPeriod,
+        limit: &TallyLimit,
+        committed: u64,
+        outstanding: u64,
+    ) -> Self {
         let TallyLimit { limit, overdraft, .. } = *limit;
-        Self { limit, committed, outstanding, debt: committed.saturating_sub(limit), overdraft }
+        Self { resource, per, limit, committed, outstanding, debt: committed.saturating_sub(limit), overdraft }
     }
 }

@@ -10,6 +10,7 @@ use crate::id::{ExecutionId, TenantId};
 use crate::limits::Action;
 use crate::money::{MoneyError, NanoUsd};
 use crate::plan::Plan;
+use crate::process::ProcessPlan;
 use crate::rate_plan::RatePlan;
 use crate::record::Record;
 use crate::registry::{Caps, Core};
@@ -39,7 +40,8 @@ impl ExecutionUsage {
         let core = Arc::new(Core::new(
             Clock::system(),
             Arc::new(Plan::unlimited()),
-            TenantPlan::unlimited(),
+            TenantPlan::default(),
+            &ProcessPlan::default(),
             RatePlan::default(),
             Action::Refuse,
             Caps::default(),

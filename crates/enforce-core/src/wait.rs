@@ -13,7 +13,7 @@ use crate::extra::Extra;
 use crate::hold::{Hold, OwnedHold, Receipt};
 use crate::kernel::queue::{Found, Queue, Ticket, Turn};
 use crate::kernel::tally::{Tally, WAITERS};
-use crate::rates::Keys;
+use crate::rates::{Keys, Met};
 use crate::record::Record;
 use crate::resource::{Demand, Resource};
 use crate::sync::{Arc, yield_now};
@@ -44,12 +44,25 @@ pub struct Waiting {
 }
 
 /// Where it stands.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Standing {
     /// Among those of its execution that wait, wherever they do.
     own: Ticket,
-    at: Obstacle,
+    place: Place,
     ticket: Ticket,
+}
+
+/// A line.
+#[derive(Debug, Clone)]
+enum Place {
+    /// At the execution, or at the pool of that number above it.
+    Scope(usize),
+    /// At its tenant's budgets.
+    Tenant,
+    /// At the process's budgets.
+    Process,
+    /// At a rate. Rates change, and with them their numbers; the line stays.
+    Rate(Arc<Queue>),
 }
 
 impl Waiting {
@@ -78,20 +91,22 @@ impl Waiting {
         {
             return Poll::Ready(ended);
         }
-        let Some(mut standing) = self.standing else { return Poll::Pending };
-        // Before the look: a halt from here on calls this waker (W1).
-        self.waiters().stand(standing.own, waker.clone());
         for _ in 0..MOVES {
-            let at = standing.at;
-            let look = || match admission::reserve_in_line(self.record(), &self.demand, now, Some(at)) {
-                Err(refused) if refused.obstacle == at && refused.violation.retry != Retry::Never => {
-                    Found::Nothing(Err(refused))
+            let Some(Standing { own, place, ticket }) = &self.standing else { break };
+            // Before the look: a halt from here on calls this waker (W1).
+            self.waiters().stand(*own, waker.clone());
+            let look = || {
+                let first = self.obstacle(place);
+                match admission::reserve_in_line(self.record(), &self.demand, now, first) {
+                    Err(refused) if Some(refused.obstacle) == first && refused.violation.retry != Retry::Never => {
+                        Found::Nothing(Err(refused))
+                    }
+                    ended => Found::Something(ended),
                 }
-                ended => Found::Something(ended),
             };
-            let Turn::Looked(ended) = self.line(at).turn(standing.ticket, waker.clone(), || self.mark(at), look) else {
-                return self.stay_behind(now);
-            };
+            let turn = self.line(place).turn(*ticket, waker.clone(), || self.mark(place), look);
+            let here = self.obstacle(place);
+            let Turn::Looked(ended) = turn else { return self.stay_behind(now) };
             let Refused { violation, obstacle } = match ended {
                 Ok(receipt) => return self.ready(Ok(receipt)),
                 Err(refused) => refused,
@@ -102,13 +117,9 @@ impl Waiting {
             }
             match obstacle {
                 Obstacle::Passing => yield_now(),
-                here if here == at => return self.stay(&violation, now),
+                obstacle if Some(obstacle) == here => return self.stay(&violation, now),
                 // It keeps no room here while it waits there (F1).
-                other => {
-                    self.leave(at, standing.ticket);
-                    standing = Standing { at: other, ticket: self.join(other, waker), ..standing };
-                    self.standing = Some(standing);
-                }
+                obstacle => self.move_to(obstacle, waker),
             }
         }
         waker.wake_by_ref();
@@ -140,10 +151,20 @@ impl Waiting {
             return Some(Err(violation));
         }
         let own = self.waiters().join(waker.clone(), || ());
-        // What passes in a moment is waited for at home.
-        let at = if obstacle == Obstacle::Passing { Obstacle::Scope(0) } else { obstacle };
-        self.standing = Some(Standing { own, at, ticket: self.join(at, waker) });
+        let place = self.place(obstacle);
+        let ticket = self.join(&place, waker);
+        self.standing = Some(Standing { own, place, ticket });
         None
+    }
+
+    /// Leaves its line for that of `obstacle`.
+    fn move_to(&mut self, obstacle: Obstacle, waker: &Waker) {
+        if let Some(Standing { own, place, ticket }) = self.standing.take() {
+            self.leave(&place, ticket);
+            let place = self.place(obstacle);
+            let ticket = self.join(&place, waker);
+            self.standing = Some(Standing { own, place, ticket });
+        }
     }
 
     /// Goes on waiting as the first in line.
@@ -181,9 +202,9 @@ impl Waiting {
 
     /// Leaves every line.
     fn step_out(&mut self) {
-        if let Some(Standing { own, at, ticket }) = self.standing.take() {
+        if let Some(Standing { own, place, ticket }) = self.standing.take() {
             self.waiters().quit(own);
-            self.leave(at, ticket);
+            self.leave(&place, ticket);
             self.record().core().waiters.give(1);
         }
         self.wake_at = None;
@@ -206,66 +227,83 @@ impl Waiting {
         std::iter::once(self.record()).chain(self.record().pools()).nth(level)
     }
 
-    /// The line at an obstacle.
-    fn line(&self, at: Obstacle) -> &Queue {
+    /// The rates that it meets.
+    fn met(&self) -> Option<Met<'_>> {
         let record = self.record();
-        let line = match at {
-            Obstacle::Scope(level) => self.scope(level).map(|scope| &scope.extra_or_new().line),
-            Obstacle::Tenant => Some(&record.tenant.line),
-            Obstacle::Rate(number) => {
-                let met = record.core().rates.met(&record.tenant, Keys::of(&self.demand));
-                met.ok().and_then(|met| met.line(number))
-            }
-            Obstacle::Passing => None,
-        };
-        // Parents stay parents and rates stay rates, so where a demand was refused there is a line.
-        line.unwrap_or_else(|| &self.extra().line)
+        record.core().rates.met(&record.tenant, Keys::of(&self.demand)).ok()
     }
 
-    fn join(&self, at: Obstacle, waker: &Waker) -> Ticket {
-        self.line(at).join(waker.clone(), || {
-            self.mark(at);
+    /// The line at an obstacle.
+    fn place(&self, obstacle: Obstacle) -> Place {
+        match obstacle {
+            Obstacle::Scope(level) => Place::Scope(level),
+            Obstacle::Tenant => Place::Tenant,
+            Obstacle::Process => Place::Process,
+            // If rates have changed since, it is another's line, and it moves on when it is its turn.
+            Obstacle::Rate(number) => {
+                self.met().and_then(|met| met.line(number).cloned()).map_or(Place::Scope(0), Place::Rate)
+            }
+            // What passes in a moment is waited for at home.
+            Obstacle::Passing => Place::Scope(0),
+        }
+    }
+
+    /// What stands at the head of a line; `None` of a rate that is limited no more.
+    fn obstacle(&self, place: &Place) -> Option<Obstacle> {
+        match place {
+            Place::Scope(level) => Some(Obstacle::Scope(*level)),
+            Place::Tenant => Some(Obstacle::Tenant),
+            Place::Process => Some(Obstacle::Process),
+            Place::Rate(line) => self.met()?.number(line).map(Obstacle::Rate),
+        }
+    }
+
+    fn line<'a>(&'a self, place: &'a Place) -> &'a Queue {
+        match place {
+            // Parents stay parents.
+            Place::Scope(level) => &self.scope(*level).unwrap_or(self.record()).extra_or_new().line,
+            Place::Tenant => &self.record().tenant.budgets.line,
+            Place::Process => &self.record().core().process.budgets.line,
+            Place::Rate(line) => line,
+        }
+    }
+
+    fn join(&self, place: &Place, waker: &Waker) -> Ticket {
+        self.line(place).join(waker.clone(), || {
+            self.mark(place);
         })
     }
 
-    fn leave(&self, at: Obstacle, ticket: Ticket) {
-        if let Some(next) = self.line(at).leave(ticket, || self.unmark(at)) {
+    fn leave(&self, place: &Place, ticket: Ticket) {
+        if let Some(next) = self.line(place).leave(ticket, || self.unmark(place)) {
             next.wake();
         }
     }
 
     /// Bars the words that it waits for, which are those that it asks something of and those in debt, to everybody who
     /// does not wait there. Whether one of them bore no mark.
-    fn mark(&self, at: Obstacle) -> bool {
-        let waits_for = |tally: &Tally| !tally.word().has_waiters() && !tally.mark(WAITERS).has_waiters();
-        match at {
-            Obstacle::Scope(level) => {
-                let Some(record) = self.scope(level) else { return false };
-                let tallies = Resource::ALL.map(|resource| (self.demand.amount(resource), record.hot.tally(resource)));
-                let blocking = |(amount, tally): &(u64, &Tally)| *amount > 0 || tally.word().remaining() < 0;
-                tallies.into_iter().filter(blocking).filter(|(_, tally)| waits_for(tally)).count() > 0
-            }
-            Obstacle::Tenant => self.record().tenant.current_window().is_some_and(|window| waits_for(&window.tally)),
-            // Who waits for a rate is counted at its line, and looked for there.
-            Obstacle::Rate(_) | Obstacle::Passing => false,
-        }
+    fn mark(&self, place: &Place) -> bool {
+        let waited_for = self.tallies(place).filter(|(amount, tally)| *amount > 0 || tally.word().remaining() < 0);
+        let unmarked = |tally: &Tally| !tally.word().has_waiters() && !tally.mark(WAITERS).has_waiters();
+        waited_for.filter(|(_, tally)| unmarked(tally)).count() > 0
     }
 
-    fn unmark(&self, at: Obstacle) {
-        match at {
-            Obstacle::Scope(level) => {
-                let Some(record) = self.scope(level) else { return };
-                for resource in Resource::ALL {
-                    record.hot.tally(resource).unmark(WAITERS);
-                }
-            }
-            Obstacle::Tenant => {
-                if let Some(window) = self.record().tenant.current_window() {
-                    window.tally.unmark(WAITERS);
-                }
-            }
-            Obstacle::Rate(_) | Obstacle::Passing => {}
-        }
+    fn unmark(&self, place: &Place) {
+        self.tallies(place).for_each(|(_, tally)| tally.unmark(WAITERS));
+    }
+
+    /// The words of a place, each with what it asks of it. Who waits for a rate is counted at its line, and looked for there.
+    fn tallies<'a>(&'a self, place: &Place) -> impl Iterator<Item = (u64, &'a Tally)> {
+        let (scope, budgets) = match place {
+            Place::Scope(level) => (self.scope(*level), None),
+            Place::Tenant => (None, Some(&self.record().tenant.budgets)),
+            Place::Process => (None, Some(&self.record().core().process.budgets)),
+            Place::Rate(_) => (None, None),
+        };
+        let own = scope.into_iter().flat_map(|scope| Resource::ALL.map(|of| (of, scope.hot.tally(of))));
+        let of_budgets = budgets.into_iter().flat_map(|budgets| budgets.now());
+        let windows = of_budgets.map(|(terms, window)| (terms.resource, &window.tally));
+        own.chain(windows).map(|(resource, tally)| (self.demand.amount(resource), tally))
     }
 }
 

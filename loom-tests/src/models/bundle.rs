@@ -4,6 +4,7 @@ use crate::explore::{THREE, TWO, model, twin};
 use crate::kernel::activity::Activity;
 use crate::kernel::bundle::{Bundle, Leg, RateLeg};
 use crate::kernel::gcra::{Rate, Tat, TooFast};
+use crate::kernel::queue::Queue;
 use crate::kernel::tally::Tally;
 use crate::race;
 
@@ -20,6 +21,7 @@ struct Words {
     near: [Tally; 2],
     far: Tally,
     tat: Tat,
+    line: Queue,
     steps: Tally,
     activity: Activity,
 }
@@ -30,6 +32,7 @@ impl Words {
             near: [Tally::new(2), Tally::new(2)],
             far: Tally::new(far),
             tat: Tat::new(&RATE, 0),
+            line: Queue::new(),
             steps: Tally::new(steps),
             activity: Activity::new(0),
         }
@@ -41,7 +44,7 @@ impl Words {
     }
 
     fn rates(&self, amount: u64) -> [RateLeg<'_>; 1] {
-        [RateLeg { tat: &self.tat, rate: RATE, amount }]
+        [RateLeg { tat: &self.tat, line: &self.line, rate: RATE, amount }]
     }
 
     fn step(&self) -> Leg<'_> {
@@ -122,7 +125,7 @@ fn t2_a_refused_bundle_leaves_no_amount_twin() {
             let paced = words.tat.take(&RATE, 0, 1).unwrap();
             let stepped = words.steps.take(1).is_ok();
             if !stepped {
-                let _nobody_waits = words.tat.undo(paced);
+                let _nobody_waits = words.tat.undo(paced, &words.line);
                 if words.far.word() == taken {
                     words.far.give(2);
                 }

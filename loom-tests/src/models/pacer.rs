@@ -2,6 +2,7 @@
 
 use crate::kernel::cell::Cell;
 use crate::kernel::gcra::{Paced, Rate, Tat, TooFast};
+use crate::kernel::queue::Queue;
 use crate::sync::{AtomicU64, Mutex, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 
 /// Three at once, one more every ten.
@@ -21,27 +22,33 @@ pub(super) trait Pacer: Send + Sync + 'static {
     fn ahead(&self, now: u64) -> u64;
 }
 
-impl Pacer for Tat {
+/// The kernel's cell, and the line of those who wait for it.
+pub(super) struct Lined {
+    tat: Tat,
+    line: Queue,
+}
+
+impl Pacer for Lined {
     type Paced = Paced;
 
     fn new() -> Self {
-        Tat::new(&RATE, 0)
+        Self { tat: Tat::new(&RATE, 0), line: Queue::new() }
     }
 
     fn take(&self, now: u64, amount: u64) -> Result<Paced, u64> {
-        Tat::take(self, &RATE, now, amount).map_err(wait)
+        self.tat.take(&RATE, now, amount).map_err(wait)
     }
 
     fn undo(&self, paced: Paced) {
-        let _nobody_waits = Tat::undo(self, paced);
+        let _nobody_waits = self.tat.undo(paced, &self.line);
     }
 
     fn charge(&self, now: u64, amount: u64) {
-        Tat::charge(self, &RATE, now, amount);
+        self.tat.charge(&RATE, now, amount);
     }
 
     fn ahead(&self, now: u64) -> u64 {
-        self.look(&RATE, now, RATE.burst).map_or_else(wait, |()| 0)
+        self.tat.look(&RATE, now, RATE.burst).map_or_else(wait, |()| 0)
     }
 }
 

@@ -268,6 +268,7 @@ const RATE: Rate = Rate { interval: 10, scale: 1, burst: 1 };
 /// A rate, all of which was taken at 0 by somebody who gives it back.
 struct Paces {
     tat: Tat,
+    line: Queue,
     taken: Paced,
     bell: Arc<Bell>,
     /// Plants a bug: who gives back looks for who waits behind no lock.
@@ -278,16 +279,16 @@ impl Paces {
     fn of(unlocked: bool) -> Self {
         let tat = Tat::new(&RATE, 0);
         let taken = tat.take(&RATE, 0, 1).unwrap();
-        Self { tat, taken, bell: Arc::default(), unlocked: unlocked.then(|| Cell::new(10)) }
+        Self { tat, line: Queue::new(), taken, bell: Arc::default(), unlocked: unlocked.then(|| Cell::new(10)) }
     }
 
     fn give_back(&self) {
         match &self.unlocked {
-            None => wake(self.tat.undo(self.taken)),
+            None => wake(self.tat.undo(self.taken, &self.line)),
             Some(tat) => {
                 tat.apply(|_| (0, ()));
-                if !self.tat.line.is_empty() {
-                    wake(self.tat.line.first());
+                if !self.line.is_empty() {
+                    wake(self.line.first());
                 }
             }
         }
@@ -305,9 +306,9 @@ impl Paces {
 fn refunded(unlocked: bool) -> impl std::fmt::Debug {
     let wait = |paces: &Paces| {
         let waker = || Waker::from(Arc::clone(&paces.bell));
-        let ticket = paces.tat.line.join(waker(), || ());
+        let ticket = paces.line.join(waker(), || ());
         let look = || if paces.has_room() { Found::Something(true) } else { Found::Nothing(false) };
-        paces.tat.line.turn(ticket, waker(), || false, look) == Turn::Looked(true)
+        paces.line.turn(ticket, waker(), || false, look) == Turn::Looked(true)
     };
     let (seen, (), paces) = race::two(Paces::of(unlocked), wait, Paces::give_back);
     assert!(seen || paces.bell.rung(), "{W1_RATE}: it sleeps, and there is room: {}", paces.has_room());

@@ -1,8 +1,7 @@
 //! The rate cell: Q1, and T2 for rates.
 
-use super::pacer::{Bucket, OneStep, Pacer, Planted, RATE};
+use super::pacer::{Bucket, Lined, OneStep, Pacer, Planted, RATE};
 use crate::explore::{THREE_BOUNDED, TWO, model, twin};
-use crate::kernel::gcra::Tat;
 use crate::race;
 
 const T2: &str = "T2: undone takes leave a rate as if they had never been";
@@ -32,7 +31,7 @@ fn undone<P: Pacer>() -> impl std::fmt::Debug {
 
 #[test]
 fn t2_undone_takes_leave_the_rate_as_it_was() {
-    model(T2, THREE_BOUNDED, || undone::<Tat>());
+    model(T2, THREE_BOUNDED, || undone::<Lined>());
 }
 
 #[test]
@@ -51,7 +50,7 @@ fn later<P: Pacer>() -> impl std::fmt::Debug {
 
 #[test]
 fn t2_an_undone_take_is_gone_for_later_callers() {
-    model(T2_LATER, TWO, || later::<Tat>());
+    model(T2_LATER, TWO, || later::<Lined>());
 }
 
 #[test]
@@ -71,7 +70,7 @@ fn burst<P: Pacer>() -> impl std::fmt::Debug {
 
 #[test]
 fn q1_simultaneous_callers_get_exactly_the_burst() {
-    model(Q1, THREE_BOUNDED, || burst::<Tat>());
+    model(Q1, THREE_BOUNDED, || burst::<Lined>());
 }
 
 #[test]
@@ -90,7 +89,7 @@ fn drained<P: Pacer>() -> impl std::fmt::Debug {
 
 #[test]
 fn q1_what_has_drained_is_not_granted_again() {
-    model(Q1_TWICE, TWO, || drained::<Tat>());
+    model(Q1_TWICE, TWO, || drained::<Lined>());
 }
 
 #[test]
@@ -114,7 +113,7 @@ fn stays<P: Pacer>() -> impl std::fmt::Debug {
 
 #[test]
 fn q1_undone_takes_never_free_what_stays() {
-    model(Q1_STAYS, THREE_BOUNDED, || stays::<Tat>());
+    model(Q1_STAYS, THREE_BOUNDED, || stays::<Lined>());
 }
 
 #[test]
@@ -139,7 +138,7 @@ fn charged<P: Pacer>() -> impl std::fmt::Debug {
 
 #[test]
 fn q1_what_was_charged_unasked_is_not_given_back() {
-    model(Q1_CHARGED, TWO, || charged::<Tat>());
+    model(Q1_CHARGED, TWO, || charged::<Lined>());
 }
 
 #[test]
@@ -161,7 +160,7 @@ fn backwards<P: Pacer>() -> impl std::fmt::Debug {
 
 #[test]
 fn q1_a_clock_that_steps_back_grants_nothing() {
-    model(Q1_BACK, TWO, || backwards::<Tat>());
+    model(Q1_BACK, TWO, || backwards::<Lined>());
 }
 
 #[test]

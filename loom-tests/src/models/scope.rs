@@ -67,9 +67,9 @@ impl Scope for Live {
 
     fn change(&self, change: Change) -> (bool, Standing) {
         let changed = match change {
-            Change::Halt(cause) => self.life.halt(cause, self.tallies.iter(), None, || ()),
+            Change::Halt(cause) => self.life.halt(cause, self.tallies.iter(), [], || ()),
             Change::Pause(cause) => self.life.pause(cause, 1, self.tallies.iter(), || ()),
-            Change::Finish => self.life.finish(self.tallies.iter(), None, || ()),
+            Change::Finish => self.life.finish(self.tallies.iter(), [], || ()),
         };
         let state = changed.state;
         (changed.first, Standing { halted: state.is_halted(), ended: state.is_finished(), cause: state.cause() })

@@ -53,7 +53,7 @@ impl Registry {
     }
 
     fn register(&self, entry: Entry) -> Result<(), Rejected> {
-        self.table.register(Some(&self.slots), entry)
+        self.table.register([&self.slots], entry)
     }
 }
 
@@ -85,8 +85,8 @@ fn g1_a_slot_is_taken_and_given_back_once() {
     model(G1_SLOT, THREE, || {
         slot(
             true,
-            |entry, slots| entry.0.life.halt(1, [&entry.0.tally].into_iter(), Some(slots), || ()).first,
-            |entry, slots| entry.0.life.finish([&entry.0.tally].into_iter(), Some(slots), || ()).first,
+            |entry, slots| entry.0.life.halt(1, [&entry.0.tally].into_iter(), [slots], || ()).first,
+            |entry, slots| entry.0.life.finish([&entry.0.tally].into_iter(), [slots], || ()).first,
         )
     });
 }
@@ -99,13 +99,13 @@ fn g1_a_slot_is_taken_and_given_back_once_twin() {
             false,
             |entry, slots| {
                 let first = !entry.0.life.state().is_finished();
-                let halted = entry.0.life.halt(1, [&entry.0.tally].into_iter(), None, || ()).first;
+                let halted = entry.0.life.halt(1, [&entry.0.tally].into_iter(), [], || ()).first;
                 (first && halted).then(|| slots.give(1));
                 halted
             },
             |entry, slots| {
                 let first = !entry.0.life.state().is_halted();
-                let finished = entry.0.life.finish([&entry.0.tally].into_iter(), None, || ()).first;
+                let finished = entry.0.life.finish([&entry.0.tally].into_iter(), [], || ()).first;
                 (first && finished).then(|| slots.give(1));
                 finished
             },
@@ -135,7 +135,7 @@ fn halted(slot_bit: bool, halt: End) -> impl std::fmt::Debug {
 #[test]
 fn g1_a_halt_that_has_returned_has_freed_the_slot() {
     model(G1_HALT, TWO, || {
-        halted(true, |entry, slots| entry.0.life.halt(1, [&entry.0.tally].into_iter(), Some(slots), || ()).first)
+        halted(true, |entry, slots| entry.0.life.halt(1, [&entry.0.tally].into_iter(), [slots], || ()).first)
     });
 }
 
@@ -144,7 +144,7 @@ fn g1_a_halt_that_has_returned_has_freed_the_slot_twin() {
     // Gives the slot back behind the lock: who comes second may be told before.
     twin(G1_HALT, TWO, || {
         halted(false, |entry, slots| {
-            let first = entry.0.life.halt(1, [&entry.0.tally].into_iter(), None, || ()).first;
+            let first = entry.0.life.halt(1, [&entry.0.tally].into_iter(), [], || ()).first;
             first.then(|| slots.give(1));
             first
         })
@@ -219,8 +219,8 @@ fn g1_a_rejected_registration_leaves_nothing_twin() {
             if registry.table.get(entry.key()).is_some() {
                 return Err(Rejected::Duplicate);
             }
-            registry.slots.take(1).map_err(|_| Rejected::NoSlot)?;
-            registry.table.register(None, entry)
+            registry.slots.take(1).map_err(|_| Rejected::NoSlot(0))?;
+            registry.table.register([], entry)
         })
     });
 }

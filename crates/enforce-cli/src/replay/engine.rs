@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use enforce_core::{
-    Action, Actual, Cause, Clock, Demand, EnforcementViolation, Enforcer, Execution, ManualClock, NanoUsd, PolicyFile,
-    ProviderKey, RegisterError, ScopeKind, Status, Timestamp, ViolationType,
+    Action, Actual, Budget, Cause, Clock, Demand, EnforcementViolation, Enforcer, Execution, ManualClock, NanoUsd,
+    PolicyFile, ProviderKey, RegisterError, ScopeKind, Status, Timestamp, ViolationType,
 };
 
 use super::decision::Decision;
@@ -216,7 +216,8 @@ impl Engine {
     fn action(&self, violation: &EnforcementViolation) -> Action {
         let actions = &self.policy.enforcement.actions;
         match (violation.scope, violation.violation_type) {
-            (ScopeKind::Tenant, ViolationType::CostLimit) => self.policy.tenant.budget_action,
+            (ScopeKind::Tenant, _) => budget_action(&self.policy.tenant.all_budgets(), violation),
+            (ScopeKind::Process, _) => budget_action(&self.policy.process.budgets, violation),
             (_, ViolationType::StepLimit) => actions.steps,
             (_, ViolationType::TokenLimit) => actions.tokens,
             (_, ViolationType::CostLimit) => actions.cost,
@@ -251,4 +252,13 @@ impl Engine {
         self.report.used(&run.tenant, &usage);
         self.records.execution(run, outcome, Some(&usage))
     }
+}
+
+/// What the one of `budgets` that refused wants done.
+fn budget_action(budgets: &[Budget], violation: &EnforcementViolation) -> Action {
+    let refused = |budget: &&Budget| {
+        let Budget { amount, .. } = budget;
+        amount.resource().violation_type() == violation.violation_type && amount.counted() == violation.limit
+    };
+    budgets.iter().find(refused).map_or(Action::Refuse, |budget| budget.action)
 }

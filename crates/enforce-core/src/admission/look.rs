@@ -3,8 +3,7 @@
 use super::{Asked, Found, Look, Looked, Obstacle};
 use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::kernel::repetition::Repetition;
-use crate::kernel::tally::{MAX_AMOUNT, METERED, Refusal, WAITERS, Word};
-use crate::kernel::window::Window;
+use crate::kernel::tally::{MAX_AMOUNT, METERED, Refusal};
 use crate::limits::Action;
 use crate::plan::{Plan, TallyLimit, TimeLimit};
 use crate::rates;
@@ -36,16 +35,11 @@ impl<'a> Look<'a> {
         if record.extra().is_some() {
             self.above(found)?;
         }
-        if let Some(budget) = &record.tenant.plan().budget
-            && asks_budget(record)
-        {
-            self.budget(found, budget)?;
+        if !self.asked.periods.is_none() {
+            self.budgets(found)?;
         }
         if record.core().rates.limit(self.demand) {
-            let looked = match self.met() {
-                Ok(met) => met.look(self.demand, self.asked.now_ns, self.first_at_rate()),
-                Err(scope) => Err((0, rates::unknown(scope))),
-            };
+            let looked = self.rates();
             if let Err((number, violation)) = looked {
                 let refused = found.refuse(self.early_too(violation), record.core().rate_action, false);
                 refused.inspect_err(|_| found.at(Obstacle::Rate(number)))?;
@@ -54,22 +48,17 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    /// Its own times.
-    #[inline(always)]
-    pub(super) fn times(&self, found: &mut Found) -> Looked {
-        let record = self.record;
-        if let Some(wall) = &self.plan.wall {
-            let elapsed = self.asked.now.nanos_since(record.started);
-            self.time(found, ViolationType::WallTimeLimit, wall, elapsed, 1_000_000)?;
+    /// All rates together; the number of the first that refuses.
+    #[inline]
+    fn rates(&self) -> Result<(), (usize, EnforcementViolation)> {
+        loop {
+            let met = self.met().map_err(|scope| (0, rates::unknown(scope)))?;
+            let looked = met.look(self.demand, self.asked.now_ns, self.first_at_rate());
+            // What was changed in between refuses everybody: then there are others, or its word has come to its end.
+            if looked.is_ok() || !met.is_stale() || self.met().is_ok_and(|again| again.is_same(&met)) {
+                return looked;
+            }
         }
-        if let Some(active) = &self.plan.active {
-            let elapsed = record.active_ns(self.asked.now);
-            self.time(found, ViolationType::WallTimeLimit, active, elapsed, 1_000_000)?;
-        }
-        if let Some(idle) = &self.plan.idle {
-            self.idle(found, idle)?;
-        }
-        Ok(())
     }
 
     #[inline]
@@ -246,48 +235,6 @@ impl<'a> Look<'a> {
         found.refuse(violation, limit.action, true)
     }
 
-    #[inline]
-    pub(super) fn budget(&self, found: &mut Found, budget: &TallyLimit) -> Looked {
-        let Some((_, windows)) = self.record.tenant.budget() else { return Ok(()) };
-        let window = match self.asked.window {
-            Some(key) => self.record.tenant.window(key),
-            None => windows.peek(self.record.tenant.plan().period_at(self.asked.now)),
-        };
-        let asked = self.demand.cost;
-        // A period that has not begun is a full one.
-        let word = window.map_or_else(|| Word::full(budget.limit), |window| window.tally.word());
-        // The mark of those who wait is on the window that they have seen, and they do so in any.
-        let queued = asked > 0 && !self.record.tenant.line.is_empty() && self.first != Some(Obstacle::Tenant);
-        if !queued && word.fits(asked).is_ok() && word.remaining() - asked as i64 > budget.warn_room {
-            return Ok(());
-        }
-        if word.has_waiters()
-            && let Some(window) = window
-        {
-            // Of a period that is over, or from before a new one.
-            self.record.tenant.line.unmark_if_empty(|| window.tally.unmark(WAITERS));
-        }
-        let committed = window.map_or(0, |window| window.committed.read());
-        let (limit, word) = window.map_or((budget.limit, word), Window::read);
-        // The limit that the word counts from.
-        let budget = TallyLimit { limit, ..*budget };
-        let used = word.used(limit);
-        let fits = word.fits_first(asked).is_ok();
-        let looked = if fits && queued && budget.action != Action::Observe {
-            let violation = budget.violation(ScopeKind::Tenant, used, asked, Retry::WhenFreed);
-            Err(found.stop(EnforcementViolation { queued, ..violation }, None))
-        } else if fits || budget.tolerates(asked, used) {
-            if word.remaining() - asked as i64 <= budget.warn_room {
-                found.warn(ScopeKind::Tenant, budget.kind, used.saturating_add(asked), limit);
-            }
-            Ok(())
-        } else {
-            let violation = budget.violation(ScopeKind::Tenant, used, asked, when_freed(committed, asked, limit));
-            found.refuse(violation, countable(budget.action, used, asked), committed >= limit)
-        };
-        looked.inspect_err(|_| found.at(Obstacle::Tenant))
-    }
-
     /// Whether it is the first in line there.
     pub(super) fn is_first_at(&self, level: usize) -> bool {
         self.first == Some(Obstacle::Scope(level))
@@ -307,7 +254,7 @@ pub(super) const fn scope_of(level: usize) -> ScopeKind {
     if level == 0 { ScopeKind::Execution } else { ScopeKind::Parent }
 }
 
-/// Whether what it spends is taken from its tenant's budget now; a slice was taken from it as a whole.
+/// Whether what it uses is taken from the budgets of tenant and process now; a slice was taken from them as a whole.
 #[inline]
 pub(crate) fn asks_budget(record: &Record) -> bool {
     record.extra().is_none() || record.slice_parent().is_none()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
+use super::budgets::{self, MAX_MET};
 use super::look::scope_of;
 use super::{Found, Look, Obstacle, Stop, allowances, when_freed};
 use crate::allowance::{self, AllowanceKey, Spent};
@@ -33,10 +34,13 @@ impl<'a> Look<'a> {
         if self.record.extra().is_some() || self.demand.asks_allowances() {
             return self.take_in_tree(found);
         }
+        if !self.asked.periods.is_none() {
+            return self.take_paid(found);
+        }
         if self.demand.is_bare() {
             return self.bundle(&[], &[]).take(&mut [], |undone| self.undone(undone));
         }
-        let mut legs = [self.leg(0, self.record, self.plan, Resource::Steps); 5];
+        let mut legs = [self.leg(0, self.record, self.plan, Resource::Steps); OWN_LEGS.len()];
         let mut count = 0;
         let mut push = |leg: Leg<'a>| {
             if leg.amount > 0
@@ -51,9 +55,6 @@ impl<'a> Look<'a> {
         push(self.leg(0, self.record, self.plan, Resource::Memory));
         push(self.leg(0, self.record, self.plan, Resource::Cost));
         push(self.leg(0, self.record, self.plan, Resource::DiscoveredSteps));
-        if let Some(leg) = self.budget_leg() {
-            push(leg);
-        }
         let legs = legs.get(..count).unwrap_or(&[]);
         if self.record.core().rates.limit(self.demand) {
             self.take_rated(legs, found)
@@ -85,11 +86,11 @@ impl<'a> Look<'a> {
     #[cold]
     pub(super) fn take_in_tree(&self, found: &mut Found) -> Result<Option<Word>, Lost> {
         // Steps of a pool are counted when everything has come through, so here they are a quantity like others.
-        let mut legs = ArrayVec::<Leg<'_>, { MAX_COUNTED + 3 }>::new();
+        let mut legs = ArrayVec::<Leg<'_>, { MAX_COUNTED + MAX_MET + 2 }>::new();
         legs.extend(
             self.legs().into_iter().map(|(level, record, resource)| self.leg(level, record, record.plan(), resource)),
         );
-        legs.extend(self.budget_leg().filter(|leg| leg.amount > 0));
+        self.each_budget_leg(|_, leg| legs.push(leg));
         legs.extend(self.allowance_legs());
         if self.record.core().rates.limit(self.demand) {
             self.take_rated(&legs, found)
@@ -107,14 +108,14 @@ impl<'a> Look<'a> {
                 Whose::Counted(_, record, resource) => {
                     books::follow(record, resource, self.demand.amount(resource), 0, recorded);
                 }
-                Whose::Budget(_) => self.record.core().wakes.put(self.record.tenant.line.first()),
+                Whose::Budget(met) => self.record.core().wakes.put(met.line().first()),
                 // Nobody waits for them, and they belong to nobody's slice.
                 Whose::Allowance(..) => {}
             },
         }
     }
 
-    /// What is taken before the budget: at which level, whose, and of what.
+    /// What is taken before the budgets: at which level, whose, and of what.
     pub(super) fn legs(&self) -> ArrayVec<(usize, &'a Record, Resource), MAX_COUNTED> {
         let asks = |resource: &Resource| self.demand.amount(*resource) > 0;
         let own = OWN_LEGS.into_iter().filter(asks).map(|resource| (0, self.record, resource));
@@ -130,12 +131,12 @@ impl<'a> Look<'a> {
         if let Some((level, record, resource)) = counted.get(number) {
             return Whose::Counted(scope_of(*level), record, *resource);
         }
-        let budget = self.budget_leg().filter(|leg| leg.amount > 0).and(self.record.tenant.plan().budget.as_ref());
-        let budget = budget.map(Whose::Budget).into_iter();
+        let mut budgets = ArrayVec::<_, MAX_MET>::new();
+        self.each_budget_leg(|met, _| budgets.push(Whose::Budget(met)));
         let allowances = self.demand.allowances().map(|(key, units)| Whose::Allowance(key, units));
         let behind = number.saturating_sub(counted.len());
         // Behind everything else, own steps are taken.
-        budget.chain(allowances).nth(behind).unwrap_or(Whose::Counted(
+        budgets.into_iter().chain(allowances).nth(behind).unwrap_or(Whose::Counted(
             ScopeKind::Execution,
             self.record,
             Resource::Steps,
@@ -151,15 +152,6 @@ impl<'a> Look<'a> {
             observed: plan.tally(resource).action == Action::Observe,
             first: self.is_first_at(level),
         }
-    }
-
-    #[inline]
-    pub(super) fn budget_leg(&self) -> Option<Leg<'a>> {
-        let budget = self.record.tenant.plan().budget.as_ref()?;
-        let window = self.record.tenant.window(self.asked.window?)?;
-        let observed = budget.action == Action::Observe;
-        let first = self.first == Some(Obstacle::Tenant);
-        Some(Leg { tally: &window.tally, amount: self.demand.cost, observed, first })
     }
 
     /// The rates that are charged, if any: those that only observe are charged for what they would have admitted.
@@ -218,11 +210,7 @@ impl<'a> Look<'a> {
         };
         match self.whose(number) {
             Whose::Counted(scope, record, resource) => of(scope, record, resource),
-            Whose::Budget(budget) => {
-                let window = self.asked.window.and_then(|key| self.record.tenant.window(key));
-                let committed = window.map_or(0, |window| window.committed.read());
-                refused(ScopeKind::Tenant, budget, word, self.demand.cost, committed)
-            }
+            Whose::Budget(met) => self.lost_budget(&met, word),
             Whose::Allowance(key, asked) => {
                 let spent = self.record.spent().and_then(|all| Spent::of(all, key));
                 match self.record.core().allowances.limit(key).zip(spent) {
@@ -250,7 +238,12 @@ impl<'a> Look<'a> {
             Ok(met) => met.lost(self.demand, number, too_fast),
             Err(scope) => Some(rates::unknown(scope)),
         };
-        self.early_too(violation.unwrap_or_else(|| rates::unknown(ScopeKind::Provider)))
+        let violation = violation.unwrap_or_else(|| rates::unknown(ScopeKind::Provider));
+        match violation.retry {
+            // It had looked possible, and does so again: the rate was changed in between.
+            Retry::Never => EnforcementViolation { retry: Retry::WhenFreed, ..violation },
+            _ => self.early_too(violation),
+        }
     }
 }
 
@@ -261,7 +254,7 @@ pub(super) const MAX_COUNTED: usize = OWN_LEGS.len() + POOL_LEGS.len() * MAX_TRE
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Whose<'a> {
     Counted(ScopeKind, &'a Record, Resource),
-    Budget(&'a TallyLimit),
+    Budget(budgets::Met<'a>),
     Allowance(AllowanceKey, u64),
 }
 

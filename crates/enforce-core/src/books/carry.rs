@@ -1,7 +1,8 @@
 //! What goes up: into the budget of which an execution had a slice, into its tenant's totals, and the actions of limits
 //! that this exhausts.
 
-use super::{Books, Used, settle, settle_window};
+use super::{Books, Used, budgets, settle};
+use crate::budget::Periods;
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, ScopeKind};
 use crate::execution::Execution;
@@ -10,7 +11,6 @@ use crate::kernel::tally::Recorded;
 use crate::limits::Action;
 use crate::record::{Committed, Record};
 use crate::resource::{Amounts, Resource};
-use crate::tenant::WindowKey;
 
 /// Pauses or halts what has been exhausted; the limit, if this call did it.
 pub(super) fn act(
@@ -45,13 +45,13 @@ pub(crate) fn follow(record: &Record, resource: Resource, back: u64, spent: u64,
     }
     if let Some(Parent { execution, share: Share::Slice(slice), .. }) = record.parent() {
         let of = |amount| Amounts::of(|kind| if kind == resource { amount } else { 0 });
-        shift(execution, slice.window, &of(back), &of(spent));
+        shift(execution, slice.periods, &of(back), &of(spent));
     }
 }
 
 /// Gives `back` back and takes `spent`, whatever remains, on the tallies of `execution`, of every pool that it shares, and
-/// of its tenant's budget in `window`.
-pub(crate) fn shift(execution: &Execution, window: Option<WindowKey>, back: &Amounts, spent: &Amounts) {
+/// of the budgets of tenant and process in those periods.
+pub(crate) fn shift(execution: &Execution, periods: Periods, back: &Amounts, spent: &Amounts) {
     for shared in execution.shared() {
         for resource in Resource::ALL {
             let (back, spent) = (back.get(resource), spent.get(resource));
@@ -60,8 +60,8 @@ pub(crate) fn shift(execution: &Execution, window: Option<WindowKey>, back: &Amo
             }
         }
     }
-    if let Some(window) = window.and_then(|key| execution.record().tenant.window(key)) {
-        settle_window(&execution.record().tenant, window, back.get(Resource::Cost), spent.get(Resource::Cost));
+    if !periods.is_none() {
+        budgets::shift(execution.record(), periods, back, spent);
     }
 }
 
@@ -80,23 +80,24 @@ impl Exhausted {
     }
 }
 
-/// Commits `used` on `execution`, on every pool that it shares, and in its tenant's budget: what a slice of it has used.
+/// Commits `used` on `execution`, on every pool that it shares, and in the budgets of tenant and process: what a slice of
+/// it has used.
 /// The tallies have been settled by [`shift`].
 pub(crate) fn commit(
     execution: &Execution,
-    window: Option<WindowKey>,
+    periods: Periods,
     used: &Used,
     now: Option<Timestamp>,
     exhausted: &mut Vec<Exhausted>,
 ) {
-    // The tenant pays once.
+    // They pay once.
     let mut pays = true;
     for shared in execution.shared() {
         let record = shared.record();
         let Used { steps, discovered, cost, .. } = *used;
         // As much set aside as is used: the tallies stay.
-        let window = window.filter(|_| pays);
-        let mut books = Books { steps, discovered, tokens: used.total(), cost, window, ..Books::of(record, now) };
+        let tokens = used.total();
+        let mut books = Books { steps, discovered, tokens, cost, periods, ..Books::of(record, now) };
         let cost = books.write(used, pays);
         pays = false;
         if let Some(late) = &books.late {
@@ -130,7 +131,7 @@ fn carry(record: &Record, late: &Used, now: Option<Timestamp>, exhausted: &mut V
         }),
         Some(Parent { share: Share::Pool, .. }) => {}
         Some(Parent { execution, share: Share::Slice(slice), .. }) => {
-            commit(execution, slice.window, late, now, exhausted);
+            commit(execution, slice.periods, late, now, exhausted);
         }
     }
 }

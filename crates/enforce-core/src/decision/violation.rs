@@ -192,8 +192,9 @@ impl EnforcementViolation {
     }
 
     /// The error of the execution: wall time is a timeout; a rate is a provider's error, retryable after its delay, HTTP
-    /// 429; concurrency and memory are quotas, retryable, 429; the network is a matter of policy; all else is a quota,
-    /// fatal, 429. What never fits a rate, the memory or the slots is fatal, too.
+    /// 429; concurrency and memory are quotas, retryable, 429; so is a budget whose next period helps, after the delay; the
+    /// network is a matter of policy; all else is a quota, fatal, 429. What never fits a rate, the memory or the slots is
+    /// fatal, too.
     #[must_use]
     pub fn to_error(&self) -> ExecutionError {
         let category = match self.violation_type {
@@ -208,9 +209,8 @@ impl EnforcementViolation {
         // A refusal knows whether waiting helps; one that was made by hand asks nothing and is what its limit usually is.
         let never = self.retry == Retry::Never && self.asked > 0;
         match (self.violation_type, self.retry) {
-            (ViolationType::RateLimit, Retry::After(delay)) => {
-                error.with_http_status(429).with_retry_policy(after(delay))
-            }
+            // A rate, or a budget whose next period is waited for.
+            (_, Retry::After(delay)) => error.with_http_status(429).with_retry_policy(after(delay)),
             (ViolationType::RateLimit, _) if never => {
                 error.with_http_status(429).with_retry_policy(RetryPolicy::fatal())
             }
@@ -223,7 +223,7 @@ impl EnforcementViolation {
     }
 }
 
-/// The delay that a rate asks for, and then that delay again.
+/// The delay that a rate or a budget asks for, and then that delay again.
 fn after(delay: Duration) -> RetryPolicy {
     RetryPolicy {
         backoff_strategy: BackoffStrategy::Constant,

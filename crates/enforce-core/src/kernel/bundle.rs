@@ -2,6 +2,7 @@
 
 use super::activity::Activity;
 use super::gcra::{Paced, Rate, Tat, TooFast};
+use super::queue::Queue;
 use super::tally::{Recorded, Refusal, Tally, Word};
 use crate::sync::Waker;
 
@@ -16,10 +17,42 @@ pub(crate) struct Leg<'a> {
     pub(crate) first: bool,
 }
 
+/// What a bundle takes of one tally.
+pub(crate) trait Part {
+    fn tally(&self) -> &Tally;
+    fn amount(&self) -> u64;
+    fn take(&self) -> Result<Word, Refusal>;
+}
+
+/// A [`Leg`] that is neither observed nor the first in line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlainLeg<'a> {
+    pub(crate) tally: &'a Tally,
+    pub(crate) amount: u64,
+}
+
+impl Part for PlainLeg<'_> {
+    #[inline(always)]
+    fn tally(&self) -> &Tally {
+        self.tally
+    }
+
+    #[inline(always)]
+    fn amount(&self) -> u64 {
+        self.amount
+    }
+
+    #[inline(always)]
+    fn take(&self) -> Result<Word, Refusal> {
+        self.tally.take(self.amount)
+    }
+}
+
 /// One amount to be admitted by one rate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RateLeg<'a> {
     pub(crate) tat: &'a Tat,
+    pub(crate) line: &'a Queue,
     pub(crate) rate: Rate,
     pub(crate) amount: u64,
 }
@@ -56,15 +89,25 @@ pub(crate) enum Undone {
 /// **Look first.** Callers look at every word before they take the first: a demand that does not fit then takes nothing
 /// at all, and only a race between look and take is ever undone.
 #[derive(Debug)]
-pub(crate) struct Bundle<'a> {
-    pub(crate) legs: &'a [Leg<'a>],
+pub(crate) struct Bundle<'a, L = Leg<'a>> {
+    pub(crate) legs: &'a [L],
     pub(crate) rates: &'a [RateLeg<'a>],
-    pub(crate) last: Option<Leg<'a>>,
+    pub(crate) last: Option<L>,
     pub(crate) activity: Option<&'a Activity>,
     pub(crate) now_ns: u64,
 }
 
-impl Leg<'_> {
+impl Part for Leg<'_> {
+    #[inline]
+    fn tally(&self) -> &Tally {
+        self.tally
+    }
+
+    #[inline]
+    fn amount(&self) -> u64 {
+        self.amount
+    }
+
     #[inline]
     fn take(&self) -> Result<Word, Refusal> {
         match (self.observed, self.first) {
@@ -75,7 +118,7 @@ impl Leg<'_> {
     }
 }
 
-impl Bundle<'_> {
+impl<L: Part> Bundle<'_, L> {
     /// Takes everything, and returns the word of `last` right behind its take; or nothing, and says what stood in the
     /// way. What was taken of each rate is left in the place of its number, of which there have to be as many.
     ///
@@ -102,7 +145,7 @@ impl Bundle<'_> {
                 }
             }
         }
-        let after = match self.last.as_ref().map(Leg::take).transpose() {
+        let after = match self.last.as_ref().map(L::take).transpose() {
             Ok(after) => after,
             Err(refusal) => {
                 self.undo(self.legs.len(), paced, undone);
@@ -124,7 +167,7 @@ impl Bundle<'_> {
     #[cold]
     fn undo(&self, legs: usize, paced: &[Option<Paced>], undone: impl Fn(Undone)) {
         for (leg, taken) in self.rates.iter().zip(paced).rev() {
-            if let Some(waiter) = taken.and_then(|taken| leg.tat.undo(taken)) {
+            if let Some(waiter) = taken.and_then(|taken| leg.tat.undo(taken, leg.line)) {
                 undone(Undone::Rate(waiter));
             }
         }
@@ -134,8 +177,8 @@ impl Bundle<'_> {
     }
 }
 
-fn give_back(number: usize, leg: &Leg<'_>, undone: &impl Fn(Undone)) {
-    let recorded = leg.tally.settle(leg.amount, 0);
+fn give_back(number: usize, leg: &impl Part, undone: &impl Fn(Undone)) {
+    let recorded = leg.tally().settle(leg.amount(), 0);
     if recorded.concerns_others() {
         undone(Undone::Leg(number, recorded));
     }

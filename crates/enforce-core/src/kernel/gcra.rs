@@ -48,6 +48,12 @@ impl Rate {
     }
 }
 
+/// `value · by / of`, rounded up and cut at the end of the word; 0 of nothing.
+fn scaled(value: u64, by: u64, of: u64) -> u64 {
+    let product = u128::from(value) * u128::from(by);
+    if of == 0 { 0 } else { u64::try_from(product.div_ceil(u128::from(of))).unwrap_or(u64::MAX) }
+}
+
 /// What a take leaves to its taker, who may have to undo it or to give a part of it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paced {
@@ -97,8 +103,13 @@ pub(crate) struct Tat {
     tat: Cell,
     latest: Cell,
     refunded: Cell,
-    /// Those who wait for it. Its lock is also that of those who give back.
-    pub(crate) line: Queue,
+}
+
+/// What a cell had left when it was retired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Left {
+    tat: u64,
+    latest: u64,
 }
 
 impl Tat {
@@ -106,7 +117,31 @@ impl Tat {
     /// had passed by then (G2).
     pub(crate) fn new(rate: &Rate, from_ns: u64) -> Self {
         let tat = Cell::new(rate.units(from_ns));
-        Self { tat, latest: Cell::new(0), refunded: Cell::new(0), line: Queue::new() }
+        Self { tat, latest: Cell::new(0), refunded: Cell::new(0) }
+    }
+
+    /// Ends it, for a cell that takes its place: whoever takes from it later is told *never*, and asks that one (L1).
+    pub(crate) fn retire(&self) -> Left {
+        // One exchange: a take is before it, and in what was left, or after it, and refused (L1). The time is read behind
+        // it: a take that is in the word has shown its own before.
+        let tat = self.tat.apply(|tat| (u64::MAX, tat));
+        Left { tat, latest: self.latest.load() }
+    }
+
+    /// Whether it has been retired, or has reached the end of its word.
+    pub(crate) fn is_over(&self) -> bool {
+        self.tat.load() == u64::MAX
+    }
+
+    /// A cell of `rate` in place of one of `before`, which was changed at `at_ns`: as many units as had not drained then
+    /// have not drained here (L1).
+    pub(crate) fn in_place_of(rate: &Rate, before: &Rate, left: Left, at_ns: u64) -> Self {
+        let then = before.units(at_ns).max(left.latest);
+        let ahead = left.tat.saturating_sub(then);
+        let now = scaled(then, rate.scale, before.scale);
+        // Rounded up: a part of a unit counts for no less than it did.
+        let tat = now.saturating_add(scaled(ahead, rate.interval, before.interval));
+        Self { tat: Cell::new(tat), latest: Cell::new(now), refunded: Cell::new(0) }
     }
 
     /// Whether all that was ever taken has drained by `now_ns`, so that a fresh cell decides the same.
@@ -133,12 +168,13 @@ impl Tat {
         Ok(Paced { cost: amount.saturating_mul(rate.interval), at: now, mark: after.saturating_add(refunded) })
     }
 
-    /// Charges `amount` that was used at `now_ns` without having been asked. Never refused.
-    pub(crate) fn charge(&self, rate: &Rate, now_ns: u64, amount: u64) {
+    /// Charges `amount` that was used at `now_ns` without having been asked. Never refused; false if the cell was retired
+    /// before, so that another has to be charged.
+    pub(crate) fn charge(&self, rate: &Rate, now_ns: u64, amount: u64) -> bool {
         let (now, cost) = (rate.units(now_ns), amount.saturating_mul(rate.interval));
         self.show(now);
         // As a take that may pass the burst: one exchange, from max(tat, now); it stays at the end of the word.
-        self.tat.apply(|tat| (tat.max(now).saturating_add(cost), ()));
+        self.tat.apply(|tat| (tat.max(now).saturating_add(cost), tat != u64::MAX))
     }
 
     /// Publishes the time of a caller who is about to raise the cell.
@@ -153,18 +189,19 @@ impl Tat {
 
     /// Undoes a take; whom to wake. Cold.
     #[must_use = "whoever is first in line has to be woken"]
-    pub(crate) fn undo(&self, paced: Paced) -> Option<Waker> {
-        self.give_back(paced, paced.cost)
+    pub(crate) fn undo(&self, paced: Paced, line: &Queue) -> Option<Waker> {
+        self.give_back(paced, paced.cost, line)
     }
 
     /// Gives `amount` units of a take back, which is done once; whom to wake. Who gives back what has not drained yet
     /// waits for others who do.
     #[must_use = "whoever is first in line has to be woken"]
-    pub(crate) fn refund(&self, rate: &Rate, paced: Paced, amount: u64) -> Option<Waker> {
-        self.give_back(paced, amount.saturating_mul(rate.interval))
+    pub(crate) fn refund(&self, rate: &Rate, paced: Paced, amount: u64, line: &Queue) -> Option<Waker> {
+        self.give_back(paced, amount.saturating_mul(rate.interval), line)
     }
 
-    fn give_back(&self, paced: Paced, cost: u64) -> Option<Waker> {
+    /// `line` is that of those who wait for this rate; its lock is also that of those who give back.
+    fn give_back(&self, paced: Paced, cost: u64, line: &Queue) -> Option<Waker> {
         if cost == 0 {
             return None;
         }
@@ -175,7 +212,7 @@ impl Tat {
         if mark() <= self.latest.load() {
             return None;
         }
-        self.line.freeing(|| {
+        line.freeing(|| {
             // Too low if another was between its exchange and its sum when we took, or gave back of a take behind ours;
             // `at + cost` is what keeps that from leaving more than time has passed.
             let mark = mark();

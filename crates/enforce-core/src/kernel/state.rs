@@ -133,7 +133,7 @@ pub(crate) struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Live; `slot` if it occupies one of the scope above that it has to give back.
+    /// Live; `slot` if it occupies some of scopes above that it has to give back.
     pub(crate) fn new(slot: bool) -> Self {
         Self { word: Cell::new(if slot { SLOT_BIT } else { 0 }), changes: Mutex::new(()) }
     }
@@ -144,15 +144,15 @@ impl Lifecycle {
         State(self.word.load())
     }
 
-    /// Halts for `cause`, unless it is halted or has ended already; gives the slot back.
+    /// Halts for `cause`, unless it is halted or has ended already; gives the slots back.
     pub(crate) fn halt<'a>(
         &self,
         cause: u8,
         tallies: impl Iterator<Item = &'a Tally> + Clone,
-        slot: Option<&Tally>,
+        slots: impl IntoIterator<Item = &'a Tally>,
         below: impl FnOnce(),
     ) -> Change {
-        self.change(|state| state.halted(cause), tallies, slot, |_| below())
+        self.change(|state| state.halted(cause), tallies, slots, |_| below())
     }
 
     /// Pauses for `cause` under `number`, unless it is paused, halted or has ended already. Keeps the slot.
@@ -163,7 +163,7 @@ impl Lifecycle {
         tallies: impl Iterator<Item = &'a Tally> + Clone,
         below: impl FnOnce(),
     ) -> Change {
-        self.change(|state| state.paused(cause, number), tallies, None, |_| below())
+        self.change(|state| state.paused(cause, number), tallies, [], |_| below())
     }
 
     /// Pauses because a scope above is paused, or puts down what goes on pausing it.
@@ -173,7 +173,7 @@ impl Lifecycle {
         tallies: impl Iterator<Item = &'a Tally> + Clone,
         below: impl FnOnce(),
     ) -> Change {
-        self.change(|state| state.paused_above(cause), tallies, None, |_| below())
+        self.change(|state| state.paused_above(cause), tallies, [], |_| below())
     }
 
     /// Ends the pause of that number and no other; runs `approve` before anything is admitted again, and stays paused if
@@ -190,7 +190,7 @@ impl Lifecycle {
             return Ok(Change { first: false, state: self.state() });
         }
         approve()?;
-        Ok(self.changed(|state| state.resumed(pause), tallies, None, below))
+        Ok(self.changed(|state| state.resumed(pause), tallies, [], below))
     }
 
     /// Halts it if it is in the pause of that number (E3).
@@ -198,11 +198,11 @@ impl Lifecycle {
         &self,
         pause: u64,
         tallies: impl Iterator<Item = &'a Tally> + Clone,
-        slot: Option<&Tally>,
+        slots: impl IntoIterator<Item = &'a Tally>,
         below: impl FnOnce(),
     ) -> Change {
         let halted = |state: State| state.resumed(pause).and_then(|_| state.halted(state.cause()));
-        self.change(halted, tallies, slot, |_| below())
+        self.change(halted, tallies, slots, |_| below())
     }
 
     /// Ends a pause that came from above. `below` resumes what is below only if the state that it is given is not paused by
@@ -212,17 +212,17 @@ impl Lifecycle {
         tallies: impl Iterator<Item = &'a Tally> + Clone,
         below: impl FnOnce(State),
     ) -> Change {
-        self.change(State::resumed_above, tallies, None, below)
+        self.change(State::resumed_above, tallies, [], below)
     }
 
-    /// Ends it; gives the slot back unless a halt did.
+    /// Ends it; gives the slots back unless a halt did.
     pub(crate) fn finish<'a>(
         &self,
         tallies: impl Iterator<Item = &'a Tally> + Clone,
-        slot: Option<&Tally>,
+        slots: impl IntoIterator<Item = &'a Tally>,
         below: impl FnOnce(),
     ) -> Change {
-        self.change(State::finished, tallies, slot, |_| below())
+        self.change(State::finished, tallies, slots, |_| below())
     }
 
     /// Runs `act` while nothing about the state changes: what it adds below is there for the next change to mark.
@@ -235,11 +235,11 @@ impl Lifecycle {
         &self,
         next: impl Fn(State) -> Option<State>,
         tallies: impl Iterator<Item = &'a Tally> + Clone,
-        slot: Option<&Tally>,
+        slots: impl IntoIterator<Item = &'a Tally>,
         below: impl FnOnce(State),
     ) -> Change {
         let _turn = self.changes.lock();
-        self.changed(next, tallies, slot, below)
+        self.changed(next, tallies, slots, below)
     }
 
     /// The change itself, under the lock.
@@ -247,7 +247,7 @@ impl Lifecycle {
         &self,
         next: impl Fn(State) -> Option<State>,
         tallies: impl Iterator<Item = &'a Tally> + Clone,
-        slot: Option<&Tally>,
+        slots: impl IntoIterator<Item = &'a Tally>,
         below: impl FnOnce(State),
     ) -> Change {
         // The cause is in place before the first flag: who meets a flag reads why (E2).
@@ -270,9 +270,9 @@ impl Lifecycle {
         if cleared != 0 {
             tallies.for_each(|tally| tally.unmark(cleared));
         }
-        // Exactly one change clears the bit, and it gives the slot back before anyone is told (G1).
-        if let (true, Some(slot)) = (before.0 & SLOT_BIT != 0 && after.0 & SLOT_BIT == 0, slot) {
-            slot.give(1);
+        // Exactly one change clears the bit, and it gives every slot back before anyone is told (G1).
+        if before.0 & SLOT_BIT != 0 && after.0 & SLOT_BIT == 0 {
+            slots.into_iter().for_each(|slot| slot.give(1));
         }
         Change { first: true, state: after }
     }

@@ -10,8 +10,8 @@ pub(crate) enum Rejected {
     Duplicate,
     /// The table holds as many entries as it may.
     Full,
-    /// The scope above has no slot to give.
-    NoSlot,
+    /// The scope of that number has no slot to give.
+    NoSlot(usize),
     /// The table takes no more entries, ever.
     Closed,
 }
@@ -36,13 +36,25 @@ impl<V: Keyed> Table<V> {
         self.entries.get(id)
     }
 
-    /// Takes the slot and enters `entry`, or neither.
-    pub(crate) fn register(&self, slot: Option<&Tally>, entry: V) -> Result<(), Rejected> {
+    /// Takes every slot and enters `entry`, or nothing of it.
+    pub(crate) fn register<'a>(
+        &self,
+        slots: impl IntoIterator<Item = &'a Tally, IntoIter: Clone>,
+        entry: V,
+    ) -> Result<(), Rejected> {
         if self.entries.get(entry.key()).is_some() {
             return Err(Rejected::Duplicate);
         }
-        if slot.is_some_and(|slot| slot.take(1).is_err()) {
-            return Err(Rejected::NoSlot);
+        let slots = slots.into_iter();
+        // Looked at before the first is taken: who finds one missing keeps none of the others from anybody (T3).
+        if let Some(number) = slots.clone().position(|slot| slot.word().fits(1).is_err()) {
+            return Err(Rejected::NoSlot(number));
+        }
+        for (number, slot) in slots.clone().enumerate() {
+            if slot.take(1).is_err() {
+                give_back(slots.take(number));
+                return Err(Rejected::NoSlot(number));
+            }
         }
         // Room is taken where the key is seen to be free: who comes with a key that is taken takes none from others.
         let entered = match self.entries.insert_if(entry, || self.room.take(1).is_ok()) {
@@ -51,8 +63,8 @@ impl<V: Keyed> Table<V> {
             Inserted::Refused if self.room.word().flags() & CLOSED != 0 => Err(Rejected::Closed),
             Inserted::Refused => Err(Rejected::Full),
         };
-        if let (Err(_), Some(slot)) = (entered, slot) {
-            slot.give(1);
+        if entered.is_err() {
+            give_back(slots);
         }
         entered
     }
@@ -87,4 +99,8 @@ impl<V: Keyed> Table<V> {
             self.remove(entry.key(), |_| true);
         }
     }
+}
+
+fn give_back<'a>(slots: impl Iterator<Item = &'a Tally>) {
+    slots.for_each(|slot| slot.give(1));
 }

@@ -105,6 +105,20 @@ impl Word {
         self.holds(amount)
     }
 
+    /// Whether more than `room` is left behind `amount`, neither of which is above [`MAX_AMOUNT`]. A look: it decides
+    /// nothing.
+    #[inline]
+    pub(crate) fn leaves_more(self, amount: u64, room: i64) -> bool {
+        // Below 2^57 in size, both of them.
+        self.remaining() - amount as i64 > room
+    }
+
+    /// Whether a flag bars one of these.
+    #[inline]
+    pub(crate) fn any_barred(words: [Self; 5]) -> bool {
+        words.iter().fold(0, |all, word| all | word.0) & BARRED != 0
+    }
+
     #[cold]
     fn fits_barred(self, amount: u64) -> Result<(), Refusal> {
         self.fits_first(amount)?;

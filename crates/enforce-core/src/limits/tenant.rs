@@ -1,32 +1,10 @@
 //! What a tenant may spend, over all its executions.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Action, ConfigError, MAX_AMOUNT, at_most, overdraft};
+use super::budget::validate_all;
+use super::{Action, Budget, BudgetAmount, BudgetPeriod, ConfigError, MAX_AMOUNT, at_most, overdraft};
 use crate::money::NanoUsd;
-
-/// Over which time a budget is spent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BudgetPeriod {
-    /// Once, for good. The default.
-    #[default]
-    Total,
-    /// Anew each day, from midnight to midnight UTC.
-    Day,
-}
-
-/// As in a policy file: `total`, `day`.
-impl fmt::Display for BudgetPeriod {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Total => "total",
-            Self::Day => "day",
-        })
-    }
-}
 
 /// What a tenant may spend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +21,8 @@ pub struct TenantPolicy {
     pub max_concurrent_executions: Option<u64>,
     /// Dollars by which overruns may pass `budget_usd` before that blocks demands that ask for no money. Default $0.
     pub budget_overdraft_usd: NanoUsd,
+    /// Further budgets, besides the one above, which is short for one of cost. Default none.
+    pub budgets: Vec<Budget>,
 }
 
 impl Default for TenantPolicy {
@@ -53,6 +33,7 @@ impl Default for TenantPolicy {
             budget_action: Action::Refuse,
             max_concurrent_executions: None,
             budget_overdraft_usd: NanoUsd::ZERO,
+            budgets: Vec::new(),
         }
     }
 }
@@ -61,7 +42,7 @@ impl TenantPolicy {
     /// Whether this policy makes sense.
     ///
     /// # Errors
-    /// An amount above 2⁵⁶ − 1; an overdraft of no budget.
+    /// An amount above 2⁵⁶ − 1; an overdraft of no budget; a budget that makes no sense; two of one resource and period.
     ///
     /// ```
     /// use enforce_core::TenantPolicy;
@@ -72,6 +53,20 @@ impl TenantPolicy {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let budget = self.budget_usd.map(NanoUsd::get);
         overdraft("budget_overdraft_usd", self.budget_overdraft_usd.get(), "budget_usd", budget)?;
+        validate_all(&self.all_budgets())?;
         at_most(MAX_AMOUNT, "max_concurrent_executions", self.max_concurrent_executions)
+    }
+
+    /// The budget that has fields of its own.
+    pub(crate) fn usd_budget(&self) -> Option<Budget> {
+        let overdraft = Some(BudgetAmount::CostUsd(self.budget_overdraft_usd));
+        let budget = Budget::new(BudgetAmount::CostUsd(self.budget_usd?), self.budget_period);
+        Some(Budget { overdraft, action: self.budget_action, ..budget })
+    }
+
+    /// Every budget, the one of `budget_usd` first.
+    #[must_use]
+    pub fn all_budgets(&self) -> Vec<Budget> {
+        self.usd_budget().into_iter().chain(self.budgets.iter().copied()).collect()
     }
 }

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{PolicyFileError, known_keys};
 use crate::allowance::Allowances;
-use crate::limits::{Action, BudgetPeriod, ConfigError, LongRunningExecutionPolicy, RateOn, RatePeriod, RateUnit};
+use crate::limits::{Action, ConfigError, LongRunningExecutionPolicy, RateOn, RatePeriod, RateUnit};
 use crate::money::{MoneyError, NanoUsd};
 
 /// A key of a section, and how its value gets into the section's struct.
@@ -139,7 +139,7 @@ impl<'a> Entry<'a> {
     }
 
     /// The value as one of these names.
-    fn one_of<T: Copy + Display>(&self, choices: &[T]) -> Result<T, PolicyFileError> {
+    pub(super) fn one_of<T: Copy + Display>(&self, choices: &[T]) -> Result<T, PolicyFileError> {
         let chosen = match &self.value {
             DeValue::String(text) => choices.iter().find(|choice| choice.to_string() == text.as_ref()),
             _ => None,
@@ -207,8 +207,13 @@ impl<'a> Section<'a> {
         Ok(named)
     }
 
+    /// What stands against the section as a whole.
+    pub(super) fn wrong(&self, error: &ConfigError) -> PolicyFileError {
+        PolicyFileError::at(self.text, self.at, Some(&self.name), format!("{}; {}", error.wrong, error.right))
+    }
+
     /// What `validate` complains of, at the entry it complains of.
-    fn locate(&self, error: &ConfigError) -> PolicyFileError {
+    pub(super) fn locate(&self, error: &ConfigError) -> PolicyFileError {
         let message = format!("{}; {}", error.wrong, error.right);
         match self.entries.iter().find(|entry| entry.name == error.key) {
             Some(entry) => entry.invalid(message),
@@ -239,6 +244,16 @@ impl Value for u32 {
     fn read(entry: &Entry<'_>) -> Result<Self, PolicyFileError> {
         let number = entry.read::<u64>()?;
         Self::try_from(number).map_err(|_| entry.expected(&format!("a whole number from 0 to {}", Self::MAX)))
+    }
+}
+
+impl Value for i16 {
+    fn read(entry: &Entry<'_>) -> Result<Self, PolicyFileError> {
+        match &entry.value {
+            DeValue::Integer(number) => Self::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        }
+        .ok_or_else(|| entry.expected(&format!("a whole number from {} to {}", Self::MIN, Self::MAX)))
     }
 }
 
@@ -280,12 +295,6 @@ impl Value for Vec<String> {
             _ => None,
         };
         values.iter().map(|value| text(value.get_ref())).collect::<Option<_>>().ok_or_else(expected)
-    }
-}
-
-impl Value for BudgetPeriod {
-    fn read(entry: &Entry<'_>) -> Result<Self, PolicyFileError> {
-        entry.one_of(&[Self::Total, Self::Day])
     }
 }
 

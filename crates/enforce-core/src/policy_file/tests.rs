@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::{Action, BudgetPeriod, UNLIMITED};
+use crate::limits::{Action, Budget, BudgetAmount, BudgetPeriod, UNLIMITED};
 use crate::money::NanoUsd;
 
 fn parse(text: &str) -> PolicyFile {
@@ -63,6 +63,8 @@ fn every_key_of_every_section_is_read() {
         budget_action = "pause"
         max_concurrent_executions = 19
         budget_overdraft_usd = "0.23"
+        [process]
+        max_concurrent_executions = 25
         [provider]
         requests_per_minute = 60
         request_burst = 14
@@ -82,6 +84,17 @@ fn every_key_of_every_section_is_read() {
         unit = "total_tokens"
         limit = 21
         per = "day"
+        [[budget]]
+        on = "tenant"
+        cost_usd = "26"
+        per = "month"
+        action = "halt"
+        overdraft_usd = "0.27"
+        utc_offset_minutes = -330
+        [[budget]]
+        on = "process"
+        memory_mb = 28
+        overdraft = 1
         [allowances]
         web_search = 24
         "send mail" = 0
@@ -122,7 +135,15 @@ fn every_key_of_every_section_is_read() {
         budget_action: Action::Pause,
         max_concurrent_executions: Some(19),
         budget_overdraft_usd: "0.23".parse().unwrap(),
+        budgets: vec![
+            Budget::new(BudgetAmount::CostUsd("26".parse().unwrap()), BudgetPeriod::Month)
+                .action(Action::Halt)
+                .overdraft(BudgetAmount::CostUsd("0.27".parse().unwrap()))
+                .utc_offset_minutes(-330),
+        ],
     };
+    let memory = Budget::new(BudgetAmount::MemoryMb(28), BudgetPeriod::Total).overdraft(BudgetAmount::MemoryMb(1));
+    let process = ProcessPolicy { max_concurrent_executions: Some(25), budgets: vec![memory] };
     let provider = ProviderPolicy {
         requests_per_minute: Some(60),
         request_burst: Some(14),
@@ -135,9 +156,14 @@ fn every_key_of_every_section_is_read() {
         RateLimit::provider(RateUnit::Requests, 19, RatePeriod::Second).named("lab").burst(20),
         RateLimit::tenant_provider(RateUnit::TotalTokens, 21, RatePeriod::Day),
     ];
-    assert_eq!(file, PolicyFile { limits, long_running, enforcement, tenant, provider, network, rates, allowances });
+    let read = PolicyFile { limits, long_running, enforcement, tenant, process, provider, network, rates, allowances };
+    assert_eq!(file, read);
     assert_eq!(parse("[network]\nair_gapped = true").network, NetworkPolicy::AirGapped);
     assert_eq!(parse("[network]\nair_gapped = false").network, NetworkPolicy::Open);
+}
+
+fn names<T>(keys: &[Key<T>]) -> Vec<String> {
+    keys.iter().map(|(name, _)| (*name).to_owned()).collect()
 }
 
 #[test]
@@ -145,16 +171,23 @@ fn every_field_of_the_structs_is_a_key() {
     fn fields<T: serde::Serialize>(config: &T) -> Vec<String> {
         serde_json::to_value(config).unwrap().as_object().unwrap().keys().cloned().collect()
     }
+    /// Budgets have sections of their own.
+    fn of_section<T: serde::Serialize>(config: &T) -> Vec<String> {
+        fields(config).into_iter().filter(|field| field != "budgets").collect()
+    }
     let file = PolicyFile::unlimited();
     let structs = [
         fields(&file.limits),
         [fields(&file.long_running), vec![PRESET.to_owned()]].concat(),
         fields(&file.enforcement).into_iter().filter(|field| field != "actions").collect(),
         fields(&file.enforcement.actions),
-        fields(&file.tenant),
+        of_section(&file.tenant),
+        of_section(&file.process),
         fields(&file.provider),
         vec!["air_gapped".to_owned(), "allowed_hosts".to_owned()],
         fields(&RateLimit::model(RateUnit::InputTokens, 1, RatePeriod::Hour)),
+        // Its unit is in the name of its key.
+        names(BUDGET),
         Vec::new(),
     ];
     for ((section, mut keys), mut fields) in known_keys().into_iter().zip(structs) {
@@ -333,7 +366,7 @@ fn an_unknown_name_like_no_other_is_answered_with_all_there_are() {
     assert_eq!(
         refusal("[spaceship]"),
         "line 1, column 2: spaceship: unknown section; the sections are limits, long_running, enforcement, actions, \
-         tenant, provider, network, rate, allowances"
+         tenant, process, provider, network, rate, budget, allowances"
     );
 }
 

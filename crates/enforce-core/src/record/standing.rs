@@ -37,14 +37,14 @@ impl Record {
             self.touch_above(now);
             self.each_child(|child| drop_change(child.halt_here(above, None)));
         };
-        let change = self.lifecycle.halt(cause.code(), self.tallies(), Some(self.slots()), below);
+        let change = self.lifecycle.halt(cause.code(), self.tallies(), self.slots(), below);
         self.call_waiters();
         change
     }
 
     /// Has those who wait look again: its state or its limits are others now. The caller may hold a lock; who holds none
     /// wakes them.
-    fn call_waiters(&self) {
+    pub(crate) fn call_waiters(&self) {
         if let Some(extra) = self.extra() {
             self.core().wakes.put(extra.waiters.everyone());
         }
@@ -159,7 +159,7 @@ impl Record {
             self.touch_above(now);
             self.each_child(|child| drop_change(child.halt_here(above, None)));
         };
-        let change = self.lifecycle.reject(number, self.tallies(), Some(self.slots()), below);
+        let change = self.lifecycle.reject(number, self.tallies(), self.slots(), below);
         self.call_waiters();
         self.core().wakes.flush();
         change
@@ -206,14 +206,14 @@ impl Record {
             // Under the lock of its changes, so that limit and word are of one version.
             ended = Some(self.close());
         };
-        drop_change(self.lifecycle.finish(self.tallies(), Some(self.slots()), below));
+        drop_change(self.lifecycle.finish(self.tallies(), self.slots(), below));
         self.call_waiters();
         ended
     }
 
     /// Ends what was never registered: its slot is not its own to give back.
     pub(crate) fn annul(&self) {
-        drop_change(self.lifecycle.finish(self.tallies(), None, || ()));
+        drop_change(self.lifecycle.finish(self.tallies(), [], || ()));
     }
 
     /// Runs `act` while its state stands still, unless the state bars it.
@@ -286,8 +286,8 @@ impl Drop for Record {
             && let Some(Ended { held, committed }) = self.end(self.started, &mut Vec::new())
             && let Share::Slice(slice) = share
         {
-            books::shift(execution, slice.window, &slice.amounts, &held);
-            books::commit(execution, slice.window, &committed.into(), None, &mut Vec::new());
+            books::shift(execution, slice.periods, &slice.amounts, &held);
+            books::commit(execution, slice.periods, &committed.into(), None, &mut Vec::new());
             self.core().wakes.flush();
         }
         self.core().detach(&self.tenant);

@@ -2,9 +2,20 @@
 
 use allocation_counter::measure;
 use enforce_core::{
-    Action, Actual, AllowanceKey, BudgetPeriod, Clock, Demand, EnforcementPolicy, Enforcer, Execution, LimitActions,
-    LongRunningExecutionPolicy, ManualClock, NanoUsd, ProviderPolicy, ResourceLimits, TenantPolicy,
+    Action, Actual, AllowanceKey, Budget, BudgetAmount, BudgetPeriod, Clock, Demand, EnforcementPolicy, Enforcer,
+    Execution, LimitActions, LongRunningExecutionPolicy, ManualClock, NanoUsd, ProcessPolicy, ProviderPolicy,
+    ResourceLimits, TenantPolicy,
 };
+
+/// A budget of each resource but the one that has fields of its own.
+fn budgets() -> Vec<Budget> {
+    vec![
+        Budget::new(BudgetAmount::Steps(1_000), BudgetPeriod::Hour),
+        Budget::new(BudgetAmount::Tokens(1 << 30), BudgetPeriod::Month),
+        Budget::new(BudgetAmount::MemoryMb(1), BudgetPeriod::Total),
+        Budget::new(BudgetAmount::DiscoveredSteps(1_000), BudgetPeriod::Total),
+    ]
+}
 
 /// An execution with every limit there is, and a demand that asks something of each.
 fn everything(action: Action) -> (Execution, Demand, AllowanceKey) {
@@ -21,7 +32,13 @@ fn everything(action: Action) -> (Execution, Demand, AllowanceKey) {
         .limits(limits)
         .long_running(long_running)
         .policy(EnforcementPolicy { actions, ..EnforcementPolicy::default() })
-        .tenant(TenantPolicy { budget_usd, budget_period: BudgetPeriod::Day, ..TenantPolicy::default() })
+        .tenant(TenantPolicy {
+            budget_usd,
+            budget_period: BudgetPeriod::Day,
+            budgets: budgets(),
+            ..TenantPolicy::default()
+        })
+        .process(ProcessPolicy { budgets: budgets(), ..ProcessPolicy::default() })
         .provider(ProviderPolicy {
             requests_per_minute: Some(60),
             tokens_per_minute: Some(6_000),

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use enforce_core::{
-    Action, Actual, BackoffStrategy, BudgetPeriod, BudgetUsage, Cause, Clock, ConfigError, Demand, DepthGuard,
-    EnforcementPolicy, EnforcementResult, EnforcementViolation, EnforcementWarning, Enforcer, EnforcerBuilder,
-    Execution, ExecutionBuilder, ExecutionError, ExecutionErrorCategory, ExecutionId, ExecutionUsage, FinishOnDrop,
-    Hold, InvalidId, LimitActions, LlmErrorCode, LongRunningExecutionPolicy, ManualClock, ModelError, ModelKey,
-    MoneyError, NanoUsd, Outstanding, OwnedHold, ProviderError, ProviderKey, ProviderPolicy, RateLimit, RateOn,
-    RatePeriod, RateUnit, RatesRefused, RegisterError, ResourceLimits, Retry, RetryPolicy, ScopeKind, Settlement,
-    Status, StepId, StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage, Timestamp, ToolErrorCode, UsageSnapshot,
-    ViolationType,
+    Action, Actual, BackoffStrategy, Budget, BudgetAmount, BudgetPeriod, BudgetResource, BudgetUsage, Cause, Clock,
+    ConfigError, Demand, DepthGuard, EnforcementPolicy, EnforcementResult, EnforcementViolation, EnforcementWarning,
+    Enforcer, EnforcerBuilder, Execution, ExecutionBuilder, ExecutionError, ExecutionErrorCategory, ExecutionId,
+    ExecutionUsage, FinishOnDrop, Hold, InvalidId, LimitActions, LlmErrorCode, LongRunningExecutionPolicy, ManualClock,
+    ModelError, ModelKey, MoneyError, NanoUsd, Outstanding, OwnedHold, ProcessPolicy, ProcessUsage, ProviderError,
+    ProviderKey, ProviderPolicy, RateLimit, RateOn, RatePeriod, RateUnit, RatesRefused, RegisterError, ResourceLimits,
+    Retry, RetryPolicy, ScopeKind, Settlement, Status, StepId, StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage,
+    Timestamp, ToolErrorCode, UsageSnapshot, ViolationType,
 };
 
 use crate::common::{builder, nano, noon, register, unlimited};
@@ -27,7 +27,8 @@ fn every_public_type_is_shared_between_threads_and_outlives_its_maker() {
     shared::<(Hold<'static>, DepthGuard<'static>, ExecutionBuilder<'static>)>();
     shared::<(Clock, ManualClock, Timestamp, ProviderKey, Demand, Actual, Settlement, StepTimeoutGuard)>();
     shared::<(EnforcementViolation, EnforcementWarning, EnforcementResult, ViolationType, ScopeKind, Cause, Retry)>();
-    shared::<(RatesRefused, UsageSnapshot, Outstanding, Status, TenantUsage, BudgetUsage)>();
+    shared::<(RatesRefused, UsageSnapshot, Outstanding, Status, TenantUsage, ProcessUsage, BudgetUsage)>();
+    shared::<(ProcessPolicy, Budget, BudgetAmount, BudgetResource)>();
     shared::<(ResourceLimits, LongRunningExecutionPolicy, EnforcementPolicy, LimitActions, Action)>();
     shared::<(TenantPolicy, BudgetPeriod, ProviderPolicy, ConfigError, RegisterError, ProviderError, InvalidId)>();
     shared::<(ExecutionError, ExecutionErrorCategory, RetryPolicy, BackoffStrategy, LlmErrorCode, ToolErrorCode)>();
@@ -167,13 +168,23 @@ fn policies_and_limits_come_back_and_unknown_keys_are_refused() {
         budget_action: Action::Halt,
         max_concurrent_executions: None,
         budget_overdraft_usd: NanoUsd::ZERO,
+        budgets: vec![
+            Budget::new(BudgetAmount::CostUsd(NanoUsd::MAX), BudgetPeriod::Month).utc_offset_minutes(-90),
+            Budget::new(BudgetAmount::Tokens(7), BudgetPeriod::Hour).overdraft(BudgetAmount::Tokens(1)),
+        ],
     });
+    let memory = Budget::new(BudgetAmount::MemoryMb(512), BudgetPeriod::Total).action(Action::Observe);
+    round_trip(&ProcessPolicy { max_concurrent_executions: Some(3), budgets: vec![memory] });
+    let short: Budget = serde_json::from_str(r#"{"amount": {"cost_usd": "10"}, "per": "day"}"#).unwrap();
+    assert_eq!(short, Budget::new(BudgetAmount::CostUsd("10".parse().unwrap()), BudgetPeriod::Day));
     round_trip(&ProviderPolicy { requests_per_minute: Some(350), request_burst: Some(0), ..Default::default() });
     let unknown = r#"{"max_stepz": 1}"#;
     assert!(serde_json::from_str::<ResourceLimits>(unknown).is_err());
     assert!(serde_json::from_str::<LongRunningExecutionPolicy>(unknown).is_err());
     assert!(serde_json::from_str::<EnforcementPolicy>(unknown).is_err());
     assert!(serde_json::from_str::<TenantPolicy>(unknown).is_err());
+    assert!(serde_json::from_str::<ProcessPolicy>(unknown).is_err());
+    assert!(serde_json::from_str::<Budget>(r#"{"amount": {"steps": 1}, "pre": "day"}"#).is_err());
     assert!(serde_json::from_str::<ProviderPolicy>(unknown).is_err());
 }
 

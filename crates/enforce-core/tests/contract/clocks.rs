@@ -3,8 +3,8 @@
 use std::sync::mpsc;
 
 use enforce_core::{
-    Actual, BudgetPeriod, Clock, Demand, Enforcer, EnforcerBuilder, LongRunningExecutionPolicy, ProviderPolicy,
-    ResourceLimits, TenantPolicy, TimeSource, Timestamp, UNLIMITED,
+    Actual, Budget, BudgetAmount, BudgetPeriod, Clock, Demand, Enforcer, EnforcerBuilder, LongRunningExecutionPolicy,
+    ProcessPolicy, ProviderPolicy, ResourceLimits, TenantPolicy, TimeSource, Timestamp, UNLIMITED,
 };
 
 use crate::common::{NOON, nano, register};
@@ -84,7 +84,32 @@ fn all_limits_together_read_the_clock_once() {
         it.limits(ResourceLimits::default())
             .long_running(LongRunningExecutionPolicy::standard())
             .tenant(tenant)
+            .process(ProcessPolicy { budgets: hours(), ..Default::default() })
             .provider(policy)
     };
     assert_eq!(reads(everything), [1, 1, 1, 1, 1, 0, 1]);
+}
+
+/// A budget of an hour.
+fn hours() -> Vec<Budget> {
+    vec![Budget::new(BudgetAmount::Tokens(100), BudgetPeriod::Hour)]
+}
+
+#[test]
+fn budgets_of_both_scopes_are_looked_at_once_also_by_a_settle_to_which_they_are_new() {
+    let both = |it: EnforcerBuilder| {
+        it.tenant(TenantPolicy { budgets: hours(), ..Default::default() })
+            .process(ProcessPolicy { budgets: hours(), ..Default::default() })
+    };
+    assert_eq!(reads(both), [1, 1, 1, 1, 0, 0, 1]);
+    let (sender, readings) = mpsc::channel();
+    let enforcer = Enforcer::builder().clock(Clock::custom(Watched(sender))).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let hold = run.reserve(Demand::step().tokens(1, 1)).unwrap();
+    enforcer.set_tenant("tenant", TenantPolicy { budgets: hours(), ..Default::default() }).unwrap();
+    enforcer.set_process(&ProcessPolicy { budgets: hours(), ..Default::default() }).unwrap();
+    readings.try_iter().count();
+    hold.settle(Actual::tokens(1, 1));
+    assert_eq!(readings.try_iter().count(), 1);
+    assert_eq!(enforcer.process_usage().budgets[0].committed, 2);
 }

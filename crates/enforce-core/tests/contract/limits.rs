@@ -4,6 +4,7 @@ use enforce_core::{Action, Cause, EnforcementPolicy, LimitActions, Status};
 
 mod allowances;
 mod amounts;
+pub(crate) mod budgets;
 mod errors;
 mod guards;
 mod hosts;

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod budgets;
+#[cfg(test)]
 mod clocks;
 #[cfg(test)]
 mod common;

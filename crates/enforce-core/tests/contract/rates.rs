@@ -2,6 +2,7 @@
 
 use enforce_core::{Demand, Enforcer, ModelKey, ProviderKey, RateLimit, RatePeriod, Retry};
 
+mod changes;
 mod eviction;
 mod histories;
 mod keys;

@@ -1,5 +1,6 @@
 //! Many threads at once (T1, E1, G1, G2, C1, Q1): no limit is passed on the way, sums are exact at the end.
 
+mod budgets;
 mod changes;
 mod families;
 mod lifetimes;

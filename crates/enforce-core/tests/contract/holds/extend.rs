@@ -1,8 +1,8 @@
 //! A hold that grows while a stream runs: everything on the whole chain, or nothing and a reason to stop.
 
 use enforce_core::{
-    Action, Actual, BudgetPeriod, Cause, Demand, ManualClock, ResourceLimits, Retry, ScopeKind, Status, TenantPolicy,
-    ViolationType,
+    Action, Actual, BudgetPeriod, Cause, Demand, ManualClock, OwnedHold, ResourceLimits, Retry, ScopeKind, Status,
+    TenantPolicy, ViolationType,
 };
 
 use super::{committed, outstanding, roomy};
@@ -155,4 +155,32 @@ fn i1_a_hold_that_is_extended_by_nothing_is_still_one_open_hold() {
         drop(hold);
         assert!(!usage.has_open_holds());
     }
+}
+
+#[test]
+fn c1_an_extension_leaves_nothing_in_a_budget_that_is_newer_than_its_hold() {
+    let enforcer = builder(&noon()).build().unwrap();
+    let run = register(&enforcer, "run", "tenant");
+    let settle = |hold: OwnedHold| assert!(!hold.settle(Actual::none()).late);
+    let ends: [fn(OwnedHold); 2] = [drop, settle];
+    let mut holds = ends.map(|_| run.reserve_owned(Demand::step().cost(nano(5))).unwrap());
+    enforcer.set_tenant("tenant", budget(100, BudgetPeriod::Total)).unwrap();
+    holds.iter_mut().for_each(|hold| hold.extend(Demand::none().cost(nano(20))).unwrap());
+    holds.into_iter().zip(ends).for_each(|(hold, end)| end(hold));
+    let budget = enforcer.tenant_usage("tenant").unwrap().budget.unwrap();
+    assert_eq!((budget.committed, budget.outstanding), (0, 0));
+}
+
+#[test]
+fn t1_an_extension_brings_nothing_back_to_a_budget_that_it_was_not_taken_from() {
+    let enforcer = builder(&noon()).tenant(budget(100, BudgetPeriod::Total)).build().unwrap();
+    let run = register(&enforcer, "run", "tenant");
+    let mut hold = run.reserve_owned(Demand::step().cost(nano(5))).unwrap();
+    enforcer.set_tenant("tenant", TenantPolicy::default()).unwrap();
+    hold.extend(Demand::none().cost(nano(20))).unwrap();
+    enforcer.reset_tenant("tenant");
+    drop(hold);
+    let all = run.reserve(Demand::none().cost(nano(100))).unwrap();
+    assert!(run.reserve(Demand::none().cost(nano(1))).is_err(), "100 are all that there is");
+    drop(all);
 }

@@ -77,6 +77,20 @@ fn r1_a_policy_covers_what_the_hold_was_extended_by() {
 }
 
 #[test]
+fn r1_a_policy_named_with_a_step_alone_covers_what_the_hold_was_extended_by() {
+    for (policy, tokens) in [(OnDrop::GiveBack, 0), (OnDrop::ChargeAll, 70), (OnDrop::ChargeInput, 10)] {
+        // Nothing is limited, or steps alone: one exchange is the whole decision.
+        for limits in [unlimited(), ResourceLimits { max_steps: 9, ..unlimited() }] {
+            let run = run(limits);
+            let mut hold = run.reserve_owned(Demand::step().on_drop(policy)).unwrap();
+            hold.extend(Demand::none().tokens(10, 60)).unwrap();
+            drop(hold);
+            assert_eq!(run.snapshot().total_tokens, tokens, "{policy:?}");
+        }
+    }
+}
+
+#[test]
 fn c1_what_a_policy_charges_goes_up_the_whole_chain() {
     for (policy, (steps, input, output, cost, discovered)) in POLICIES {
         let budget = TenantPolicy { budget_usd: Some(nano(100)), ..Default::default() };

@@ -1,5 +1,7 @@
 //! A budget of a day: what was taken in a day settles into that day, to the nanosecond, whatever the clock does (C1).
 
+use std::time::Duration;
+
 use enforce_core::{
     Actual, BudgetPeriod, Demand, Enforcer, ManualClock, Retry, TenantPolicy, Timestamp, ViolationType,
 };
@@ -32,7 +34,9 @@ fn a_day_ends_at_midnight_utc_to_the_nanosecond() {
     let run = register(&enforcer, "exec", "tenant");
     run.charge(Actual::none().cost(nano(10)));
     let refused = run.reserve(Demand::step().cost(nano(1))).unwrap_err();
-    assert_eq!((refused.as_cause().to_string().as_str(), refused.retry), ("tenant:cost_limit", Retry::Never));
+    let at_midnight = Retry::After(Duration::from_nanos(1));
+    assert_eq!((refused.as_cause().to_string().as_str(), refused.retry), ("tenant:cost_limit", at_midnight));
+    assert_eq!(run.reserve(Demand::step().cost(nano(11))).unwrap_err().retry, Retry::Never, "it fits no day");
     assert!(run.check_at(Demand::step().cost(nano(1)), at(LAST + 1)).is_allowed());
     assert!(run.check(Demand::step().cost(nano(1))).is_blocked(), "a question begins no day");
     pass(&time, 1);

@@ -1,12 +1,14 @@
 //! Limits on amounts: steps, tokens, money, memory, discovered steps, and a tenant's budget.
 
 use enforce_core::{
-    Action, Actual, AllowanceKey, Cause, Demand, EnforcementPolicy, EnforcementResult, EnforcerBuilder, Execution,
-    LongRunningExecutionPolicy, ResourceLimits, Retry, ScopeKind, Status, TenantPolicy, UNLIMITED, ViolationType,
+    Action, Actual, AllowanceKey, BudgetPeriod, Cause, Demand, EnforcementPolicy, EnforcementResult, EnforcerBuilder,
+    Execution, LongRunningExecutionPolicy, ResourceLimits, Retry, ScopeKind, Status, TenantPolicy, UNLIMITED,
+    ViolationType,
 };
 
 use crate::common::{MAX, builder, disabled, nano, noon, register, unlimited};
 
+use super::budgets::{RESOURCES, Resource, SCOPES, with};
 use super::{ACTIONS, all, outcome};
 
 /// One limit on an amount, and how to set and meet it.
@@ -14,7 +16,7 @@ struct Amount {
     cause: Cause,
     /// In which unit the limit is configured.
     unit: u64,
-    set: fn(EnforcerBuilder, Option<u64>, Action) -> EnforcerBuilder,
+    set: Box<dyn Fn(EnforcerBuilder, Option<u64>, Action) -> EnforcerBuilder>,
     ask: fn(u64) -> Demand,
     used: fn(u64) -> Option<Actual>,
     /// Committed by being taken, so that waiting never helps.
@@ -30,15 +32,15 @@ fn first_allowance() -> AllowanceKey {
     builder(&noon()).allowance("tool", 0).build().unwrap().allowance("tool").unwrap()
 }
 
-fn amounts() -> [Amount; 7] {
+fn amounts() -> Vec<Amount> {
     let own = Cause::own;
-    [
+    let rows = [
         Amount {
             cause: own(ViolationType::StepLimit),
             unit: 1,
-            set: |it, max, action| {
+            set: Box::new(|it, max, action| {
                 limits(it, ResourceLimits { max_steps: max.unwrap_or(UNLIMITED), ..unlimited() }, action)
-            },
+            }),
             ask: |amount| Demand::none().steps(amount),
             used: |amount| Some(Actual::none().steps(amount)),
             beginnings: true,
@@ -46,9 +48,9 @@ fn amounts() -> [Amount; 7] {
         Amount {
             cause: own(ViolationType::TokenLimit),
             unit: 1,
-            set: |it, max, action| {
+            set: Box::new(|it, max, action| {
                 limits(it, ResourceLimits { max_tokens: max.unwrap_or(UNLIMITED), ..unlimited() }, action)
-            },
+            }),
             ask: |amount| Demand::none().tokens(amount / 2, amount - amount / 2),
             used: |amount| Some(Actual::tokens(amount, 0)),
             beginnings: false,
@@ -56,7 +58,9 @@ fn amounts() -> [Amount; 7] {
         Amount {
             cause: own(ViolationType::CostLimit),
             unit: 1,
-            set: |it, max, action| limits(it, ResourceLimits { max_cost_usd: max.map(nano), ..unlimited() }, action),
+            set: Box::new(|it, max, action| {
+                limits(it, ResourceLimits { max_cost_usd: max.map(nano), ..unlimited() }, action)
+            }),
             ask: |amount| Demand::none().cost(nano(amount)),
             used: |amount| Some(Actual::none().cost(nano(amount))),
             beginnings: false,
@@ -64,7 +68,7 @@ fn amounts() -> [Amount; 7] {
         Amount {
             cause: own(ViolationType::MemoryLimit),
             unit: 1 << 20,
-            set: |it, max, action| limits(it, ResourceLimits { max_memory_mb: max, ..unlimited() }, action),
+            set: Box::new(|it, max, action| limits(it, ResourceLimits { max_memory_mb: max, ..unlimited() }, action)),
             ask: |amount| Demand::none().memory_bytes(amount),
             used: |_| None,
             beginnings: false,
@@ -72,10 +76,10 @@ fn amounts() -> [Amount; 7] {
         Amount {
             cause: own(ViolationType::DiscoveredStepLimit),
             unit: 1,
-            set: |it, max, action| {
+            set: Box::new(|it, max, action| {
                 let long_running = LongRunningExecutionPolicy { max_discovered_steps: max, ..disabled() };
                 it.long_running(long_running).policy(all(action))
-            },
+            }),
             ask: |amount| Demand::none().discovered_steps(amount),
             used: |amount| Some(Actual::none().discovered_steps(amount)),
             beginnings: true,
@@ -83,7 +87,7 @@ fn amounts() -> [Amount; 7] {
         Amount {
             cause: own(ViolationType::AllowanceLimit),
             unit: 1,
-            set: |it, max, action| it.allowance("tool", max.unwrap_or(UNLIMITED)).policy(all(action)),
+            set: Box::new(|it, max, action| it.allowance("tool", max.unwrap_or(UNLIMITED)).policy(all(action))),
             ask: |amount| Demand::none().allowance_units(first_allowance(), amount),
             used: |_| None,
             beginnings: true,
@@ -91,14 +95,29 @@ fn amounts() -> [Amount; 7] {
         Amount {
             cause: Cause { violation_type: ViolationType::CostLimit, scope: ScopeKind::Tenant },
             unit: 1,
-            set: |it, max, budget_action| {
+            set: Box::new(|it, max, budget_action| {
                 it.tenant(TenantPolicy { budget_usd: max.map(nano), budget_action, ..Default::default() })
-            },
+            }),
             ask: |amount| Demand::none().cost(nano(amount)),
             used: |amount| Some(Actual::none().cost(nano(amount))),
             beginnings: false,
         },
-    ]
+    ];
+    rows.into_iter().chain(SCOPES.into_iter().flat_map(|scope| RESOURCES.map(|of| budget(scope, of)))).collect()
+}
+
+fn budget(scope: ScopeKind, of: Resource) -> Amount {
+    Amount {
+        cause: of.cause(scope),
+        unit: of.unit,
+        set: Box::new(move |it, max, action| {
+            let budgets = max.map(|max| of.budget(max, BudgetPeriod::Total).action(action));
+            with(it, scope, budgets.into_iter().collect())
+        }),
+        ask: of.ask,
+        used: of.used,
+        beginnings: of.beginnings,
+    }
 }
 
 impl Amount {
@@ -225,15 +244,17 @@ fn a_warning_comes_with_the_demand_that_reaches_the_threshold_rounded_down() {
             }
             let first = if amount.unit == 1 { first } else { (limit * threshold).div_ceil(100) };
             let policy = EnforcementPolicy { warning_threshold: threshold as u32, ..all(Action::Halt) };
-            let builder = (amount.set)(builder(&noon()), Some(max), Action::Halt).policy(policy);
-            let enforcer = builder.build().unwrap();
-            let at = |asked: u64, id: &str| register(&enforcer, id, id).reserve((amount.ask)(asked)).unwrap().warning();
-            let warning = at(first, "at").unwrap();
+            let run = || {
+                let builder = (amount.set)(builder(&noon()), Some(max), Action::Halt).policy(policy.clone());
+                register(&builder.build().unwrap(), "exec", "tenant")
+            };
+            let at = |asked: u64| run().reserve((amount.ask)(asked)).unwrap().warning();
+            let warning = at(first).unwrap();
             assert_eq!((warning.warning_type, warning.scope), (amount.cause.violation_type, amount.cause.scope));
             assert_eq!((warning.current, warning.limit), (first, limit));
             assert_eq!(u64::from(warning.usage_percent), first * 100 / limit);
-            assert_eq!(first.checked_sub(1).and_then(|below| at(below, "below")), None, "{}: {max}", amount.cause);
-            let check = register(&enforcer, "check", "check").check((amount.ask)(first));
+            assert_eq!(first.checked_sub(1).and_then(at), None, "{}: {max}", amount.cause);
+            let check = run().check((amount.ask)(first));
             assert_eq!(check, EnforcementResult::Warning(warning));
         }
     }

@@ -1,13 +1,25 @@
 //! When several limits are violated, the first in one order that never changes is *the* violation.
 
 use enforce_core::{
-    Action, Cause, Demand, EnforcementPolicy, EnforcementResult, LimitActions, LongRunningExecutionPolicy,
-    ProviderPolicy, ResourceLimits, ScopeKind, Status, TenantPolicy, UNLIMITED, ViolationType,
+    Action, BudgetPeriod, BudgetResource, Cause, Demand, EnforcementPolicy, EnforcementResult, LimitActions,
+    LongRunningExecutionPolicy, ProcessPolicy, ProviderPolicy, ResourceLimits, ScopeKind, Status, TenantPolicy,
+    UNLIMITED, ViolationType,
 };
 
 use crate::common::{SECOND, builder, disabled, kind, nano, noon, pass, register, run, unlimited};
 
 use super::all;
+use super::budgets::{RESOURCES, Resource, SCOPES};
+
+/// Memory once, everything else in four periods.
+const BUDGETS: usize = 17;
+
+/// The periods that a budget of this resource may have, in the order in which they are looked at.
+fn periods(of: &Resource) -> impl Iterator<Item = BudgetPeriod> + use<> {
+    let all = [BudgetPeriod::Hour, BudgetPeriod::Day, BudgetPeriod::Month, BudgetPeriod::Total];
+    let gauge = of.name == BudgetResource::Memory;
+    all.into_iter().filter(move |per| !gauge || *per == BudgetPeriod::Total)
+}
 
 /// Violates everything at once, but for the first `fine` of the limits in their order.
 fn violated(fine: usize) -> Option<(ViolationType, ScopeKind)> {
@@ -34,13 +46,22 @@ fn violated(fine: usize) -> Option<(ViolationType, ScopeKind)> {
         max_same_step_repetitions: bad(9).then_some(2),
         ..disabled()
     };
-    let tenant = TenantPolicy { budget_usd: bad(10).then_some(nano(0)), ..Default::default() };
-    let rates = ProviderPolicy { requests_per_minute: bad(11).then_some(0), ..Default::default() };
+    // Of each scope all of them, in the opposite order, but for those that are fine.
+    let budgets = |first: usize| {
+        let all = RESOURCES.iter().flat_map(|of| periods(of).map(|per| of.budget(0, per)));
+        let mut bad: Vec<_> = all.enumerate().filter(|(place, _)| bad(first + place)).map(|(_, it)| it).collect();
+        bad.reverse();
+        bad
+    };
+    let tenant = TenantPolicy { budgets: budgets(10), ..Default::default() };
+    let process = ProcessPolicy { budgets: budgets(10 + BUDGETS), ..Default::default() };
+    let rates = ProviderPolicy { requests_per_minute: bad(10 + 2 * BUDGETS).then_some(0), ..Default::default() };
     let policy = all(Action::Refuse);
     let enforcer = builder(&time)
         .limits(limits)
         .long_running(long_running)
         .tenant(tenant)
+        .process(process)
         .provider(rates)
         .policy(policy)
         .allowance("tool", if bad(8) { 0 } else { UNLIMITED })
@@ -66,7 +87,7 @@ fn violated(fine: usize) -> Option<(ViolationType, ScopeKind)> {
 
 #[test]
 fn limits_are_looked_at_in_one_order_and_the_first_that_is_violated_is_the_violation() {
-    let order = [
+    let own = [
         (ViolationType::WallTimeLimit, ScopeKind::Execution),
         (ViolationType::IdleTimeout, ScopeKind::Execution),
         (ViolationType::StepLimit, ScopeKind::Execution),
@@ -77,10 +98,14 @@ fn limits_are_looked_at_in_one_order_and_the_first_that_is_violated_is_the_viola
         (ViolationType::DiscoveredStepLimit, ScopeKind::Execution),
         (ViolationType::AllowanceLimit, ScopeKind::Execution),
         (ViolationType::SameStepLoop, ScopeKind::Execution),
-        (ViolationType::CostLimit, ScopeKind::Tenant),
-        (ViolationType::RateLimit, ScopeKind::Provider),
     ];
-    for (fine, first) in order.into_iter().enumerate() {
+    let budgets = SCOPES.into_iter().flat_map(|scope| {
+        RESOURCES.iter().flat_map(move |of| periods(of).map(move |_| (of.name.violation_type(), scope)))
+    });
+    let order: Vec<_> =
+        own.into_iter().chain(budgets).chain([(ViolationType::RateLimit, ScopeKind::Provider)]).collect();
+    assert_eq!(order.len(), own.len() + 2 * BUDGETS + 1);
+    for (fine, first) in order.iter().copied().enumerate() {
         assert_eq!(violated(fine), Some(first));
     }
     assert_eq!(violated(order.len()), None);

@@ -1,64 +1,88 @@
 //! Overdrafts: how far an overrun may pass a budget before that blocks what asks nothing of it.
 
 use enforce_core::{
-    Action, Actual, Cause, Demand, EnforcerBuilder, Execution, ResourceLimits, Retry, ScopeKind, Status, TenantPolicy,
-    ViolationType,
+    Action, Actual, BudgetPeriod, BudgetResource, Cause, Demand, EnforcerBuilder, Execution, ResourceLimits, Retry,
+    ScopeKind, Status, TenantPolicy, ViolationType,
 };
 
+use super::budgets::{RESOURCES, Resource, SCOPES, shown, with};
 use super::{ACTIONS, all, outcome};
 use crate::common::{builder, nano, noon, register, unlimited};
 
+/// Reads (committed, debt, overdraft).
+type Shown = dyn Fn(&Execution, &enforce_core::Enforcer) -> (u64, u64, u64);
+
 /// One budget that may have an overdraft.
-struct Budget {
+struct Overdrawn {
     cause: Cause,
-    set: fn(EnforcerBuilder, u64, u64, Action) -> EnforcerBuilder,
+    set: Box<dyn Fn(EnforcerBuilder, u64, u64, Action) -> EnforcerBuilder>,
     ask: fn(u64) -> Demand,
-    used: fn(u64) -> Actual,
+    used: Box<dyn Fn(u64) -> Actual>,
     /// (committed, debt, overdraft) as a snapshot shows them.
-    shown: fn(&Execution, &enforce_core::Enforcer) -> (u64, u64, u64),
+    shown: Box<Shown>,
 }
 
-fn budgets() -> [Budget; 3] {
-    [
-        Budget {
+fn budgets() -> Vec<Overdrawn> {
+    let rows = [
+        Overdrawn {
             cause: Cause::own(ViolationType::TokenLimit),
-            set: |it, max_tokens, token_overdraft, action| {
+            set: Box::new(|it, max_tokens, token_overdraft, action| {
                 it.limits(ResourceLimits { max_tokens, token_overdraft, ..unlimited() }).policy(all(action))
-            },
+            }),
             ask: |amount| Demand::none().tokens(amount, 0),
-            used: |amount| Actual::tokens(amount, 0),
-            shown: |run, _| {
+            used: Box::new(|amount| Actual::tokens(amount, 0)),
+            shown: Box::new(|run, _| {
                 let usage = run.snapshot();
                 (usage.total_tokens, usage.debt_tokens, usage.overdraft_tokens)
-            },
+            }),
         },
-        Budget {
+        Overdrawn {
             cause: Cause::own(ViolationType::CostLimit),
-            set: |it, limit, overdraft, action| {
+            set: Box::new(|it, limit, overdraft, action| {
                 let (max_cost_usd, cost_overdraft_usd) = (Some(nano(limit)), nano(overdraft));
                 it.limits(ResourceLimits { max_cost_usd, cost_overdraft_usd, ..unlimited() }).policy(all(action))
-            },
+            }),
             ask: |amount| Demand::none().cost(nano(amount)),
-            used: |amount| Actual::none().cost(nano(amount)),
-            shown: |run, _| {
+            used: Box::new(|amount| Actual::none().cost(nano(amount))),
+            shown: Box::new(|run, _| {
                 let usage = run.snapshot();
                 (usage.cost_nano_usd, usage.debt_nano_usd, usage.overdraft_nano_usd)
-            },
+            }),
         },
-        Budget {
+        Overdrawn {
             cause: Cause { violation_type: ViolationType::CostLimit, scope: ScopeKind::Tenant },
-            set: |it, limit, overdraft, budget_action| {
+            set: Box::new(|it, limit, overdraft, budget_action| {
                 let (budget_usd, budget_overdraft_usd) = (Some(nano(limit)), nano(overdraft));
                 it.tenant(TenantPolicy { budget_usd, budget_overdraft_usd, budget_action, ..Default::default() })
-            },
+            }),
             ask: |amount| Demand::none().cost(nano(amount)),
-            used: |amount| Actual::none().cost(nano(amount)),
-            shown: |_, enforcer| {
+            used: Box::new(|amount| Actual::none().cost(nano(amount))),
+            shown: Box::new(|_, enforcer| {
                 let budget = enforcer.tenant_usage("tenant").unwrap().budget.unwrap();
                 (budget.committed, budget.debt, budget.overdraft)
-            },
+            }),
         },
-    ]
+    ];
+    // A gauge has no debt but that of a limit that was lowered.
+    let of_scopes = RESOURCES.into_iter().filter(|of| of.name != BudgetResource::Memory);
+    let of_scopes = of_scopes.flat_map(|of| SCOPES.map(|scope| of_scope(scope, of)));
+    rows.into_iter().chain(of_scopes).collect()
+}
+
+fn of_scope(scope: ScopeKind, of: Resource) -> Overdrawn {
+    Overdrawn {
+        cause: of.cause(scope),
+        set: Box::new(move |it, limit, overdraft, action| {
+            let budget = of.budget(limit, BudgetPeriod::Total).overdraft((of.amount)(overdraft));
+            with(it, scope, vec![budget.action(action)])
+        }),
+        ask: of.ask,
+        used: Box::new(move |amount| (of.used)(amount).unwrap()),
+        shown: Box::new(move |_, enforcer| {
+            let [budget] = shown(enforcer, scope)[..] else { panic!("one budget") };
+            (budget.committed, budget.debt, budget.overdraft)
+        }),
+    }
 }
 
 #[test]
@@ -76,7 +100,7 @@ fn r2_debt_up_to_the_overdraft_blocks_nothing_that_asks_nothing_of_it_and_one_mo
                         "{}",
                         budget.cause
                     );
-                    let asked = run.reserve(Demand::step()).map(|hold| (hold.warning(), hold.observed()));
+                    let asked = run.reserve(Demand::none()).map(|hold| (hold.warning(), hold.observed()));
                     let refused = match asked {
                         Ok((_, Some(observed))) if action == Action::Observe => observed,
                         Ok((warning, _)) => {
@@ -104,11 +128,12 @@ fn t1_no_overdraft_admits_what_asks_for_more_than_the_limit() {
         let run = register(&enforcer, "exec", "tenant");
         let refused = run.reserve((budget.ask)(11)).unwrap_err();
         assert_eq!((refused.remaining, refused.overdraft), (10, 5));
-        run.reserve((budget.ask)(10)).unwrap().settle((budget.used)(10));
+        assert!(!run.check((budget.ask)(10)).is_blocked());
+        run.charge((budget.used)(10));
         assert_eq!(run.reserve((budget.ask)(1)).unwrap_err().current, 11, "{}", budget.cause);
         run.charge((budget.used)(3));
         assert_eq!(run.reserve((budget.ask)(1)).unwrap_err().used, 13, "{}", budget.cause);
-        assert!(run.reserve(Demand::step()).is_ok(), "{}", budget.cause);
+        assert!(run.reserve(Demand::none()).is_ok(), "{}", budget.cause);
     }
 }
 
@@ -118,7 +143,7 @@ fn a_limit_that_has_been_reached_is_exhausted_whatever_its_overdraft() {
         let enforcer = (budget.set)(builder(&noon()), 10, 5, Action::Halt).build().unwrap();
         let run = register(&enforcer, "exec", "tenant");
         run.charge((budget.used)(12));
-        assert!(run.check(Demand::step()).is_allowed());
+        assert!(run.check(Demand::none()).is_allowed());
         assert_eq!(run.reserve((budget.ask)(1)).unwrap_err().as_cause(), budget.cause);
         assert_eq!(run.status(), Status::Halted(budget.cause));
     }
@@ -131,7 +156,7 @@ fn a_limit_of_0_allows_nothing_and_has_no_overdraft() {
         let run = register(&enforcer, "exec", "tenant");
         assert_eq!((budget.shown)(&run, &enforcer), (0, 0, 0));
         run.charge((budget.used)(1));
-        assert_eq!(run.reserve(Demand::step()).unwrap_err().as_cause(), budget.cause);
+        assert_eq!(run.reserve(Demand::none()).unwrap_err().as_cause(), budget.cause);
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use enforce_core::{Action, RatesRefused, Retry, ScopeKind, ViolationType};
 
-use super::model::{Asked, Noticed, Oracle, Refusal, Run};
+use super::model::{Asked, NS_PER_DAY, Noticed, Oracle, Refusal, Run};
 use super::policy::{Policy, Rate};
 
 pub(super) const MINUTE_NS: u128 = 60_000_000_000;
@@ -20,6 +20,8 @@ struct Amount {
     asked: u128,
     action: Action,
     beginnings: bool,
+    /// In how many nanoseconds it is whole again, if it has periods.
+    whole_in: Option<u64>,
 }
 
 /// What a limit that is violated does.
@@ -62,7 +64,12 @@ impl Decision<'_> {
             return Ok(());
         }
         let freeable = !it.beginnings && it.committed + it.asked <= limit;
-        let retry = if freeable { Retry::WhenFreed } else { Retry::Never };
+        let acts = it.committed >= limit && matches!(it.action, Action::Halt | Action::Pause);
+        let retry = match it.whole_in.filter(|_| it.asked <= limit && !acts) {
+            _ if freeable => Retry::WhenFreed,
+            Some(wait) => Retry::After(Duration::from_nanos(wait)),
+            None => Retry::Never,
+        };
         let refusal = refusal(it.kind, it.scope, it.used, it.asked, limit, retry);
         self.violated(refusal, it.action, it.committed >= limit)
     }
@@ -121,10 +128,13 @@ impl Oracle {
             decision.violated(Refusal { remaining: 0, ..looped }, action, true)?;
         }
         if policy.budget.0.is_some() {
-            let (committed, used) = self.budget(run.tenant, self.current_period(run.tenant, now));
+            let period = self.current_period(run.tenant, now);
+            let (committed, used) = self.budget(run.tenant, period);
+            let whole_in = policy.by_day.then(|| (period + 1) * NS_PER_DAY - now);
             let (kind, scope, (limit, action)) = (ViolationType::CostLimit, ScopeKind::Tenant, policy.budget);
             let asked = u128::from(asked.cost);
-            decision.amount(&Amount { kind, scope, limit, used, committed, asked, action, beginnings: false })?;
+            let beginnings = false;
+            decision.amount(&Amount { kind, scope, limit, used, committed, asked, action, beginnings, whole_in })?;
         }
         if let Some(refusal) = self.too_fast(asked, now) {
             decision.violated(refusal, policy.rate_action, false)?;
@@ -167,6 +177,7 @@ impl Oracle {
             asked,
             action,
             beginnings: matches!(kind, ViolationType::StepLimit | ViolationType::DiscoveredStepLimit),
+            whole_in: None,
         };
         rows.into_iter().map(amount).collect()
     }

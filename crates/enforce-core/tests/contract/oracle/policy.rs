@@ -159,6 +159,7 @@ impl Policy {
             budget_period: if self.by_day { BudgetPeriod::Day } else { BudgetPeriod::Total },
             budget_action: self.budget.1,
             budget_overdraft_usd: NanoUsd::ZERO,
+            budgets: Vec::new(),
         }
     }
 

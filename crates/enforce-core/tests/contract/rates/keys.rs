@@ -203,10 +203,10 @@ fn what_makes_no_sense_together_is_refused_when_it_is_built() {
         .into_iter()
         .flat_map(|unit| PERIODS.map(|(per, _)| RateLimit::provider(unit, 1, per)))
         .collect();
-    assert_eq!(error(&tokens[..8]), None);
-    assert_eq!(error(&tokens[..9]).unwrap(), "rate: 9 rates of tokens could meet in one demand; write at most 8");
+    assert_eq!(error(&tokens[..6]), None);
+    assert_eq!(error(&tokens[..7]).unwrap(), "rate: 7 rates of tokens could meet in one demand; write at most 6");
     let of_model = RateLimit::model(RateUnit::InputTokens, 1, RatePeriod::Day).named("large");
-    assert!(error(&[&tokens[..8], &[of_model]].concat()).is_some(), "of all keys together");
+    assert!(error(&[&tokens[..6], &[of_model]].concat()).is_some(), "of all keys together");
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn as_many_rates_as_there_may_be_are_all_exact() {
     let requests = PERIODS.map(|(per, _)| of_each_kind(RateLimit::provider(RateUnit::Requests, 1_000, per))).concat();
     let tokens = PERIODS.map(|(per, _)| RateLimit::provider(RateUnit::InputTokens, 1_000, per));
     let more = PERIODS.map(|(per, _)| RateLimit::model(RateUnit::OutputTokens, 1_000, per));
-    let rates = requests.into_iter().chain(tokens).chain(more);
+    let rates = requests.into_iter().chain(tokens).chain(more.into_iter().take(2));
     let enforcer = rates.fold(builder(&noon()), |builder, rate| builder.rate(rate)).build().unwrap();
     let run = register(&enforcer, "exec", "tenant");
     for number in 0..1_000 {

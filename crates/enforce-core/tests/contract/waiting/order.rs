@@ -1,6 +1,9 @@
 //! F1: in order, and nobody who does not wait overtakes those who do.
 
-use enforce_core::{Actual, Demand, RateLimit, RateOn, RatePeriod, RateUnit, Retry, TenantPolicy, ViolationType};
+use enforce_core::{
+    Actual, Budget, BudgetAmount, BudgetPeriod, Demand, ProcessPolicy, RateLimit, RateOn, RatePeriod, RateUnit, Retry,
+    ScopeKind, TenantPolicy, ViolationType,
+};
 
 use super::{Waiter, of, tokens};
 use crate::common::{SECOND, builder, kind, nano, noon, pass, register, run_on, unlimited};
@@ -111,6 +114,46 @@ fn f1_a_tenants_executions_wait_in_one_line_for_its_budget() {
     drop(ten);
     drop(second.admitted());
     assert!(register(&enforcer, "third", "tenant").reserve(cost(1)).is_ok());
+}
+
+#[test]
+fn f1_all_tenants_wait_in_one_line_for_the_process() {
+    let time = noon();
+    let process = ProcessPolicy {
+        budgets: vec![Budget::new(BudgetAmount::Tokens(10), BudgetPeriod::Total)],
+        ..Default::default()
+    };
+    let enforcer = builder(&time).process(process).build().unwrap();
+    let (one, other) = (register(&enforcer, "one", "tenant_a"), register(&enforcer, "other", "tenant_b"));
+    let held = one.reserve(of(6)).unwrap();
+    let mut first = Waiter::begin(&one, &time, of(10));
+    let refused = other.reserve(of(1)).unwrap_err();
+    assert!(refused.queued && refused.scope == ScopeKind::Process, "{refused:?}");
+    let mut second = Waiter::begin(&other, &time, of(1));
+    drop(held);
+    assert_eq!(second.rung(), 0);
+    drop(first.admitted());
+    drop(second.admitted());
+    assert!(other.reserve(of(10)).is_ok(), "T4");
+}
+
+#[test]
+fn f1_nobody_overtakes_those_who_wait_for_a_period_when_it_begins() {
+    let time = noon();
+    let tenant =
+        TenantPolicy { budgets: vec![Budget::new(BudgetAmount::Tokens(10), BudgetPeriod::Hour)], ..Default::default() };
+    let enforcer = builder(&time).tenant(tenant).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    run.charge(Actual::tokens(10, 0));
+    let mut waiter = Waiter::begin(&run, &time, of(8));
+    assert_eq!(waiter.waiting.wake_at(), Some(time.now().saturating_add(std::time::Duration::from_secs(3_600))));
+    pass(&time, 3_600 * SECOND - 1);
+    assert!(waiter.poll().is_none());
+    pass(&time, 1);
+    assert!(run.reserve(of(8)).unwrap_err().queued, "the new hour is for who waits");
+    let hold = waiter.poll().unwrap().unwrap();
+    assert!(run.reserve(of(2)).is_ok(), "T4: what it leaves is free");
+    drop(hold);
 }
 
 #[test]

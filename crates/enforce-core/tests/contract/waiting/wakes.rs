@@ -1,7 +1,8 @@
 //! W1: whatever makes room, or makes waiting pointless, wakes whom it concerns.
 
 use enforce_core::{
-    Actual, Approval, Cause, Demand, OnDrop, RateLimit, RateOn, RatePeriod, RateUnit, TenantPolicy, ViolationType,
+    Actual, Approval, Budget, BudgetAmount, BudgetPeriod, Cause, Demand, OnDrop, ProcessPolicy, RateLimit, RateOn,
+    RatePeriod, RateUnit, TenantPolicy, ViolationType,
 };
 
 use super::{Waiter, of, tokens};
@@ -108,6 +109,35 @@ fn w1_a_raised_budget_of_a_tenant_wakes() {
     let held = run.reserve(Demand::none().cost(nano(10))).unwrap();
     let mut waiter = Waiter::begin(&run, &time, Demand::none().cost(nano(3)));
     enforcer.set_tenant("tenant", budget(13)).unwrap();
+    drop(waiter.admitted());
+    drop(held);
+}
+
+#[test]
+fn w1_a_raised_budget_of_the_process_wakes() {
+    let time = noon();
+    let process = |amount| ProcessPolicy {
+        budgets: vec![Budget::new(BudgetAmount::Tokens(amount), BudgetPeriod::Day)],
+        ..Default::default()
+    };
+    let enforcer = builder(&time).process(process(10)).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let held = run.reserve(of(10)).unwrap();
+    let mut waiter = Waiter::begin(&run, &time, of(3));
+    enforcer.set_process(&process(13)).unwrap();
+    drop(waiter.admitted());
+    drop(held);
+}
+
+#[test]
+fn w1_a_budget_that_is_taken_away_wakes() {
+    let time = noon();
+    let budgets = vec![Budget::new(BudgetAmount::Tokens(10), BudgetPeriod::Total)];
+    let enforcer = builder(&time).tenant(TenantPolicy { budgets, ..Default::default() }).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let held = run.reserve(of(10)).unwrap();
+    let mut waiter = Waiter::begin(&run, &time, of(3));
+    enforcer.set_tenant("tenant", TenantPolicy::default()).unwrap();
     drop(waiter.admitted());
     drop(held);
 }

@@ -1,0 +1,79 @@
+//! What tenant and process pay: into the periods in which it was taken, however late.
+
+use super::{Books, Used};
+use crate::admission::asks_budget;
+use crate::budget::{Periods, Terms};
+use crate::kernel::window::Window;
+use crate::record::Record;
+use crate::resource::{Amounts, Resource};
+
+/// Gives `back` back and takes `spent`, whatever remains, in the budgets of those periods. Whether somebody is to be woken,
+/// by who holds no lock.
+#[cold]
+pub(super) fn shift(record: &Record, periods: Periods, back: &Amounts, spent: &Amounts) -> bool {
+    let mut others = false;
+    for payer in record.payers(periods) {
+        for (terms, window) in payer.windows() {
+            let (back, spent) = (back.get(terms.resource), spent.get(terms.resource));
+            if back != spent && window.tally.settle(back, spent).concerns_others() {
+                record.core().wakes.put(payer.line.first());
+                others = true;
+            }
+        }
+    }
+    others
+}
+
+impl Books<'_> {
+    /// Writes what was used in the budgets of the tenant and of the process.
+    #[inline]
+    pub(super) fn pay(&mut self, used: &Used) {
+        if self.record.has_budgets() {
+            self.pay_all(used);
+        }
+    }
+
+    #[inline(never)]
+    fn pay_all(&mut self, used: &Used) {
+        // What its slice has set aside has been taken from them as a whole, and is paid when that ends.
+        if self.periods.is_none() && !asks_budget(self.record) {
+            return;
+        }
+        let record = self.record;
+        let (mut cut, mut now, mut others) = (None, self.now, false);
+        for payer in record.payers(self.periods) {
+            let mut write = |(terms, window): (&Terms, &Window), reserved: u64| {
+                let actual = used.amount(terms.resource);
+                // What was used is taken before it is committed, so that committed never runs ahead of used (S1).
+                let recorded = (reserved != actual).then(|| window.tally.settle(reserved, actual));
+                if recorded.is_some_and(|recorded| recorded.concerns_others()) {
+                    record.core().wakes.put(payer.line.first());
+                    others = true;
+                }
+                let cut_short = recorded.is_some_and(|recorded| recorded.cut);
+                if actual > 0 && window.committed.add(actual).cut || cut_short {
+                    cut.get_or_insert((payer.scope, terms.resource));
+                }
+            };
+            payer.windows().for_each(|budget| write(budget, self.reserved(budget.0.resource)));
+            // Of a budget that is new since nothing was reserved: what was used is recorded, as debt if need be (L1).
+            let read = || *now.get_or_insert_with(|| record.core().clock.now());
+            payer.windows_since(read).for_each(|budget| write(budget, 0));
+        }
+        self.now = now;
+        self.others |= others;
+        if let Some((scope, resource)) = cut {
+            self.note_of(scope, resource, true);
+        }
+    }
+
+    const fn reserved(&self, resource: Resource) -> u64 {
+        match resource {
+            Resource::Steps => self.steps,
+            Resource::Tokens => self.tokens,
+            Resource::Memory => self.memory,
+            Resource::Cost => self.cost,
+            Resource::DiscoveredSteps => self.discovered,
+        }
+    }
+}

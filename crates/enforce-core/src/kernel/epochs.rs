@@ -1,0 +1,167 @@
+//! Several budgets of one scope, each with periods of its own: what was taken in a period settles into it, however late.
+
+use super::arena::Arena;
+use super::cell::Cell;
+use super::window::{NEVER_ENDS, Window};
+use crate::sync::{Arc, Mutex};
+
+/// One budget, as far as its windows are concerned.
+pub(crate) trait Term: Clone {
+    /// Whether both count the same in the same periods, whatever their limits.
+    fn is(&self, other: &Self) -> bool;
+    /// How much there is in each period.
+    fn limit(&self) -> u64;
+    /// When the period ends in which `now` lies.
+    fn ends(&self, now: u64) -> u64;
+}
+
+/// The windows that are current together.
+#[derive(Debug)]
+struct Epoch<T> {
+    /// When the first of them ends.
+    ends: u64,
+    plan: Plan<T>,
+    /// Each budget's window, in the order of the list.
+    windows: Box<[Arc<Window>]>,
+}
+
+/// A list of budgets, shared by the epochs that have it.
+type Plan<T> = Arc<Box<[T]>>;
+
+impl<T> Epoch<T> {
+    #[inline]
+    fn is_over(&self, now: u64) -> bool {
+        now >= self.ends && self.ends != NEVER_ENDS
+    }
+}
+
+/// The epochs of one scope, oldest first.
+///
+/// An epoch is a set of windows, one for each budget. A new one begins when the period of any budget is over, or when the
+/// list of budgets is another; windows that go on are shared by both. So one number says in which period of every budget
+/// something was taken, however many there are.
+///
+/// **Invariants.** The current number only grows. A number, once given out, means the same windows for ever, so a hold
+/// that remembers its number settles into the periods in which it was taken and never into later ones (C1). The window
+/// of a period that has not ended is the same in every later epoch that has its budget, so nothing is carried from one to
+/// another. A clock that steps back stays in the epoch that had begun. Nothing is ever freed.
+#[derive(Debug)]
+pub(crate) struct Epochs<T> {
+    list: Arena<Epoch<T>>,
+    current: Cell,
+    /// Serialises the beginnings of epochs. Budgets that limit no more, with their windows: should they come back, what is
+    /// used of them has stayed.
+    shelf: Mutex<Vec<(T, Arc<Window>)>>,
+}
+
+impl<T: Term> Epochs<T> {
+    pub(crate) fn new(plan: impl IntoIterator<Item = T>, now: u64) -> Self {
+        let plan: Box<[T]> = plan.into_iter().collect();
+        let windows = plan.iter().map(|term| begun(term, now)).collect();
+        let epochs = Self { list: Arena::new(), current: Cell::new(0), shelf: Mutex::new(Vec::new()) };
+        epochs.publish(0, Arc::new(plan), windows);
+        epochs
+    }
+
+    /// The number of the current epoch.
+    #[inline]
+    pub(crate) fn current(&self) -> u32 {
+        // Acquire (in `load`): the epoch was complete before its number was published; partner: `publish`.
+        self.current.load() as u32
+    }
+
+    /// The epoch for `now`: the current one, or a new one if a period of it is over. A load, but for the first caller of a
+    /// period.
+    #[inline]
+    pub(crate) fn enter(&self, now: u64) -> u32 {
+        let number = self.current();
+        match self.list.get(number) {
+            Some(epoch) if !epoch.is_over(now) => number,
+            _ => self.roll(now),
+        }
+    }
+
+    /// Whether a period of the current epoch ends some time.
+    #[inline]
+    pub(crate) fn needs_time(&self) -> bool {
+        self.list.get(self.current()).is_some_and(|epoch| epoch.ends != NEVER_ENDS)
+    }
+
+    /// The budgets of the epoch of that number, in the order of their list, each with its window.
+    #[inline]
+    pub(crate) fn of(&self, number: u32) -> impl Iterator<Item = (&T, &Window)> + Clone {
+        self.shared(number).map(|(term, window)| (term, &**window))
+    }
+
+    #[inline]
+    fn shared(&self, number: u32) -> impl Iterator<Item = (&T, &Arc<Window>)> + Clone {
+        let (plan, windows): (&[T], &[Arc<Window>]) = match self.list.get(number) {
+            Some(epoch) => (&epoch.plan, &epoch.windows),
+            None => (&[], &[]),
+        };
+        plan.iter().zip(windows)
+    }
+
+    /// What `budget` is in the current epoch, if it is part of it.
+    pub(crate) fn now_of(&self, budget: &T) -> Option<&T> {
+        self.of(self.current()).map(|(term, _)| term).find(|term| term.is(budget))
+    }
+
+    /// Replaces the list of budgets. One that stays keeps its window, and with it what is used (L1); so does one that
+    /// comes back within its period. One that is new begins a window.
+    pub(crate) fn replace(&self, plan: impl IntoIterator<Item = T>, now: u64) {
+        let mut shelf = self.shelf.lock();
+        let (plan, current): (Box<[T]>, _) = (plan.into_iter().collect(), self.current());
+        // What has ended comes back to nobody.
+        shelf.retain(|(_, window)| !window.has_ended(now));
+        let dropped = self.shared(current).filter(|(term, _)| !plan.iter().any(|next| next.is(term)));
+        shelf.extend(dropped.map(|(term, window)| (term.clone(), Arc::clone(window))));
+        let mut kept = |term: &T| {
+            let stays = self.shared(current).find(|(before, _)| before.is(term)).map(|(_, window)| Arc::clone(window));
+            stays.or_else(|| {
+                let place = shelf.iter().position(|(before, _)| before.is(term))?;
+                Some(shelf.swap_remove(place).1)
+            })
+        };
+        let window = |term: &T| match kept(term).filter(|window| !window.has_ended(now)) {
+            Some(window) => {
+                // What other epochs share moves with it: whoever takes from it finds the word changed (L1).
+                window.relimit(term.limit());
+                window
+            }
+            None => begun(term, now),
+        };
+        let windows = plan.iter().map(window).collect();
+        self.publish(current.saturating_add(1), Arc::new(plan), windows);
+    }
+
+    #[cold]
+    fn roll(&self, now: u64) -> u32 {
+        let _turn = self.shelf.lock();
+        let number = self.current();
+        // Another may have been first: a period begins once.
+        let Some(epoch) = self.list.get(number).filter(|epoch| epoch.is_over(now)) else { return number };
+        let window = |(term, window): (&T, &Arc<Window>)| {
+            if window.has_ended(now) { begun(term, now) } else { Arc::clone(window) }
+        };
+        let windows = epoch.plan.iter().zip(&epoch.windows).map(window).collect();
+        self.publish(number.saturating_add(1), Arc::clone(&epoch.plan), windows)
+    }
+
+    /// Makes the epoch of these windows, of that number, the current one; under the lock. Past the end of the list, which
+    /// is 2^31 hours or 245,000 years long, nothing begins any more.
+    fn publish(&self, number: u32, plan: Plan<T>, windows: Box<[Arc<Window>]>) -> u32 {
+        let ends = windows.iter().map(|window| window.ends()).min().unwrap_or(NEVER_ENDS);
+        if !self.list.put(number, Epoch { ends, plan, windows }) {
+            return self.current();
+        }
+        // Release (in `apply`): whoever loads the number finds the epoch, its list and its windows; partner: `current`.
+        self.current.apply(|_| (u64::from(number), ()));
+        number
+    }
+}
+
+/// A new window, of the period in which `now` lies.
+fn begun<T: Term>(term: &T, now: u64) -> Arc<Window> {
+    Arc::new(Window::new(term.limit(), term.ends(now)))
+}

@@ -1,0 +1,52 @@
+//! The process: the scope above all tenants of one enforcer.
+
+use crate::budget::{self, Budgets, Terms};
+use crate::clock::Timestamp;
+use crate::limits::{ConfigError, EnforcementPolicy, ProcessPolicy};
+use crate::slots::{Slots, live_limit};
+use crate::snapshot::ProcessUsage;
+use crate::sync::Mutex;
+
+/// What all tenants may do together, compiled.
+#[derive(Debug, Default)]
+pub(crate) struct ProcessPlan {
+    live_limit: Option<u64>,
+    budgets: Box<[Terms]>,
+}
+
+impl ProcessPlan {
+    pub(crate) fn compile(policy: &ProcessPolicy, enforcement: &EnforcementPolicy) -> Result<Self, ConfigError> {
+        policy.validate()?;
+        let budgets = budget::compile(&policy.budgets, None, enforcement.warning_threshold);
+        Ok(Self { live_limit: live_limit(policy.max_concurrent_executions, enforcement), budgets })
+    }
+}
+
+/// What all tenants share: slots and budgets. What strangers share has cache lines of its own.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) slots: Slots,
+    pub(crate) budgets: Budgets,
+    /// Serialises changes.
+    changes: Mutex<()>,
+}
+
+impl Process {
+    pub(crate) fn new(plan: &ProcessPlan, now: Timestamp) -> Self {
+        Self { slots: Slots::new(plan.live_limit), budgets: Budgets::new(&plan.budgets, now), changes: Mutex::new(()) }
+    }
+
+    /// Replaces its limits by `plan`; what is used stays (L1). `reach` sees to it that every execution meets them.
+    pub(crate) fn relimit(&self, plan: &ProcessPlan, now: Timestamp, reach: impl FnOnce()) {
+        let _turn = self.changes.lock();
+        self.slots.relimit(plan.live_limit);
+        self.budgets.replace(&plan.budgets, now);
+        if self.budgets.is_set() {
+            reach();
+        }
+    }
+
+    pub(crate) fn usage(&self, now: Timestamp) -> ProcessUsage {
+        ProcessUsage { live_executions: self.slots.live(), budgets: self.budgets.usage(now) }
+    }
+}
