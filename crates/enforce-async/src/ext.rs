@@ -77,7 +77,7 @@ pub trait ExecutionExt {
     /// `future` is dropped before the poll that says *stopped* returns, and its holds end by their policies.
     ///
     /// # Errors
-    /// [`Stopped`] with what stopped it.
+    /// [`Stopped`](crate::Stopped), with what stopped it.
     ///
     /// ```
     /// use std::time::Duration;

@@ -2,6 +2,7 @@
 
 mod allowances;
 mod budgets;
+mod fitted;
 mod look;
 mod take;
 mod times;
@@ -225,6 +226,9 @@ pub(crate) fn reserve(
     demand: &Demand,
     now: Option<Timestamp>,
 ) -> Result<Receipt, EnforcementViolation> {
+    if demand.up_to {
+        return fitted::reserve(record, demand, now);
+    }
     // One exchange is the whole decision where everything else is unlimited and not asked for.
     if record.is_bare()
         && demand.is_bare()
@@ -271,6 +275,9 @@ pub(crate) fn reserve_in_line(
     now: Timestamp,
     first: Option<Obstacle>,
 ) -> Result<Receipt, Refused> {
+    if demand.up_to {
+        return fitted::reserve_in_line(record, demand, now, first);
+    }
     let mut found = Found::default();
     match reserve_whole(record, demand, Some(now), Way { held: None, first }, &mut found) {
         Ok(granted) => Ok(found.receipt(demand, granted)),
@@ -288,6 +295,9 @@ pub(crate) fn extend(
     now: Option<Timestamp>,
     held: Periods,
 ) -> Result<Receipt, EnforcementViolation> {
+    if more.up_to {
+        return fitted::extend(record, more, now, held);
+    }
     let mut found = Found::default();
     match reserve_whole(record, more, now, Way { held: Some(held), first: None }, &mut found) {
         Ok(granted) => Ok(found.receipt(more, granted)),
@@ -343,6 +353,9 @@ fn reserve_whole(
 
 /// Whether `demand` would be admitted.
 pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
+    if demand.up_to {
+        return fitted::check(record, demand, now);
+    }
     let now = time(record, now, needs_time(record, demand));
     // The periods are only looked for: a question does not begin any.
     let pays = record.has_budgets() && asks_budget(record);

@@ -273,6 +273,15 @@ impl TimedHold {
         matches!(*self.timed.held.lock(), Held::Expired(..))
     }
 
+    /// As [`OwnedHold::held_tokens`]; none once it has ended.
+    #[must_use]
+    pub fn held_tokens(&self) -> (u64, u64) {
+        match &*self.timed.held.lock() {
+            Held::Open(kept) => kept.tokens(),
+            Held::Expired(..) | Held::Ended => (0, 0),
+        }
+    }
+
     /// As [`OwnedHold::warning`].
     #[must_use]
     pub fn warning(&self) -> Option<EnforcementWarning> {

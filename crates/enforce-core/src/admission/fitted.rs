@@ -1,0 +1,122 @@
+//! Demands that take what is left.
+
+use super::{Obstacle, extend as extend_all, needs_time, time};
+use super::{Refused, asks_budget, check as check_all, reserve as reserve_all, reserve_in_line as reserve_all_in_line};
+use crate::budget::Periods;
+use crate::clock::Timestamp;
+use crate::decision::{EnforcementResult, EnforcementViolation};
+use crate::hold::Receipt;
+use crate::kernel::tally::{MAX_AMOUNT, Word};
+use crate::limits::{Action, RateUnit};
+use crate::rates::Keys;
+use crate::record::Record;
+use crate::resource::{Demand, Resource};
+
+/// How often it looks again after another was faster. Each time somebody has taken something.
+const TRIES: usize = 16;
+
+#[cold]
+pub(super) fn reserve(
+    record: &Record,
+    demand: &Demand,
+    now: Option<Timestamp>,
+) -> Result<Receipt, EnforcementViolation> {
+    attempt(record, demand, now, None, |fitted, now| reserve_all(record, fitted, Some(now)))
+}
+
+#[cold]
+pub(super) fn reserve_in_line(
+    record: &Record,
+    demand: &Demand,
+    now: Timestamp,
+    first: Option<Obstacle>,
+) -> Result<Receipt, Refused> {
+    attempt(record, demand, Some(now), None, |fitted, now| reserve_all_in_line(record, fitted, now, first))
+}
+
+#[cold]
+pub(super) fn extend(
+    record: &Record,
+    more: &Demand,
+    now: Option<Timestamp>,
+    held: Periods,
+) -> Result<Receipt, EnforcementViolation> {
+    attempt(record, more, now, Some(held), |fitted, now| extend_all(record, fitted, Some(now), held))
+}
+
+#[cold]
+pub(super) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
+    let now = time(record, now, needs_time(record, demand));
+    check_all(record, &fitted(record, demand, now, None), Some(now))
+}
+
+fn attempt<T, E>(
+    record: &Record,
+    demand: &Demand,
+    now: Option<Timestamp>,
+    held: Option<Periods>,
+    mut reserve: impl FnMut(&Demand, Timestamp) -> Result<T, E>,
+) -> Result<T, E> {
+    let now = time(record, now, needs_time(record, demand));
+    let mut asked = fitted(record, demand, now, held);
+    for _ in 0..TRIES {
+        match reserve(&asked, now) {
+            Ok(taken) => return Ok(taken),
+            Err(refused) => {
+                let again = fitted(record, demand, now, held);
+                // Refused for another reason than that less is left by now.
+                if again.output_tokens >= asked.output_tokens {
+                    return Err(refused);
+                }
+                asked = again;
+            }
+        }
+    }
+    reserve(&asked, now)
+}
+
+/// `demand` with as much output as fits now, but one token at least, so that where nothing is left it is refused. It
+/// extends a hold of the periods `held`, if of any.
+fn fitted(record: &Record, demand: &Demand, now: Timestamp, held: Option<Periods>) -> Demand {
+    let room = left(record, demand, now, held).saturating_sub(demand.input_tokens);
+    let room = room.min(paced(record, demand, now, RateUnit::OutputTokens)).max(1);
+    demand.tokens(demand.input_tokens, demand.output_tokens.min(room))
+}
+
+/// How many tokens are left of everything that counts input and output together.
+fn left(record: &Record, demand: &Demand, now: Timestamp, held: Option<Periods>) -> u64 {
+    let of = |word: Word| u64::try_from(word.remaining()).unwrap_or(0);
+    let mut left = MAX_AMOUNT;
+    for scope in std::iter::once(record).chain(record.pools()) {
+        let (limit, word) = scope.read(Resource::Tokens);
+        if limit.action != Action::Observe {
+            left = left.min(of(word));
+        }
+    }
+    if asks_budget(record) {
+        for payer in record.payers(held.unwrap_or_else(|| Periods::current(record))) {
+            let budgets = payer.windows().filter(|(terms, _)| terms.resource == Resource::Tokens);
+            for (terms, window) in budgets.filter(|(terms, _)| terms.limit.action != Action::Observe) {
+                let fresh = held.is_none() && window.has_ended(now.as_nanos());
+                left = left.min(if fresh { terms.limit.limit } else { of(window.read().1) });
+            }
+        }
+    }
+    // What rates of total tokens are asked may be said apart.
+    match demand.rate_tokens {
+        Some(_) => left,
+        None => left.min(paced(record, demand, now, RateUnit::TotalTokens)),
+    }
+}
+
+/// How many units fit all rates of that unit at once.
+fn paced(record: &Record, demand: &Demand, now: Timestamp, unit: RateUnit) -> u64 {
+    let core = record.core();
+    if core.rate_action == Action::Observe || !core.rates.limit(demand) {
+        return MAX_AMOUNT;
+    }
+    let Ok(met) = core.rates.met(&record.tenant, Keys::of(demand)) else { return MAX_AMOUNT };
+    let now_ns = now.nanos_since(core.epoch);
+    let cells = met.cells().filter(|cell| cell.unit == unit);
+    cells.map(|cell| cell.tat.room(&cell.rate, now_ns)).min().unwrap_or(MAX_AMOUNT)
+}
