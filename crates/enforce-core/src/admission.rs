@@ -5,10 +5,12 @@ mod budgets;
 mod fitted;
 mod look;
 mod take;
+mod times;
 mod usual;
 
 pub(crate) use self::look::{asks_budget, cost_threshold_violation};
 use self::look::{countable, when_freed};
+pub(crate) use self::times::times;
 use self::usual::Usual;
 
 use crate::books::{self, Used};

@@ -10,8 +10,9 @@ use crate::decision::{EnforcementViolation, EnforcementWarning};
 use crate::execution::Execution;
 use crate::hold::{OwnedHold, Receipt, Settlement};
 use crate::kept::{Kept, OnDrop};
+use crate::kernel::queue::Queue;
 use crate::resource::{Actual, Demand};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, Waker};
 
 /// The open holds that asked for a deadline, earliest first.
 ///
@@ -21,6 +22,8 @@ pub(crate) struct Deadlines {
     /// `None` once the enforcer has forgotten everyone.
     open: Mutex<Option<Open>>,
     cap: u64,
+    /// Who is told of an earlier deadline than there was.
+    pub(crate) keepers: Queue,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +55,7 @@ enum Held {
 
 impl Deadlines {
     pub(crate) fn new(cap: u64) -> Self {
-        Self { open: Mutex::new(Some(Open::default())), cap }
+        Self { open: Mutex::new(Some(Open::default())), cap, keepers: Queue::new() }
     }
 
     /// Where `timed` stands; `None` if the table is full.
@@ -64,7 +67,13 @@ impl Deadlines {
         }
         *entered = entered.wrapping_add(1);
         let place = (deadline, *entered);
+        let earliest = holds.first_key_value().is_none_or(|(first, _)| place < *first);
         holds.insert(place, Arc::clone(timed));
+        drop(open);
+        if earliest {
+            // Behind the entry: who looks later sees it, and who looked before stands there (W1).
+            self.keepers.everyone().into_iter().for_each(Waker::wake);
+        }
         Some(place)
     }
 
