@@ -129,7 +129,10 @@ impl ExecutionBuilder<'_> {
         let execution = Execution::from_record(record);
         tenant
             .join(&execution, |live| core.executions.register(Some(live), execution.clone()))
-            .map(|()| execution)
+            .map(|()| {
+                core.time(&execution);
+                execution
+            })
             .map_err(|rejected| match rejected {
                 Rejected::Duplicate => RegisterError::Duplicate { id: self.id.into_owned() },
                 // Never closed as long as there is an enforcer.

@@ -11,6 +11,7 @@ use crate::kernel::cell::Cell;
 use crate::kernel::state::PAUSE_NUMBERS;
 use crate::kernel::table::{Rejected, Table};
 use crate::kernel::tally::Tally;
+use crate::kernel::timers::Timers;
 use crate::kernel::wakes::Wakes;
 use crate::limits::Action;
 use crate::network::NetworkPolicy;
@@ -49,6 +50,9 @@ impl Default for Caps {
 /// them in a row a registration may be refused although one further behind could go; the next one looks there.
 const EVICTION_TRIES: usize = 16;
 
+/// So many threads may register and end executions that have a limit of time at once.
+const TIMER_SHARDS: usize = 32;
+
 /// What all executions of one enforcer share.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -69,6 +73,8 @@ pub(crate) struct Core {
     /// How many pauses there were.
     pauses: Cell,
     pub(crate) deadlines: Deadlines,
+    /// The executions that have a limit of time.
+    pub(crate) timers: Timers<Execution>,
     /// How many demands wait.
     pub(crate) waiters: Tally,
     pub(crate) max_waiters: u64,
@@ -87,11 +93,13 @@ impl Core {
         rate_action: Action,
         caps: Caps,
     ) -> Self {
+        let epoch = clock.now();
         Self {
-            executions: Table::new(caps.executions),
+            // Their places are numbered.
+            executions: Table::new(caps.executions.min(u64::from(u32::MAX))),
             tenants: Table::new(caps.tenants),
             rates: Rates::new(rates, caps.providers, caps.models),
-            epoch: clock.now(),
+            epoch,
             clock,
             plan,
             tenant_plan: Arc::new(tenant_plan),
@@ -101,6 +109,7 @@ impl Core {
             left: Mutex::new(Some(VecDeque::new())),
             pauses: Cell::new(0),
             deadlines: Deadlines::new(caps.timed_holds),
+            timers: Timers::new(TIMER_SHARDS, epoch.as_nanos()),
             waiters: Tally::new(caps.waiters),
             max_waiters: caps.waiters,
             wakes: Wakes::new(),
@@ -286,8 +295,18 @@ impl Core {
         evicted
     }
 
-    /// Takes an execution that has ended out of the table.
+    /// Has it found when a limit of its time has come. For one that is registered, or whose limits were changed.
+    pub(crate) fn time(&self, execution: &Execution) {
+        if execution.record().plan().times_out {
+            self.timers.enter(execution, |execution| execution.record().moment(Timestamp::ZERO));
+        }
+    }
+
+    /// Takes an execution that has ended out of the table, and out of the timers.
     pub(crate) fn forget(&self, execution: &Execution) {
+        if execution.record().may_be_timed() {
+            self.timers.leave(execution.record().seat());
+        }
         self.executions.remove(execution.id().as_bytes(), |entry| entry.is(execution));
     }
 
@@ -300,6 +319,7 @@ impl Core {
         }
         self.executions.clear();
         self.deadlines.clear();
+        self.timers.close();
         self.tenants.clear();
         let left = self.left.lock().take();
         drop(left);
