@@ -26,4 +26,5 @@ mod repetition;
 mod scope;
 mod table;
 mod tally;
+mod timers;
 mod window;
