@@ -43,7 +43,8 @@ impl Enforcer {
     /// **Cost.** Each execution with a limit of time that acts waits in a bucket of about a second, and is looked at when
     /// that has come; if it was touched since, it is put into a later one. So an execution is looked at about once in its
     /// timeout, however often it is touched, and a step pays nothing. Where nothing has come, a call takes a lock for each
-    /// of a few shards.
+    /// of a few shards. The first call looks at everyone who is registered; from then on registering and ending an execution
+    /// with a limit of time takes a lock of a shard. Who never calls it pays nothing.
     ///
     /// A thread that does it once a second:
     ///
@@ -123,6 +124,7 @@ impl Enforcer {
     /// ```
     pub fn expire_some_at(&self, now: Timestamp, most: usize) -> Expired {
         let core = self.core();
+        core.start_timers(now);
         // First: an execution whose forgotten hold ends now may be idle.
         let holds = core.deadlines.expire(now, most);
         let mut executions = Vec::new();
@@ -160,7 +162,8 @@ impl Enforcer {
         due.into_iter().map(|(_, execution)| execution)
     }
 
-    /// How many executions have a limit of time that acts, or had one, and have not ended.
+    /// How many executions have a limit of time that acts, or had one, and have not ended; counted from the first call of
+    /// [`Enforcer::expire`] on.
     #[must_use]
     pub fn timed_execution_count(&self) -> u64 {
         self.core().timers.len() as u64
@@ -169,6 +172,7 @@ impl Enforcer {
     /// Nothing comes before this moment, as in [`Expired::next`].
     #[must_use]
     pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.core().start_timers(self.core().epoch);
         let execution = self.core().timers.first().map(Timestamp::from_nanos);
         self.next_hold_deadline().into_iter().chain(execution).min()
     }

@@ -128,11 +128,12 @@ impl ExecutionBuilder<'_> {
         let record = Record::new(&self.id, Arc::clone(&tenant), plan, None, now);
         let execution = Execution::from_record(record);
         tenant
-            .join(&execution, |live| core.executions.register(Some(live), execution.clone()))
-            .map(|()| {
+            .join(&execution, |live| {
+                core.executions.register(Some(live), execution.clone())?;
                 core.time(&execution);
-                execution
+                Ok(())
             })
+            .map(|()| execution)
             .map_err(|rejected| match rejected {
                 Rejected::Duplicate => RegisterError::Duplicate { id: self.id.into_owned() },
                 // Never closed as long as there is an enforcer.

@@ -109,7 +109,7 @@ impl Core {
             left: Mutex::new(Some(VecDeque::new())),
             pauses: Cell::new(0),
             deadlines: Deadlines::new(caps.timed_holds),
-            timers: Timers::new(TIMER_SHARDS, epoch.as_nanos()),
+            timers: Timers::new(TIMER_SHARDS),
             waiters: Tally::new(caps.waiters),
             max_waiters: caps.waiters,
             wakes: Wakes::new(),
@@ -295,19 +295,35 @@ impl Core {
         evicted
     }
 
-    /// Has it found when a limit of its time has come. For one that is registered, or whose limits were changed.
+    /// Has an execution found when a limit of its time has come, if anybody looks for that. It has just been entered into the
+    /// table, and whoever would end it waits.
     pub(crate) fn time(&self, execution: &Execution) {
+        if self.timers.is_on() {
+            self.time_anew(execution);
+        }
+    }
+
+    /// The same for one whose limits were changed.
+    pub(crate) fn time_anew(&self, execution: &Execution) {
         if execution.record().plan().times_out {
             self.timers.enter(execution, |execution| execution.record().moment(Timestamp::ZERO));
         }
     }
 
-    /// Takes an execution that has ended out of the table, and out of the timers.
+    /// Begins to look for limits of time that have come, at the first call.
+    pub(crate) fn start_timers(&self, now: Timestamp) {
+        let timed = |execution: &Execution| execution.record().plan().times_out;
+        let all = || self.executions.entries().into_iter().filter(timed).collect();
+        self.timers.start(now.as_nanos(), all, |execution| execution.record().moment(Timestamp::ZERO));
+    }
+
+    /// Takes an execution that has ended out of the table, and then out of the timers.
     pub(crate) fn forget(&self, execution: &Execution) {
-        if execution.record().may_be_timed() {
-            self.timers.leave(execution.record().seat());
-        }
+        let record = execution.record();
         self.executions.remove(execution.id().as_bytes(), |entry| entry.is(execution));
+        if record.has_changed_limits() || (record.registered_plan().times_out && self.timers.is_on()) {
+            self.timers.leave(record.seat());
+        }
     }
 
     /// Forgets everyone, so that what refers to this core can go. Handles live on.

@@ -171,7 +171,7 @@ impl Execution {
     fn change_limits(&self, next: impl FnOnce(Source) -> Source) -> Result<(), ConfigError> {
         self.record().change_limits(|plan| Plan::compile(next(plan.source.clone())))?;
         // A limit of time may be new, or come earlier now.
-        self.record().core().time(self);
+        self.record().core().time_anew(self);
         Ok(())
     }
 

@@ -6,12 +6,15 @@ use super::node::Node;
 use crate::explore::{THREE, THREE_BOUNDED, TWO, model, twin};
 use crate::kernel::activity::Activity;
 use crate::kernel::cell::Cell;
+use crate::kernel::table::Table;
 use crate::kernel::timers::{Moment, Reached, Seat, Seated, Timers};
 use crate::race;
+use crate::sync::Keyed;
 
 const I1: &str = "I1: who is touched in time is not reaped, and who is not is found";
 const L1: &str = "L1: a deadline that is brought forward is found when it comes";
 const E1: &str = "E1: nothing is taken once an expiry that was to find it has returned";
+const E1_FIRST: &str = "E1: nobody who is registered beside the first expiry is missed";
 const G1: &str = "G1: who has ended is kept nowhere";
 
 /// A little more than a second, in nanoseconds: a bucket.
@@ -35,16 +38,38 @@ impl Seated for Known {
     }
 }
 
+impl Keyed for Known {
+    fn key(&self) -> &[u8] {
+        b"exec"
+    }
+}
+
 struct Ground {
     run: Known,
     timers: Timers<Known>,
+    table: Table<Known>,
 }
 
 impl Ground {
     fn new(deadline: u64) -> Self {
         let (seat, activity, node) = (Seat::new(), Activity::new(0), Node::new());
         let run = Known(Arc::new(Run { seat, activity, deadline: Cell::new(deadline), node }));
-        Self { run, timers: Timers::new(1, 0) }
+        let ground = Self { run, timers: Timers::new(1), table: Table::new(10) };
+        ground.start();
+        ground
+    }
+
+    /// Where nobody has expired yet.
+    fn off() -> Self {
+        Self { timers: Timers::new(1), ..Self::new(5 * TICK) }
+    }
+
+    fn start(&self) {
+        self.timers.start(0, || self.table.entries(), |run| until_its_end(&run.0));
+    }
+
+    fn register(&self) {
+        self.table.register(None, self.run.clone()).unwrap();
     }
 
     /// One that waits for `moment` and no longer has to.
@@ -244,4 +269,73 @@ fn g1_who_has_ended_is_kept_by_no_timer() {
 fn g1_who_has_ended_is_kept_by_no_timer_twin() {
     // Enters it although it has ended meanwhile.
     twin(G1, THREE, || ended::<true>());
+}
+
+/// One is registered beside the first who expires.
+fn registered<const BEFORE: bool>() -> impl std::fmt::Debug {
+    let (entered, found, ground) = race::two(
+        Ground::off(),
+        |ground: &Ground| {
+            // To ask before it can be found is the planted bug.
+            let was_on = ground.timers.is_on();
+            ground.register();
+            let on = if BEFORE { was_on } else { ground.timers.is_on() };
+            if on {
+                ground.timers.enter(&ground.run, |run| until_its_end(&run.0));
+            }
+            on
+        },
+        |ground| {
+            ground.start();
+            ground.due(6 * TICK, until_its_end).len()
+        },
+    );
+    assert_eq!(ground.due(6 * TICK, until_its_end).len(), 1, "{E1_FIRST}");
+    (entered, found)
+}
+
+#[test]
+fn e1_nobody_registered_beside_the_first_expiry_is_missed() {
+    model(E1_FIRST, TWO, || registered::<false>());
+}
+
+#[test]
+fn e1_nobody_registered_beside_the_first_expiry_is_missed_twin() {
+    // Looks whether anybody expires, then registers.
+    twin(E1_FIRST, TWO, || registered::<true>());
+}
+
+/// One ends beside the first who expires.
+fn ended_first<const BEFORE: bool>() -> impl std::fmt::Debug {
+    let ground = Ground::off();
+    ground.register();
+    let (_started, left, ground) = race::two(
+        ground,
+        |ground: &Ground| ground.start(),
+        |ground| {
+            let node = &ground.run.0.node;
+            assert!(node.life.finish(node.words(), None, || ()).first);
+            // To ask while it can still be found is the planted bug.
+            let was_on = ground.timers.is_on();
+            ground.table.remove(b"exec", |_| true);
+            let on = if BEFORE { was_on } else { ground.timers.is_on() };
+            if on {
+                ground.timers.leave(ground.seat());
+            }
+            on
+        },
+    );
+    assert_eq!((ground.timers.len(), Arc::strong_count(&ground.run.0)), (0, 1), "{G1}");
+    left
+}
+
+#[test]
+fn g1_who_ends_beside_the_first_expiry_is_kept_by_no_timer() {
+    model(G1, TWO, || ended_first::<false>());
+}
+
+#[test]
+fn g1_who_ends_beside_the_first_expiry_is_kept_by_no_timer_twin() {
+    // Looks whether anybody expires, then takes it out of the table.
+    twin(G1, TWO, || ended_first::<true>());
 }

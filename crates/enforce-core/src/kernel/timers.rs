@@ -68,31 +68,76 @@ pub(crate) type Reached = (u64, u32);
 /// whom to look at. What moves the moment on (a touch) changes words and nothing here. What brings it forward (a change of
 /// limits, a resume) changes words and then calls [`Timers::again`] or [`Timers::enter`].
 ///
+/// Nobody stands here before the first call of [`Timers::start`]: until then it is off, and costs a load.
+///
 /// **Invariants.** The words are read under the lock of the shard. So who looked at words from before a change has put
 /// them back before the change comes here, and nobody is put back behind it (L1); and who enters beside their end either
 /// sees that they have ended, or is there for their [`Timers::leave`] (G1). Who is due stays where they are until somebody
 /// has acted: to every caller of [`Timers::due`] they are due until then, so whoever returns has seen it done (E1).
 #[derive(Debug)]
-pub(crate) struct Timers<V>(Box<[Shard<V>]>);
+pub(crate) struct Timers<V> {
+    shards: Box<[Shard<V>]>,
+    stage: Cell,
+    /// Held by whoever starts it.
+    starting: Mutex<()>,
+}
 
-/// `None` once it is closed.
+/// `None` before it is on, and once it is closed.
 type Shard<V> = CachePadded<Mutex<Option<Wheel<V>>>>;
 
+const OFF: u64 = 0;
+const ON: u64 = 1;
+const WHOLE: u64 = 2;
+
 impl<V: Seated> Timers<V> {
-    /// With so many shards, a power of two, turned to `now`.
-    pub(crate) fn new(shards: usize, now: u64) -> Self {
-        Self((0..shards).map(|_| CachePadded::new(Mutex::new(Some(Wheel::new(now))))).collect())
+    /// With so many shards, a power of two; off.
+    pub(crate) fn new(shards: usize) -> Self {
+        Self {
+            shards: (0..shards).map(|_| CachePadded::new(Mutex::new(None))).collect(),
+            stage: Cell::new(OFF),
+            starting: Mutex::new(()),
+        }
+    }
+
+    /// Whether it has been started. Who registers asks behind the registration, who ends asks when nobody finds them by
+    /// their id any more, both under one lock; whoever changes limits does not ask, but enters in any case, and leaves.
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        // Acquire (in `load`): whoever was registered too late for a starter's look sees that it is on, by the lock of the
+        // table, and so does whoever was taken out of the table after it; partner: `start` (E1, G1).
+        self.stage.load() != OFF
+    }
+
+    /// Starts it at `now`, unless somebody has: `all` says who is registered, and those have entered when this returns.
+    pub(crate) fn start(&self, now: u64, all: impl FnOnce() -> Vec<V>, when: impl Fn(&V) -> Moment) {
+        // Acquire (in `load`): who sees WHOLE sees everyone in their places; partner: the last line.
+        if self.stage.load() == WHOLE {
+            return;
+        }
+        let _turn = self.starting.lock();
+        if self.stage.load() == WHOLE {
+            return;
+        }
+        for shard in &self.shards {
+            shard.lock().get_or_insert_with(|| Wheel::new(now));
+        }
+        // AcqRel (in `apply`): before the look at who is registered, which passes the locks of the table; partner: `is_on`.
+        self.stage.apply(|_| (ON, ()));
+        for value in all() {
+            self.enter(&value, &when);
+        }
+        self.stage.apply(|_| (WHOLE, ()));
     }
 
     pub(crate) fn shards(&self) -> usize {
-        self.0.len()
+        self.shards.len()
     }
 
     /// Whoever has that seat is in this shard: seats do not move.
     fn shard(&self, seat: &Seat) -> Option<&Shard<V>> {
         let address = std::ptr::from_ref(seat).addr() as u64;
         let spread = address.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> HIGH;
-        self.0.get(spread as usize & self.0.len().wrapping_sub(1))
+        self.shards.get(spread as usize & self.shards.len().wrapping_sub(1))
     }
 
     /// Gives `value` a place at the moment that `when` says, unless it has ended; or moves it there.
@@ -147,7 +192,7 @@ impl<V: Seated> Timers<V> {
         found: &mut Vec<(u64, V)>,
         when: impl Fn(&V) -> Moment,
     ) -> usize {
-        let Some(shard) = self.0.get(shard) else { return 0 };
+        let Some(shard) = self.shards.get(shard) else { return 0 };
         let mut wheel = shard.lock();
         let Some(wheel) = &mut *wheel else { return 0 };
         let mut looked = 0;
@@ -174,17 +219,17 @@ impl<V: Seated> Timers<V> {
 
     /// Nobody's moment comes before this.
     pub(crate) fn first(&self) -> Option<u64> {
-        self.0.iter().filter_map(|shard| shard.lock().as_ref()?.first()).min()
+        self.shards.iter().filter_map(|shard| shard.lock().as_ref()?.first()).min()
     }
 
     /// How many stand here.
     pub(crate) fn len(&self) -> usize {
-        self.0.iter().map(|shard| shard.lock().as_ref().map_or(0, Wheel::len)).sum()
+        self.shards.iter().map(|shard| shard.lock().as_ref().map_or(0, Wheel::len)).sum()
     }
 
     /// Lets everyone go; nobody enters any more.
     pub(crate) fn close(&self) {
-        for shard in &self.0 {
+        for shard in &self.shards {
             let wheel = shard.lock().take();
             wheel.into_iter().flat_map(Wheel::into_values).for_each(drop);
         }

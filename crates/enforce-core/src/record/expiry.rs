@@ -12,9 +12,9 @@ const PART: u64 = 8;
 const LEAST: u64 = 1_000_000;
 
 impl Record {
-    /// Whether it may stand among the timers: it was registered with a limit of time that acts, or its limits were changed.
-    pub(crate) fn may_be_timed(&self) -> bool {
-        self.registered_plan().times_out || self.extra().and_then(Extra::plans).is_some()
+    /// Whether its limits were ever others than those it was registered with.
+    pub(crate) fn has_changed_limits(&self) -> bool {
+        self.extra().and_then(Extra::plans).is_some()
     }
 
     /// The first moment at which a limit of its time may act, as its words are now. They are only read.

@@ -101,7 +101,7 @@ impl Record {
 
     /// Its time goes on from words that have changed.
     fn time_again(&self) {
-        if self.may_be_timed() {
+        if self.plan().times_out {
             self.core().timers.again(self.seat(), 0, |execution| execution.record().moment(Timestamp::ZERO));
         }
     }

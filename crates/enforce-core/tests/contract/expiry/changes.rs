@@ -44,7 +44,7 @@ fn l1_a_deadline_that_is_put_off_or_lifted_does_not_come() {
 fn l1_a_timeout_that_is_new_counts_from_the_change() {
     let (time, enforcer) = halting(unlimited(), disabled());
     let run = register(&enforcer, "exec", "tenant");
-    assert_eq!(enforcer.timed_execution_count(), 0);
+    assert_eq!((expire(&enforcer), enforcer.timed_execution_count()), (0, 0));
     pass(&time, DAY);
     run.set_long_running(idle(3)).unwrap();
     assert_eq!(enforcer.timed_execution_count(), 1);
@@ -57,8 +57,10 @@ fn l1_a_timeout_that_is_new_counts_from_the_change() {
 #[test]
 fn a_limit_that_is_new_leaves_with_the_end_although_it_was_lifted_again() {
     let (_, enforcer) = halting(unlimited(), disabled());
+    assert_eq!(expire(&enforcer), 0);
     let run = register(&enforcer, "exec", "tenant");
     run.set_limits(wall(1)).unwrap();
+    assert_eq!(enforcer.timed_execution_count(), 1);
     run.set_limits(unlimited()).unwrap();
     run.finish();
     assert_eq!(enforcer.timed_execution_count(), 0);

@@ -44,6 +44,7 @@ fn churn(enforcer: &Enforcer, times: u64) {
 fn g1_who_has_ended_is_kept_by_nothing_however_many_come_and_go() {
     let (time, enforcer) = halting(wall(3_600_000), idle(1_800));
     let stays = register(&enforcer, "stays", "tenant");
+    assert_eq!(expire(&enforcer), 0);
     churn(&enforcer, 20_000);
     pass(&time, 1_800 * SECOND - 1);
     assert_eq!(expire(&enforcer), 0);
@@ -54,9 +55,25 @@ fn g1_who_has_ended_is_kept_by_nothing_however_many_come_and_go() {
 }
 
 #[test]
+fn the_first_call_finds_who_was_registered_before_it_and_the_next_who_was_after() {
+    let (time, enforcer) = halting(wall(1_000), disabled());
+    let gone = register(&enforcer, "gone", "tenant");
+    register(&enforcer, "before", "tenant").child("child").limits(wall(900)).register().unwrap();
+    gone.finish();
+    pass(&time, SECOND);
+    assert_eq!(enforcer.timed_execution_count(), 0, "nobody has asked for it");
+    assert_eq!(found(&enforcer.expire()).len(), 2);
+    register(&enforcer, "after", "tenant");
+    assert_eq!(enforcer.timed_execution_count(), 3);
+    pass(&time, SECOND);
+    assert_eq!(found(&enforcer.expire()), [("after", super::WALL)]);
+}
+
+#[test]
 fn an_enforcer_that_goes_keeps_nobody_who_waits_for_a_limit_of_time() {
     let (time, enforcer) = halting(wall(1_000), disabled());
     let run = register(&enforcer, "exec", "tenant");
+    assert_eq!(expire(&enforcer), 0);
     drop(enforcer);
     // Its handle decides on, and so do children that only it knows.
     let child = run.child("child").limits(wall(500)).register().unwrap();
