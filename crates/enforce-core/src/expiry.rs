@@ -13,7 +13,6 @@ const BATCH: usize = 64;
 /// What an expiry has done.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-#[must_use = "it says what was halted, and when to call again"]
 pub struct Expired {
     /// The executions that a limit of their own time has halted or paused in this call, and the limit; the earliest deadline
     /// first, and of one deadline parents before children. What was below them has stopped with them and is not listed.
