@@ -51,7 +51,7 @@ impl Default for Caps {
 const EVICTION_TRIES: usize = 16;
 
 /// So many threads may register and end executions that have a limit of time at once.
-const TIMER_SHARDS: usize = 32;
+const TIMER_SHARDS: usize = 16;
 
 /// What all executions of one enforcer share.
 #[derive(Debug)]

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 /// A tick is 2^30 ns, a little more than a second.
 const TICK: u32 = 30;
-/// Each level has 64 buckets, and those of the next are 64 times as long: 34 bits of ticks, the end of the clock.
-const DIGIT: u32 = 6;
-const BUCKETS: usize = 1 << DIGIT;
-const LEVELS: usize = 6;
+/// Three rings of buckets, by the bits of a tick that they tell apart and how many there are below: of a tick each for 73
+/// minutes, of 73 minutes each for 104 days, and of 104 days each to the end of the clock.
+const RINGS: [(u32, u32); 3] = [(12, 0), (11, 12), (11, 23)];
+/// Of the first bucket of each ring among the lists.
+const FIRST: [usize; 3] = [0, 1 << 12, (1 << 12) + (1 << 11)];
 
 /// The list that is ordered by moment.
-const NEAR: usize = LEVELS * BUCKETS;
+const NEAR: usize = 1 << 13;
 /// No list: it comes at no moment, as things stand.
 const NOWHERE: usize = NEAR + 1;
 /// No entry.
@@ -18,9 +19,10 @@ const NONE: u32 = u32::MAX;
 
 /// A hierarchical timer wheel whose entries have numbers. Used under a lock.
 ///
-/// **Invariants.** An entry stands in one list. The bucket of an entry begins no later than its moment, and `tick` is past
-/// the beginning of no bucket that has entries; so whose moment has come is in a bucket that has begun, or near. An
-/// operation costs the same however many there are, but for those near, which are in order.
+/// **Invariants.** An entry stands in one list. The bucket of an entry begins no later than its moment, and no more than one
+/// bucket that has entries has begun by `tick`, the one that is being emptied; so whose moment has come is in a bucket that
+/// [`Wheel::turn`] comes to, or near. A ring has no bucket for a moment that is a whole turn ahead. An operation costs the
+/// same however many there are, but for those near, which are in order.
 #[derive(Debug)]
 pub(crate) struct Wheel<V> {
     entries: Vec<Entry<V>>,
@@ -28,10 +30,7 @@ pub(crate) struct Wheel<V> {
     free: u32,
     /// How far it has turned.
     tick: u64,
-    /// The first entry of each bucket, level by level.
-    heads: Box<[u32]>,
-    /// A bit for each bucket that has entries.
-    occupied: [u64; LEVELS],
+    rings: [Ring; 3],
     near: BTreeSet<(u64, u32)>,
     taken: usize,
 }
@@ -52,8 +51,7 @@ impl<V> Wheel<V> {
             entries: Vec::new(),
             free: NONE,
             tick: now >> TICK,
-            heads: vec![NONE; NEAR].into(),
-            occupied: [0; LEVELS],
+            rings: RINGS.map(|(bits, _)| Ring::new(1 << bits)),
             near: BTreeSet::new(),
             taken: 0,
         }
@@ -103,15 +101,8 @@ impl<V> Wheel<V> {
     pub(crate) fn place(&mut self, number: u32, at: Option<u64>) {
         self.unlink(number);
         let Some(at) = at else { return };
-        let tick = at >> TICK;
-        let list = match (tick ^ self.tick).checked_ilog2() {
-            Some(bit) if tick > self.tick => {
-                let level = bit / DIGIT;
-                level as usize * BUCKETS + digit(tick, level)
-            }
-            _ => NEAR,
-        };
-        let head = self.heads.get(list).copied().unwrap_or(NONE);
+        let list = self.list_of(at >> TICK);
+        let head = self.head(list);
         let Some(entry) = self.entries.get_mut(number as usize) else { return };
         (entry.at, entry.list, entry.before, entry.next) = (at, list as u16, NONE, head);
         if list == NEAR {
@@ -124,13 +115,30 @@ impl<V> Wheel<V> {
         self.set_head(list, number);
     }
 
-    fn set_head(&mut self, list: usize, number: u32) {
-        if let Some(head) = self.heads.get_mut(list) {
-            *head = number;
+    /// The first ring in which its bucket is less than a turn ahead; those that are not ahead are near.
+    fn list_of(&self, tick: u64) -> usize {
+        if tick <= self.tick {
+            return NEAR;
         }
-        if let Some(occupied) = self.occupied.get_mut(list / BUCKETS) {
-            let bit = 1 << (list % BUCKETS);
-            *occupied = if number == NONE { *occupied & !bit } else { *occupied | bit };
+        let fits = |(bits, below): (u32, u32)| (tick >> below).wrapping_sub(self.tick >> below) < 1 << bits;
+        let mut rings = RINGS.into_iter().zip(FIRST);
+        // The last one reaches to the end of the clock.
+        rings.find(|(ring, _)| fits(*ring)).map_or(NEAR, |((bits, below), first)| first + digit(tick, bits, below))
+    }
+
+    /// Its ring and its bucket there.
+    fn ring(&mut self, list: usize) -> Option<(&mut Ring, usize)> {
+        let ring = FIRST.iter().rposition(|first| list >= *first)?;
+        Some((self.rings.get_mut(ring)?, list - FIRST.get(ring)?))
+    }
+
+    fn head(&mut self, list: usize) -> u32 {
+        self.ring(list).and_then(|(ring, bucket)| ring.heads.get(bucket).copied()).unwrap_or(NONE)
+    }
+
+    fn set_head(&mut self, list: usize, number: u32) {
+        if let Some((ring, bucket)) = self.ring(list) {
+            ring.set_head(bucket, number);
         }
     }
 
@@ -155,18 +163,15 @@ impl<V> Wheel<V> {
     }
 
     /// The earliest bucket that has entries: the tick at which it begins, and its list. Of two that begin at once the one
-    /// of the higher level, whose entries may come before those of the lower.
+    /// of the longer ring, whose entries may come before those of the other.
     fn earliest(&self) -> Option<(u64, usize)> {
         let mut earliest: Option<(u64, usize)> = None;
-        for (level, occupied) in (0..).zip(&self.occupied) {
-            // No bucket before the one in which it stands has entries.
-            let ahead = occupied & (u64::MAX << digit(self.tick, level));
-            if ahead != 0 {
-                let bucket = ahead.trailing_zeros();
-                let above = DIGIT * level + DIGIT;
-                let begins = ((self.tick >> above) << above) | (u64::from(bucket) << (DIGIT * level));
+        for ((ring, (bits, below)), first) in self.rings.iter().zip(RINGS).zip(FIRST) {
+            // No bucket behind the one in which it stands has entries: round the ring they are ahead.
+            if let Some((bucket, ahead)) = ring.ahead(digit(self.tick, bits, below)) {
+                let begins = (self.tick >> below).saturating_add(ahead as u64) << below;
                 if earliest.is_none_or(|(other, _)| begins <= other) {
-                    earliest = Some((begins, level as usize * BUCKETS + bucket as usize));
+                    earliest = Some((begins, first + bucket));
                 }
             }
         }
@@ -180,7 +185,7 @@ impl<V> Wheel<V> {
         match self.earliest() {
             Some((begins, list)) if begins <= tick => {
                 self.tick = self.tick.max(begins);
-                self.heads.get(list).copied()
+                Some(self.head(list))
             }
             _ => {
                 self.tick = self.tick.max(tick);
@@ -207,7 +212,51 @@ impl<V> Wheel<V> {
     }
 }
 
-/// The bucket of `tick` at `level`.
-fn digit(tick: u64, level: u32) -> usize {
-    (tick >> (DIGIT * level)) as usize % BUCKETS
+/// The bucket of `tick` in the ring of so many bits above so many.
+fn digit(tick: u64, bits: u32, below: u32) -> usize {
+    (tick >> below) as usize & ((1 << bits) - 1)
+}
+
+/// Buckets of one length, 4,096 at most.
+#[derive(Debug)]
+struct Ring {
+    /// The first entry of each.
+    heads: Box<[u32]>,
+    /// A bit for each that has entries,
+    occupied: Box<[u64]>,
+    /// and one for each word of these that is not 0.
+    words: u64,
+}
+
+impl Ring {
+    fn new(buckets: usize) -> Self {
+        Self { heads: vec![NONE; buckets].into(), occupied: vec![0; buckets / 64].into(), words: 0 }
+    }
+
+    fn set_head(&mut self, bucket: usize, number: u32) {
+        if let Some(head) = self.heads.get_mut(bucket) {
+            *head = number;
+        }
+        if let Some(occupied) = self.occupied.get_mut(bucket / 64) {
+            let bit = 1 << (bucket % 64);
+            *occupied = if number == NONE { *occupied & !bit } else { *occupied | bit };
+            let word = 1 << (bucket / 64);
+            self.words = if *occupied == 0 { self.words & !word } else { self.words | word };
+        }
+    }
+
+    /// The first bucket from `from` on, round the ring, that has entries, and how far ahead it is.
+    fn ahead(&self, from: usize) -> Option<(usize, usize)> {
+        let word = from / 64;
+        let here = self.occupied.get(word)? & (u64::MAX << (from % 64));
+        let bucket = if here != 0 {
+            word * 64 + here.trailing_zeros() as usize
+        } else {
+            // The words behind it, then the others; its own comes last, where only buckets before `from` are left.
+            let behind = self.words & u64::MAX.checked_shl(word as u32 + 1).unwrap_or(0);
+            let which = if behind != 0 { behind } else { self.words }.trailing_zeros() as usize;
+            which * 64 + self.occupied.get(which)?.trailing_zeros() as usize
+        };
+        Some((bucket, (bucket + self.heads.len() - from) % self.heads.len()))
+    }
 }
