@@ -1,7 +1,6 @@
 //! Many threads: touches, ends and registrations beside several who expire.
 
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use enforce_core::{Demand, Status, ViolationType};
 
@@ -82,14 +81,7 @@ fn e1_whoever_returns_from_an_expiry_sees_nothing_admitted_on_whom_it_was_to_fin
 #[test]
 fn g1_nobody_stays_who_came_and_went_beside_an_expiry() {
     let (time, enforcer) = halting(wall(1), idle(1));
-    let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Acquire) {
-                pass(&time, SECOND / 10);
-                let _found = expire(&enforcer);
-            }
-        });
         let churns: Vec<_> = (0..3)
             .map(|thread| {
                 let enforcer = &enforcer;
@@ -106,8 +98,11 @@ fn g1_nobody_stays_who_came_and_went_beside_an_expiry() {
                 })
             })
             .collect();
+        while churns.iter().any(|churn| !churn.is_finished()) {
+            pass(&time, SECOND / 10);
+            let _found = expire(&enforcer);
+        }
         churns.into_iter().for_each(|churn| churn.join().unwrap());
-        done.store(true, Ordering::Release);
     });
     assert_eq!((enforcer.timed_execution_count(), enforcer.execution_count()), (0, 0));
     assert_eq!(enforcer.live_executions("tenant"), 0);
