@@ -277,7 +277,8 @@ impl Enforcer {
 
     /// Ends every hold whose deadline has come ([`OwnedHold::with_deadline`]), each by its own policy and exactly once,
     /// whoever settles it meanwhile; how many it has ended. Only this and [`Enforcer::expire`], which does it among other
-    /// things, end them: call either as often as a forgotten hold may be late. It costs a look at the earliest deadline where none has come.
+    /// things, end them: call either as often as a forgotten hold may be late. It costs a look at the earliest deadline where
+    /// none has come.
     pub fn expire_holds(&self) -> u64 {
         self.expire_holds_at(self.core().clock.now())
     }

@@ -32,9 +32,9 @@ impl Enforcer {
     /// limits that refuse or observe are left alone, for they do nothing until somebody asks.
     ///
     /// The library has no thread of its own: call this as often as a limit of time may be late. Exactly those are found whose
-    /// deadline is no later than the time of the call, to the nanosecond, and nobody before; but an execution that was kept
-    /// from being idle by an open hold or a live child when its timeout came is looked at again after an eighth of the
-    /// timeout, and may be found so much later. A clock that steps back may make that later by its step.
+    /// deadline is no later than the time of the call, to the nanosecond, and nobody before. One exception: where a hold is
+    /// still open when the timeout has come, and then ends without being settled, which is no activity, the execution is found
+    /// an eighth of the timeout later at most (and by the step of a clock that steps back).
     ///
     /// Once it has returned, nothing more is admitted on any of these executions, whoever of several callers found them (E1).
     /// An execution that is touched meanwhile is not found idle (I1).
@@ -43,7 +43,8 @@ impl Enforcer {
     /// that has come; if it was touched since, it is put into a later one. So an execution is looked at about once in its
     /// timeout, however often it is touched, and a step pays nothing. Where nothing has come, a call takes a lock for each
     /// of a few shards. The first call looks at everyone who is registered; from then on registering and ending an execution
-    /// with a limit of time takes a lock of a shard. Who never calls it pays nothing.
+    /// with a limit of time takes a lock of a shard. Who never calls it pays a load
+    /// at each of the two.
     ///
     /// A thread that does it once a second:
     ///

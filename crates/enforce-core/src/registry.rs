@@ -297,6 +297,7 @@ impl Core {
 
     /// Has an execution found when a limit of its time has come, if anybody looks for that. It has just been entered into the
     /// table, and whoever would end it waits.
+    #[inline]
     pub(crate) fn time(&self, execution: &Execution) {
         if self.timers.is_on() {
             self.time_anew(execution);
@@ -304,6 +305,7 @@ impl Core {
     }
 
     /// The same for one whose limits were changed.
+    #[inline(never)]
     pub(crate) fn time_anew(&self, execution: &Execution) {
         if execution.record().plan().times_out {
             self.timers.enter(execution, |execution| execution.record().moment(Timestamp::ZERO));

@@ -6,7 +6,8 @@ use crate::extra::Extra;
 use crate::kernel::timers::Moment;
 use crate::plan::TimeLimit;
 
-/// An execution that is not idle because a hold is open or a child lives is looked at again after this part of its timeout,
+/// An execution that is not idle because a hold is open or a child lives is looked at again after this part of its timeout:
+/// a hold that is dropped is no activity, and tells nobody,
 const PART: u64 = 8;
 /// and after this at least, in nanoseconds.
 const LEAST: u64 = 1_000_000;

@@ -54,6 +54,7 @@ fn i1_one_with_a_live_child_is_not_idle_and_the_childs_end_is_its_activity() {
         pass(&time, SECOND);
         assert_eq!((expire(&enforcer), is_live(&run)), (0, true));
     }
+    pass(&time, SECOND / 3);
     child.finish();
     pass(&time, 8 * SECOND - 1);
     assert_eq!(expire(&enforcer), 0);
@@ -102,4 +103,23 @@ fn of_wall_time_and_idleness_that_have_both_come_the_first_in_order_is_the_cause
     register(&enforcer, "exec", "tenant");
     pass(&time, 3 * SECOND);
     assert_eq!(found(&enforcer.expire()), [("exec", WALL)], "as a demand would have found it");
+}
+
+#[test]
+fn i1_a_settle_after_the_timeout_is_activity_and_the_end_counts_from_it_exactly() {
+    let (time, enforcer) = halting(unlimited(), idle(8));
+    let run = register(&enforcer, "exec", "tenant");
+    let hold = run.reserve(Demand::step().tokens(5, 0)).unwrap();
+    pass(&time, 8 * SECOND);
+    assert_eq!(expire(&enforcer), 0);
+    pass(&time, SECOND / 3);
+    hold.settle(Actual::tokens(5, 0));
+    for _ in 0..7 {
+        pass(&time, SECOND);
+        assert_eq!(expire(&enforcer), 0);
+    }
+    pass(&time, SECOND - 1);
+    assert_eq!(expire(&enforcer), 0);
+    pass(&time, 1);
+    assert_eq!(found(&enforcer.expire()), [("exec", IDLE)]);
 }
