@@ -42,9 +42,9 @@ impl Enforcer {
     /// **Cost.** Each execution with a limit of time that acts waits in a bucket of about a second, and is looked at when
     /// that has come; if it was touched since, it is put into a later one. So an execution is looked at about once in its
     /// timeout, however often it is touched, and a step pays nothing. Where nothing has come, a call takes a lock for each
-    /// of a few shards. The first call looks at everyone who is registered; from then on registering and ending an execution
-    /// with a limit of time takes a lock of a shard. Who never calls it pays a load
-    /// at each of the two.
+    /// of a few shards. The first call enters everyone who is registered, so let it come before the crowd; from then on
+    /// registering and ending an execution with a limit of time takes a lock of a shard. Who never calls it pays a load at
+    /// each of the two.
     ///
     /// A thread that does it once a second:
     ///
