@@ -164,7 +164,7 @@ impl EnforcerBuilder {
         Self { clock: Some(clock), ..self }
     }
 
-    /// How many executions may be registered at a time. Default: 16,777,216.
+    /// How many executions may be registered at a time, 2^32 − 1 at most. Default: 16,777,216.
     pub fn max_executions(self, max: u64) -> Self {
         Self { caps: Caps { executions: max, ..self.caps }, ..self }
     }

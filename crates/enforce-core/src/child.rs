@@ -166,6 +166,7 @@ fn enter(above: &Record, child: &Execution, now: Timestamp) -> Result<Entered, R
         Ok(()) | Err(Rejected::Closed) => {}
         Err(rejected) => return Err(rejected),
     }
+    core.time(child);
     let in_time = above.plan().idle.is_none() || above.hot.activity.touch(now.nanos_since(core.epoch));
     Ok(Entered { in_time })
 }

@@ -88,10 +88,11 @@ impl Deadlines {
         (first.key().0 <= now).then(|| first.remove())
     }
 
-    /// Ends every hold whose deadline has come; how many it has ended. A look at the first one where none has.
-    pub(crate) fn expire(&self, now: Timestamp) -> u64 {
+    /// Ends the holds whose deadline has come, `most` at most; how many it has ended. A look at the first one where none
+    /// has.
+    pub(crate) fn expire(&self, now: Timestamp, most: usize) -> u64 {
         // One at a time: what a hold gives back is written under no lock of the table.
-        std::iter::from_fn(|| self.next_due(now)).map(|timed| u64::from(timed.expire())).sum()
+        std::iter::from_fn(|| self.next_due(now)).take(most).map(|timed| u64::from(timed.expire())).sum()
     }
 
     pub(crate) fn first(&self) -> Option<Timestamp> {

@@ -340,15 +340,16 @@ impl Enforcer {
     }
 
     /// Ends every hold whose deadline has come ([`OwnedHold::with_deadline`]), each by its own policy and exactly once,
-    /// whoever settles it meanwhile; how many it has ended. Nothing but this and a [`Timekeeper`](crate::Timekeeper) ends
-    /// them: call it as often as a forgotten hold may be late. It costs a look at the earliest deadline where none has come.
+    /// whoever settles it meanwhile; how many it has ended. Only this, a [`Timekeeper`](crate::Timekeeper) and
+    /// [`Enforcer::expire`], which does it among other things, end them: call one as often as a forgotten hold may be late. It
+    /// costs a look at the earliest deadline where none has come.
     pub fn expire_holds(&self) -> u64 {
         self.expire_holds_at(self.core().clock.now())
     }
 
     /// [`Enforcer::expire_holds`] at a time that the caller has minted.
     pub fn expire_holds_at(&self, now: Timestamp) -> u64 {
-        self.core().deadlines.expire(now)
+        self.core().deadlines.expire(now, usize::MAX)
     }
 
     /// The earliest deadline of an open hold.

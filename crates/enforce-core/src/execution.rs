@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementResult, EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::hold::{Hold, OwnedHold, Settlement};
 use crate::kept::{Kept, OnDrop};
+use crate::kernel::timers::{Seat, Seated};
 use crate::limits::Action;
 use crate::record::Record;
 use crate::resource::{Actual, Demand, Resource};
@@ -43,6 +44,12 @@ impl Known {
 
     pub(crate) fn is_gone(&self) -> bool {
         self.0.strong_count() == 0
+    }
+}
+
+impl Seated for Execution {
+    fn seat(&self) -> &Seat {
+        self.0.seat()
     }
 }
 

@@ -42,6 +42,7 @@ mod decision;
 mod enforcer;
 mod error;
 mod execution;
+mod expiry;
 mod extra;
 mod family;
 mod hold;
@@ -88,6 +89,7 @@ pub use decision::{
 pub use enforcer::Enforcer;
 pub use error::{BackoffStrategy, ExecutionError, ExecutionErrorCategory, LlmErrorCode, RetryPolicy, ToolErrorCode};
 pub use execution::{DepthGuard, Execution, FinishOnDrop};
+pub use expiry::Expired;
 pub use family::TreeSnapshot;
 pub use hold::{Hold, OwnedHold, Settlement};
 pub use id::{ExecutionId, InvalidId, StepId, TenantId};

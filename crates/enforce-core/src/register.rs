@@ -9,6 +9,7 @@ use crate::enforcer::Enforcer;
 use crate::execution::Execution;
 use crate::id::{InvalidId, validate};
 use crate::kernel::table::Rejected;
+use crate::kernel::tally::Tally;
 use crate::limits::{ConfigError, LongRunningExecutionPolicy, ResourceLimits};
 use crate::plan::Plan;
 use crate::record::Record;
@@ -127,14 +128,17 @@ impl ExecutionBuilder<'_> {
         // From here on the record holds the attachment and gives it back, whatever comes.
         let record = Record::new(&self.id, Arc::clone(&tenant), plan, None, now);
         let execution = Execution::from_record(record);
-        tenant.join(&execution, |slots| core.executions.register(slots, execution.clone())).map(|()| execution).map_err(
-            |rejected| match rejected {
-                Rejected::Duplicate => RegisterError::Duplicate { id: self.id.into_owned() },
-                // Never closed as long as there is an enforcer.
-                Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },
-                Rejected::NoSlot(number) => RegisterError::Refused(tenant.no_slot(number)),
-            },
-        )
+        let enter = |slots: [&Tally; 2]| {
+            core.executions.register(slots, execution.clone())?;
+            core.time(&execution);
+            Ok(())
+        };
+        tenant.join(&execution, enter).map(|()| execution).map_err(|rejected| match rejected {
+            Rejected::Duplicate => RegisterError::Duplicate { id: self.id.into_owned() },
+            // Never closed as long as there is an enforcer.
+            Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },
+            Rejected::NoSlot(number) => RegisterError::Refused(tenant.no_slot(number)),
+        })
     }
 
     fn plan(&self) -> Result<Arc<Plan>, ConfigError> {

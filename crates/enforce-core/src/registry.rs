@@ -11,6 +11,7 @@ use crate::kernel::cell::Cell;
 use crate::kernel::state::PAUSE_NUMBERS;
 use crate::kernel::table::{Rejected, Table};
 use crate::kernel::tally::Tally;
+use crate::kernel::timers::Timers;
 use crate::kernel::wakes::Wakes;
 use crate::limits::Action;
 use crate::network::NetworkPolicy;
@@ -50,6 +51,9 @@ impl Default for Caps {
 /// them in a row a registration may be refused although one further behind could go; the next one looks there.
 const EVICTION_TRIES: usize = 16;
 
+/// So many threads may register and end executions that have a limit of time at once.
+const TIMER_SHARDS: usize = 16;
+
 /// What all executions of one enforcer share.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -72,6 +76,8 @@ pub(crate) struct Core {
     /// How many pauses there were.
     pauses: Cell,
     pub(crate) deadlines: Deadlines,
+    /// The executions that have a limit of time.
+    pub(crate) timers: Timers<Execution>,
     /// How many demands wait.
     pub(crate) waiters: Tally,
     pub(crate) max_waiters: u64,
@@ -93,7 +99,8 @@ impl Core {
     ) -> Self {
         let epoch = clock.now();
         Self {
-            executions: Table::new(caps.executions),
+            // Their places are numbered.
+            executions: Table::new(caps.executions.min(u64::from(u32::MAX))),
             tenants: Table::new(caps.tenants),
             rates: Rates::new(rates, caps.providers, caps.models),
             epoch,
@@ -107,6 +114,7 @@ impl Core {
             left: Mutex::new(Some(VecDeque::new())),
             pauses: Cell::new(0),
             deadlines: Deadlines::new(caps.timed_holds),
+            timers: Timers::new(TIMER_SHARDS),
             waiters: Tally::new(caps.waiters),
             max_waiters: caps.waiters,
             wakes: Wakes::new(),
@@ -301,9 +309,37 @@ impl Core {
         evicted
     }
 
-    /// Takes an execution that has ended out of the table.
+    /// Has an execution found when a limit of its time has come, if anybody looks for that. It has just been entered into the
+    /// table, and whoever would end it waits.
+    #[inline]
+    pub(crate) fn time(&self, execution: &Execution) {
+        if self.timers.is_on() {
+            self.time_anew(execution);
+        }
+    }
+
+    /// The same for one whose limits were changed.
+    #[inline(never)]
+    pub(crate) fn time_anew(&self, execution: &Execution) {
+        if execution.record().plan().times_out {
+            self.timers.enter(execution, |execution| execution.record().moment(Timestamp::ZERO));
+        }
+    }
+
+    /// Begins to look for limits of time that have come, at the first call.
+    pub(crate) fn start_timers(&self, now: Timestamp) {
+        let timed = |execution: &Execution| execution.record().plan().times_out;
+        let all = || self.executions.entries().into_iter().filter(timed).collect();
+        self.timers.start(now.as_nanos(), all, |execution| execution.record().moment(Timestamp::ZERO));
+    }
+
+    /// Takes an execution that has ended out of the table, and then out of the timers.
     pub(crate) fn forget(&self, execution: &Execution) {
+        let record = execution.record();
         self.executions.remove(execution.id().as_bytes(), |entry| entry.is(execution));
+        if record.has_changed_limits() || (record.registered_plan().times_out && self.timers.is_on()) {
+            self.timers.leave(record.seat());
+        }
     }
 
     /// Forgets everyone, so that what refers to this core can go. Handles live on.
@@ -315,6 +351,7 @@ impl Core {
         }
         self.executions.clear();
         self.deadlines.clear();
+        self.timers.close();
         self.tenants.clear();
         let left = self.left.lock().take();
         drop(left);

@@ -156,7 +156,7 @@ impl Execution {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_limits(&self, limits: ResourceLimits) -> Result<(), ConfigError> {
-        self.record().change_limits(|plan| Plan::compile(Source { limits, ..plan.source.clone() }))
+        self.change_limits(|source| Source { limits, ..source })
     }
 
     /// Replaces its long-running limits while it runs, as [`Execution::set_limits`] does. A memory of longer cycles begins
@@ -165,7 +165,14 @@ impl Execution {
     /// # Errors
     /// Limits that make no sense; the old ones stay.
     pub fn set_long_running(&self, long_running: LongRunningExecutionPolicy) -> Result<(), ConfigError> {
-        self.record().change_limits(|plan| Plan::compile(Source { long_running, ..plan.source.clone() }))
+        self.change_limits(|source| Source { long_running, ..source })
+    }
+
+    fn change_limits(&self, next: impl FnOnce(Source) -> Source) -> Result<(), ConfigError> {
+        self.record().change_limits(|plan| Plan::compile(next(plan.source.clone())))?;
+        // A limit of time may be new, or come earlier now.
+        self.record().core().time_anew(self);
+        Ok(())
     }
 
     fn committed(&self, cause: Cause) -> u64 {

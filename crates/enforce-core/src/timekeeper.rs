@@ -53,7 +53,7 @@ impl Timekeeper {
             None => self.ticket = Some(deadlines.keepers.join(waker.clone(), || ())),
         }
         loop {
-            deadlines.expire(now);
+            deadlines.expire(now, usize::MAX);
             match deadlines.first() {
                 // One that came in between.
                 Some(first) if first <= now => {}

@@ -108,7 +108,15 @@ impl Record {
 
     fn resume_above(&self, now: Timestamp) {
         drop_change(self.lifecycle.resume_above(self.tallies(), |state| self.resumed(state, false, now)));
+        self.time_again();
         self.call_waiters();
+    }
+
+    /// Its time goes on from words that have changed.
+    fn time_again(&self) {
+        if self.plan().times_out {
+            self.core().timers.again(self.seat(), 0, |execution| execution.record().moment(Timestamp::ZERO));
+        }
     }
 
     /// What a pause's end puts right before anything is admitted again, here and below.
@@ -145,6 +153,7 @@ impl Record {
         };
         let below = |state| self.resumed(state, true, now);
         let change = self.lifecycle.resume(number, self.tallies(), approve, below);
+        self.time_again();
         self.call_waiters();
         self.core().wakes.flush();
         change

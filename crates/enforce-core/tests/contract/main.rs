@@ -10,6 +10,8 @@ mod clocks;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod expiry;
+#[cfg(test)]
 mod forest;
 #[cfg(test)]
 mod holds;
