@@ -86,10 +86,17 @@ impl<'a> Look<'a> {
     pub(super) fn idle(&self, found: &mut Found, limit: &TimeLimit) -> Looked {
         // Activity is read before the holds: a hold that ends in between has touched it first (I1).
         let seen = self.record.hot.activity.see();
-        if seen.reaped() {
-            return Err(found.stop(self.record.reaped_violation(Some(self.asked.now)), None));
-        }
         let idle_ns = seen.idle_at(self.asked.now_ns);
+        if seen.reaped() {
+            // Whoever found it idle is about to halt it; so is whoever meets the mark, and one of them is the first (E2).
+            let (kind, idle_s) = (ViolationType::IdleTimeout, idle_ns / 1_000_000_000);
+            let idle = EnforcementViolation::of(ScopeKind::Execution, kind, idle_s, 0, limit.limit, Retry::Never);
+            let stop = found.stop(idle, Some(Action::Halt));
+            if let Some(blocked) = &mut found.blocked {
+                blocked.idle = Some(seen);
+            }
+            return Err(stop);
+        }
         if idle_ns < limit.warn_ns && idle_ns < limit.block_ns {
             return Ok(());
         }
