@@ -126,7 +126,10 @@ impl ChildBuilder<'_> {
         let child = Execution::from_record(record);
         let registered = above.hold_still(|| above.children().join(above.plan(), &child, || enter(above, &child, now)));
         let refused = match registered {
-            Ok(Ok(Entered { in_time: true })) => return Ok(child),
+            Ok(Ok(Entered { in_time: true })) => {
+                above.core().wakes.flush();
+                return Ok(child);
+            }
             Ok(Ok(Entered { in_time: false })) => {
                 // Outside the locks that this takes. Who may have found it by its id meanwhile is not forgotten.
                 child.finish_at(now);

@@ -10,6 +10,7 @@ use crate::decision::{EnforcementViolation, EnforcementWarning};
 use crate::execution::Execution;
 use crate::hold::{OwnedHold, Receipt, Settlement};
 use crate::kept::{Kept, OnDrop};
+use crate::kernel::cell::Cell;
 use crate::kernel::queue::Queue;
 use crate::resource::{Actual, Demand};
 use crate::sync::{Arc, Mutex, Waker};
@@ -24,6 +25,8 @@ pub(crate) struct Deadlines {
     cap: u64,
     /// Who is told of an earlier deadline than there was.
     pub(crate) keepers: Queue,
+    /// Until when they sleep, in nanoseconds; the end of time if for ever, or if they are about to look.
+    until: Cell,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +58,20 @@ enum Held {
 
 impl Deadlines {
     pub(crate) fn new(cap: u64) -> Self {
-        Self { open: Mutex::new(Some(Open::default())), cap, keepers: Queue::new() }
+        Self { open: Mutex::new(Some(Open::default())), cap, keepers: Queue::new(), until: Cell::new(u64::MAX) }
+    }
+
+    /// Whoever keeps deadlines sleeps until `next`.
+    pub(crate) fn sleep_until(&self, next: Option<Timestamp>) {
+        // Behind its look at everything that has a deadline, or before it as the end of time; partner: `hurry` (W1).
+        self.until.apply(|_| (next.map_or(u64::MAX, Timestamp::as_nanos), ()));
+    }
+
+    /// Whom to wake because something is due at `moment` that they may not have seen.
+    pub(crate) fn hurry(&self, moment: u64) -> Vec<Waker> {
+        // What is due was entered under a lock that their look takes. So either that look has seen it, or this load sees
+        // until when they sleep, or that they are about to look (W1).
+        if self.keepers.is_empty() || moment >= self.until.load() { Vec::new() } else { self.keepers.everyone() }
     }
 
     /// Where `timed` stands; `None` if the table is full.

@@ -6,6 +6,7 @@ use crate::decision::Cause;
 use crate::enforcer::Enforcer;
 use crate::execution::Execution;
 use crate::kernel::timers::Reached;
+use crate::registry::Core;
 
 /// How many are looked at under one lock, which registrations and ends take, too.
 const BATCH: usize = 64;
@@ -123,17 +124,36 @@ impl Enforcer {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn expire_some_at(&self, now: Timestamp, most: usize) -> Expired {
-        let core = self.core();
-        core.start_timers(now);
+        self.core().expire(now, most)
+    }
+
+    /// How many executions have a limit of time that acts, or had one, and have not ended; counted from the first call of
+    /// [`Enforcer::expire`] on.
+    #[must_use]
+    pub fn timed_execution_count(&self) -> u64 {
+        self.core().timers.len() as u64
+    }
+
+    /// Nothing comes before this moment, as in [`Expired::next`].
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.core().next_expiry()
+    }
+}
+
+impl Core {
+    /// What [`Enforcer::expire_some_at`] does.
+    pub(crate) fn expire(&self, now: Timestamp, most: usize) -> Expired {
+        self.start_timers(now);
         // First: an execution whose forgotten hold ends now may be idle.
-        let holds = core.deadlines.expire(now, most);
+        let holds = self.deadlines.expire(now, most);
         let mut executions = Vec::new();
         for execution in self.due(now, most) {
             let record = execution.record();
             let cause = admission::expire(record, now);
             // Not before the next moment: it is met once in a call.
             let next = now.as_nanos().saturating_add(1);
-            core.timers.again(record.seat(), next, |execution| execution.record().moment(now));
+            self.timers.again(record.seat(), next, |execution| execution.record().moment(now));
             executions.extend(cause.map(|cause| (execution, cause)));
         }
         Expired { executions, holds, next: self.next_expiry() }
@@ -141,7 +161,7 @@ impl Enforcer {
 
     /// Whose moment has come by `now`, earliest first, of `most` who are looked at.
     fn due(&self, now: Timestamp, most: usize) -> impl Iterator<Item = Execution> + use<> {
-        let timers = &self.core().timers;
+        let timers = &self.timers;
         let (mut due, mut left) = (Vec::new(), most);
         for shard in 0..timers.shards() {
             let mut reached = Reached::default();
@@ -162,18 +182,10 @@ impl Enforcer {
         due.into_iter().map(|(_, execution)| execution)
     }
 
-    /// How many executions have a limit of time that acts, or had one, and have not ended; counted from the first call of
-    /// [`Enforcer::expire`] on.
-    #[must_use]
-    pub fn timed_execution_count(&self) -> u64 {
-        self.core().timers.len() as u64
-    }
-
-    /// Nothing comes before this moment, as in [`Expired::next`].
-    #[must_use]
-    pub fn next_expiry(&self) -> Option<Timestamp> {
-        self.core().start_timers(self.core().epoch);
-        let execution = self.core().timers.first().map(Timestamp::from_nanos);
-        self.next_hold_deadline().into_iter().chain(execution).min()
+    /// Nothing comes before this moment.
+    pub(crate) fn next_expiry(&self) -> Option<Timestamp> {
+        self.start_timers(self.epoch);
+        let execution = self.timers.first().map(Timestamp::from_nanos);
+        self.deadlines.first().into_iter().chain(execution).min()
     }
 }

@@ -133,7 +133,9 @@ impl ExecutionBuilder<'_> {
             core.time(&execution);
             Ok(())
         };
-        tenant.join(&execution, enter).map(|()| execution).map_err(|rejected| match rejected {
+        let joined = tenant.join(&execution, enter);
+        core.wakes.flush();
+        joined.map(|()| execution).map_err(|rejected| match rejected {
             Rejected::Duplicate => RegisterError::Duplicate { id: self.id.into_owned() },
             // Never closed as long as there is an enforcer.
             Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },

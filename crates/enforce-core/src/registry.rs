@@ -11,6 +11,7 @@ use crate::kernel::cell::Cell;
 use crate::kernel::state::PAUSE_NUMBERS;
 use crate::kernel::table::{Rejected, Table};
 use crate::kernel::tally::Tally;
+use crate::kernel::timers::Moment;
 use crate::kernel::timers::Timers;
 use crate::kernel::wakes::Wakes;
 use crate::limits::Action;
@@ -19,6 +20,7 @@ use crate::plan::Plan;
 use crate::process::{Process, ProcessPlan};
 use crate::rate_plan::RatePlan;
 use crate::rates::Rates;
+use crate::record::Record;
 use crate::snapshot::TenantUsage;
 use crate::sync::{Arc, Mutex};
 use crate::tenant::{Tenant, TenantEntry, TenantPlan};
@@ -323,6 +325,18 @@ impl Core {
     pub(crate) fn time_anew(&self, execution: &Execution) {
         if execution.record().plan().times_out {
             self.timers.enter(execution, |execution| execution.record().moment(Timestamp::ZERO));
+            self.hurry(execution.record());
+        }
+    }
+
+    /// Has whoever keeps deadlines look, if that of `record` comes before they would. The caller may hold a lock; who holds
+    /// none wakes them.
+    pub(crate) fn hurry(&self, record: &Record) {
+        if let Moment::At(moment) = record.moment(Timestamp::ZERO) {
+            let keepers = self.deadlines.hurry(moment);
+            if !keepers.is_empty() {
+                self.wakes.put(keepers);
+            }
         }
     }
 

@@ -172,6 +172,7 @@ impl Execution {
         self.record().change_limits(|plan| Plan::compile(next(plan.source.clone())))?;
         // A limit of time may be new, or come earlier now.
         self.record().core().time_anew(self);
+        self.record().core().wakes.flush();
         Ok(())
     }
 

@@ -116,6 +116,7 @@ impl Record {
     fn time_again(&self) {
         if self.plan().times_out {
             self.core().timers.again(self.seat(), 0, |execution| execution.record().moment(Timestamp::ZERO));
+            self.core().hurry(self);
         }
     }
 
