@@ -101,9 +101,9 @@ impl Execution {
     /// hold is settled or dropped. Rates keep the request, and get the tokens back that were not used.
     ///
     /// # Errors
-    /// The first limit that refuses, in the order state, wall time, idle time, steps, tokens, memory, cost, discovered
-    /// steps, allowances, loop, tenant, process, rates. A refusal changes no amount; if the limit is exhausted, its action (halt, pause) has
-    /// been carried out before this returns.
+    /// The first limit that refuses, in the order state, wall time, active time, idle time, steps, tokens, memory, cost, cost
+    /// threshold, discovered steps, allowances, loop, parents whose budget it shares, tenant, process, rates. A refusal
+    /// changes no amount; if the limit is exhausted, its action (halt, pause) has been carried out before this returns.
     ///
     /// ```
     /// use enforce_core::{Demand, Enforcer, ResourceLimits, ViolationType};

@@ -85,7 +85,7 @@ impl Execution {
         now: Timestamp,
     ) -> Result<Approved, ApprovalError> {
         let record = self.record();
-        let cause = record.open_pause().ok_or(ApprovalError::NotPaused)?.violation.as_cause();
+        let cause = self.pause_of(ticket)?.violation.as_cause();
         let mut approved = None;
         let change = record.resume(ticket.pause, now, |plan| {
             let raised = Raise::of(plan, record.registered_plan(), cause)
@@ -130,8 +130,17 @@ impl Execution {
     }
 
     fn reject_with(&self, ticket: &PauseTicket, now: Option<Timestamp>) -> Result<Status, ApprovalError> {
+        self.pause_of(ticket)?;
         let first = self.record().reject(ticket.pause, now).first;
         first.then(|| self.status()).ok_or(ApprovalError::NotPaused)
+    }
+
+    /// The open pause that `ticket` stands for. Numbers are given anew by every enforcer, so they alone do not tell (E3); of
+    /// one enforcer they never return, so the number still stands for this pause when it is compared under the lock.
+    fn pause_of(&self, ticket: &PauseTicket) -> Result<Pause, ApprovalError> {
+        let mine = ticket.execution_id == self.id() && ticket.tenant_id == self.tenant_id();
+        let open = self.record().open_pause().filter(|pause| mine && pause.at == ticket.paused_at);
+        open.filter(|pause| pause.number == ticket.pause).ok_or(ApprovalError::NotPaused)
     }
 
     /// The approvals that were carried out, oldest first.

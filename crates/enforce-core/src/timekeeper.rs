@@ -50,7 +50,7 @@ impl Timekeeper {
             Some(ticket) => {
                 let _first = deadlines.keepers.stand(ticket, waker.clone());
             }
-            None => self.ticket = Some(deadlines.keepers.join(waker.clone(), || ())),
+            None => self.ticket = Some(deadlines.keepers.join(waker.clone(), 0, || ())),
         }
         loop {
             // Before the look: whoever gets an earlier deadline behind it calls the waker, whatever it is (W1).

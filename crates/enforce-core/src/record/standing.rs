@@ -89,6 +89,8 @@ impl Record {
             self.call_watchers();
         };
         let change = self.lifecycle.pause(cause.code(), number, self.tallies(), below);
+        // Who waits in a line that others share waits at home from here on (F1).
+        self.call_waiters();
         self.core().wakes.flush();
         change
     }
@@ -104,6 +106,7 @@ impl Record {
             self.call_watchers();
         };
         drop_change(self.lifecycle.pause_above(cause.code(), self.tallies(), below));
+        self.call_waiters();
     }
 
     fn resume_above(&self, now: Timestamp) {
