@@ -192,6 +192,30 @@ impl Enforcer {
         Ok(())
     }
 
+    /// Replaces the limits of every tenant that has none of its own, known by now or not, as [`Enforcer::set_tenant`] does for
+    /// one of them. Walks the tenants.
+    ///
+    /// # Errors
+    /// Limits that make no sense; the old ones stay.
+    ///
+    /// ```
+    /// use enforce_core::{Enforcer, RegisterError, TenantPolicy};
+    ///
+    /// let limits = |slots| TenantPolicy { max_concurrent_executions: Some(slots), ..TenantPolicy::default() };
+    /// let enforcer = Enforcer::builder().build()?;
+    /// enforcer.set_tenant("tenant_a", limits(5))?;
+    /// enforcer.set_every_tenant(&limits(0))?;
+    /// assert!(enforcer.execution("exec_1", "tenant_a").register().is_ok());
+    /// assert!(matches!(enforcer.execution("exec_2", "tenant_b").register(), Err(RegisterError::Refused(_))));
+    /// assert!(enforcer.set_every_tenant(&limits(u64::MAX)).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_every_tenant(&self, policy: &TenantPolicy) -> Result<(), ConfigError> {
+        let plan = TenantPlan::compile(policy, policy.max_concurrent_executions, self.policy())?;
+        self.core().set_every_tenant(plan, self.core().clock.now());
+        Ok(())
+    }
+
     /// Gives one tenant every tenant's limits again, as [`Enforcer::set_tenant`] does.
     pub fn reset_tenant(&self, tenant: &str) {
         let _set = self.core().set_tenant(tenant, None, self.core().clock.now());

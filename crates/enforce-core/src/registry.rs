@@ -56,6 +56,19 @@ const EVICTION_TRIES: usize = 16;
 /// So many threads may register and end executions that have a limit of time at once.
 const TIMER_SHARDS: usize = 16;
 
+/// What tenants may do: every one, but for those that have limits of their own.
+#[derive(Debug)]
+struct TenantPlans {
+    every: Arc<TenantPlan>,
+    own: HashMap<Box<str>, Arc<TenantPlan>>,
+}
+
+impl TenantPlans {
+    fn of(&self, id: &str) -> &Arc<TenantPlan> {
+        self.own.get(id).unwrap_or(&self.every)
+    }
+}
+
 /// What all executions of one enforcer share.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -66,11 +79,10 @@ pub(crate) struct Core {
     /// When it was built; activity and rates count from here.
     pub(crate) epoch: Timestamp,
     pub(crate) plan: Arc<Plan>,
-    tenant_plan: Arc<TenantPlan>,
     /// What all tenants share.
     pub(crate) process: Process,
-    /// Of the tenants that have limits of their own.
-    own_plans: Mutex<HashMap<Box<str>, Arc<TenantPlan>>>,
+    /// What tenants may do.
+    tenant_plans: Mutex<TenantPlans>,
     max_tenants: u64,
     pub(crate) rate_action: Action,
     /// Tenants that nobody is attached to, in the order in which they were left; `None` once everyone is forgotten.
@@ -108,9 +120,8 @@ impl Core {
             epoch,
             clock,
             plan,
-            tenant_plan: Arc::new(tenant_plan),
             process: Process::new(process_plan, epoch),
-            own_plans: Mutex::new(HashMap::new()),
+            tenant_plans: Mutex::new(TenantPlans { every: Arc::new(tenant_plan), own: HashMap::new() }),
             max_tenants: caps.tenants,
             rate_action,
             left: Mutex::new(Some(VecDeque::new())),
@@ -169,7 +180,7 @@ impl Core {
 
     /// A tenant in no table, with one attachment.
     pub(crate) fn fresh_tenant(self: &Arc<Self>, id: &str, now: Timestamp) -> Arc<Tenant> {
-        let plan = self.own_plans.lock().get(id).unwrap_or(&self.tenant_plan).clone();
+        let plan = Arc::clone(self.tenant_plans.lock().of(id));
         let tenant = Arc::new(Tenant::new(id, plan, Arc::clone(self), now));
         tenant.attachments.attach();
         tenant
@@ -177,8 +188,8 @@ impl Core {
 
     /// Gives a tenant that has just been entered the limits that were set for it between its making and its entry.
     fn catch_up(&self, tenant: &Tenant, now: Timestamp) {
-        let own_plans = self.own_plans.lock();
-        let plan = own_plans.get(tenant.id().as_str()).unwrap_or(&self.tenant_plan);
+        let plans = self.tenant_plans.lock();
+        let plan = plans.of(tenant.id().as_str());
         if !tenant.was_made_with(plan) {
             tenant.relimit(plan, now);
         }
@@ -189,25 +200,39 @@ impl Core {
     pub(crate) fn set_tenant(&self, id: &str, plan: Option<TenantPlan>, now: Timestamp) -> bool {
         // The lock orders changes among each other and against `catch_up`: who enters later finds the limits, and who
         // has entered is given them.
-        let mut own_plans = self.own_plans.lock();
+        let mut plans = self.tenant_plans.lock();
         let plan = match plan {
             None => {
-                own_plans.remove(id);
-                Arc::clone(&self.tenant_plan)
+                plans.own.remove(id);
+                Arc::clone(&plans.every)
             }
-            Some(_) if own_plans.len() as u64 >= self.max_tenants && !own_plans.contains_key(id) => return false,
+            Some(_) if plans.own.len() as u64 >= self.max_tenants && !plans.own.contains_key(id) => return false,
             Some(plan) => {
                 let plan = Arc::new(plan);
-                own_plans.insert(id.into(), Arc::clone(&plan));
+                plans.own.insert(id.into(), Arc::clone(&plan));
                 plan
             }
         };
         if let Some(tenant) = self.tenant(id) {
             tenant.relimit(&plan, now);
         }
-        drop(own_plans);
+        drop(plans);
         self.wakes.flush();
         true
+    }
+
+    /// Gives every tenant that has no limits of its own those of `plan`.
+    pub(crate) fn set_every_tenant(&self, plan: TenantPlan, now: Timestamp) {
+        // As in `set_tenant`.
+        let mut plans = self.tenant_plans.lock();
+        plans.every = Arc::new(plan);
+        for TenantEntry(tenant) in self.tenants.entries() {
+            if !plans.own.contains_key(tenant.id().as_str()) {
+                tenant.relimit(&plans.every, now);
+            }
+        }
+        drop(plans);
+        self.wakes.flush();
     }
 
     /// Replaces the limits of all tenants together.
