@@ -3,6 +3,7 @@
 use crate::allowance::Allowances;
 use crate::clock::Clock;
 use crate::enforcer::Enforcer;
+use crate::kernel::versions::Versions;
 use crate::limits::{
     ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProcessPolicy, ProviderPolicy, RateLimit,
     ResourceLimits, TenantPolicy,
@@ -233,7 +234,7 @@ impl EnforcerBuilder {
     ) -> Enforcer {
         let clock = self.clock.unwrap_or_default();
         let mut core = Core::new(clock, Arc::new(plan), tenant, process, rates, self.policy.actions.rate, self.caps);
-        core.network = self.network;
+        core.networks = Versions::new(self.network);
         core.allowances = allowances;
         Enforcer::over(core)
     }

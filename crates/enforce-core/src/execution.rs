@@ -231,7 +231,7 @@ impl Execution {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn check_host(&self, host: &str) -> Result<(), EnforcementViolation> {
-        self.0.core().network.check(host)
+        self.0.core().check_host(host)
     }
 
     /// One discovery deeper, until the guard is dropped.

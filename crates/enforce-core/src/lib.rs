@@ -66,6 +66,7 @@ mod record;
 mod register;
 mod registry;
 mod resource;
+mod settings;
 mod slots;
 mod snapshot;
 mod step_timeout;

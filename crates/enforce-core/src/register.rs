@@ -144,7 +144,7 @@ impl ExecutionBuilder<'_> {
     }
 
     fn plan(&self) -> Result<Arc<Plan>, ConfigError> {
-        let shared = &self.enforcer.core().plan;
+        let shared = self.enforcer.core().plan();
         if self.limits.is_none() && self.long_running.is_none() {
             return Ok(Arc::clone(shared));
         }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use crate::allowance::Allowances;
 use crate::clock::{Clock, Timestamp};
 use crate::deadline::Deadlines;
+use crate::decision::EnforcementViolation;
 use crate::execution::Execution;
 use crate::kernel::attachments::Unattached;
 use crate::kernel::cell::Cell;
@@ -13,6 +14,7 @@ use crate::kernel::table::{Rejected, Table};
 use crate::kernel::tally::Tally;
 use crate::kernel::timers::Moment;
 use crate::kernel::timers::Timers;
+use crate::kernel::versions::Versions;
 use crate::kernel::wakes::Wakes;
 use crate::limits::Action;
 use crate::network::NetworkPolicy;
@@ -78,7 +80,11 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     /// When it was built; activity and rates count from here.
     pub(crate) epoch: Timestamp,
-    pub(crate) plan: Arc<Plan>,
+    /// What an execution may do that brings no limits of its own.
+    plans: Versions<Arc<Plan>>,
+    first_plan: Arc<Plan>,
+    /// Serialises changes of what is not one tenant's.
+    changes: Mutex<()>,
     /// What all tenants share.
     pub(crate) process: Process,
     /// What tenants may do.
@@ -97,7 +103,7 @@ pub(crate) struct Core {
     pub(crate) max_waiters: u64,
     /// Who is to be woken.
     pub(crate) wakes: Wakes,
-    pub(crate) network: NetworkPolicy,
+    pub(crate) networks: Versions<NetworkPolicy>,
     pub(crate) allowances: Allowances,
 }
 
@@ -119,7 +125,9 @@ impl Core {
             rates: Rates::new(rates, caps.providers, caps.models),
             epoch,
             clock,
-            plan,
+            plans: Versions::new(Arc::clone(&plan)),
+            first_plan: plan,
+            changes: Mutex::new(()),
             process: Process::new(process_plan, epoch),
             tenant_plans: Mutex::new(TenantPlans { every: Arc::new(tenant_plan), own: HashMap::new() }),
             max_tenants: caps.tenants,
@@ -131,9 +139,36 @@ impl Core {
             waiters: Tally::new(caps.waiters),
             max_waiters: caps.waiters,
             wakes: Wakes::new(),
-            network: NetworkPolicy::Open,
+            networks: Versions::new(NetworkPolicy::Open),
             allowances: Allowances::default(),
         }
+    }
+
+    /// The limits of an execution that brings none of its own.
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
+        // There is always one.
+        self.plans.get().unwrap_or(&self.first_plan)
+    }
+
+    /// Replaces them, for executions that are registered from here on.
+    pub(crate) fn set_plan(&self, plan: Plan) {
+        let _turn = self.changes.lock();
+        // Past the last version nothing is changed any more: 2^31 of them are out of reach.
+        let _changed: bool = self.plans.change(Arc::new(plan), || ());
+    }
+
+    /// Which hosts may be reached.
+    pub(crate) fn check_host(&self, host: &str) -> Result<(), EnforcementViolation> {
+        match self.networks.get() {
+            Some(network) => network.check(host),
+            None => NetworkPolicy::AirGapped.check(host),
+        }
+    }
+
+    pub(crate) fn set_network(&self, network: NetworkPolicy) {
+        let _turn = self.changes.lock();
+        // As in `set_plan`.
+        let _changed: bool = self.networks.change(network, || ());
     }
 
     /// A number that no other pause has.
