@@ -45,6 +45,15 @@ impl TallyLimit {
         Self { kind, limit, overdraft: 0, warn_room: room, far_room: room.max(-1), action }
     }
 
+    /// The same with another limit.
+    pub(crate) fn moved(&self, limit: u64, threshold: u32) -> Self {
+        if limit == self.limit {
+            *self
+        } else {
+            Self::new(self.kind, (limit < MAX_AMOUNT).then_some(limit), self.action, threshold)
+        }
+    }
+
     /// With an overdraft; a limit of 0 allows nothing, so it has none.
     pub(crate) fn overdraft(self, overdraft: u64) -> Self {
         Self { overdraft: if self.limit == 0 { 0 } else { overdraft }, ..self }

@@ -1,11 +1,13 @@
 //! Watching over an execution from outside: pauses, approvals and changes of its limits.
 
+use crate::allowance::{AllowanceKey, Spent};
 use crate::approval::{Approval, ApprovalError, Approved, PauseTicket};
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, ScopeKind, ViolationType};
 use crate::execution::Execution;
 use crate::extra::{Extra, Pause};
-use crate::limits::{ConfigError, LongRunningExecutionPolicy, ResourceLimits};
+use crate::kernel::tally::MAX_AMOUNT;
+use crate::limits::{ConfigError, LongRunningExecutionPolicy, ResourceLimits, amount_or_unlimited};
 use crate::money::NanoUsd;
 use crate::plan::{Plan, Source};
 use crate::resource::Resource;
@@ -175,6 +177,33 @@ impl Execution {
     /// Limits that make no sense; the old ones stay.
     pub fn set_long_running(&self, long_running: LongRunningExecutionPolicy) -> Result<(), ConfigError> {
         self.change_limits(|source| Source { long_running, ..source })
+    }
+
+    /// Changes the limit of one of its allowances while it runs; what it has used stays (L1). [`UNLIMITED`](crate::UNLIMITED)
+    /// takes the limit away.
+    ///
+    /// # Errors
+    /// A key that another enforcer resolved, or units that cannot be counted; the old limit stays.
+    ///
+    /// ```
+    /// use enforce_core::{Demand, Enforcer};
+    ///
+    /// let enforcer = Enforcer::builder().allowance("web_search", 1).build()?;
+    /// let (search, run) = (enforcer.allowance("web_search")?, enforcer.execution("exec_1", "tenant_a").register()?);
+    /// drop(run.reserve(Demand::step().allowance(search))?);
+    /// run.set_allowance(search, 2)?;
+    /// drop(run.reserve(Demand::step().allowance(search))?);
+    /// assert!(run.reserve(Demand::step().allowance(search)).is_err());
+    /// assert!(run.set_allowance(search, u64::MAX - 1).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_allowance(&self, key: AllowanceKey, units: u64) -> Result<(), ConfigError> {
+        amount_or_unlimited("allowance", units)?;
+        let spent = Spent::of(self.record().spent_or_new(), key).ok_or_else(|| {
+            ConfigError::new("allowance", "the key is another enforcer's", "resolve it from this one")
+        })?;
+        self.record().change_while_still(|| spent.relimit(units.min(MAX_AMOUNT)));
+        Ok(())
     }
 
     fn change_limits(&self, next: impl FnOnce(Source) -> Source) -> Result<(), ConfigError> {

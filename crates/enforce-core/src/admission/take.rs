@@ -214,7 +214,11 @@ impl<'a> Look<'a> {
             Whose::Allowance(key, asked) => {
                 let spent = self.record.spent().and_then(|all| Spent::of(all, key));
                 match self.record.core().allowances.limit(key).zip(spent) {
-                    Some((limit, spent)) => allowances::refused(key, limit, word, asked, spent.committed.read()),
+                    Some((limit, spent)) => {
+                        let (own, word) = spent.read();
+                        let limit = limit.moved(own, self.plan.source.policy.warning_threshold);
+                        allowances::refused(key, &limit, word, asked, spent.committed.read())
+                    }
                     None => allowance::unknown(key, asked),
                 }
             }

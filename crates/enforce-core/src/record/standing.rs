@@ -208,6 +208,13 @@ impl Record {
         Ok(())
     }
 
+    /// Runs `change` while nothing else about it changes.
+    pub(crate) fn change_while_still(&self, change: impl FnOnce()) {
+        self.lifecycle.hold_still(|_| change());
+        self.call_waiters();
+        self.core().wakes.flush();
+    }
+
     /// Ends it and everything below it; what it had, if this call ended it.
     pub(crate) fn end(&self, now: Timestamp, exhausted: &mut Vec<Exhausted>) -> Option<Ended> {
         let mut ended = None;
