@@ -76,6 +76,17 @@ impl Enforcer {
         self.get(id).ok_or_else(EnforcementViolation::unknown_execution)
     }
 
+    /// The execution of that id, which is asked for something.
+    #[inline]
+    fn asked(&self, id: &str) -> Result<Execution, EnforcementViolation> {
+        let known = self.known(id);
+        match &known {
+            Ok(_) => self.core().tell_known(),
+            Err(violation) => self.core().tell_unknown(violation, id),
+        }
+        known
+    }
+
     /// [`Execution::reserve`] by id.
     ///
     /// # Errors
@@ -91,7 +102,7 @@ impl Enforcer {
     /// ```
     #[inline]
     pub fn reserve(&self, id: &str, demand: Demand) -> Result<OwnedHold, EnforcementViolation> {
-        self.known(id)?.into_reserved(demand, None)
+        self.asked(id)?.into_reserved(demand, None)
     }
 
     /// [`Enforcer::reserve`] at a time that the caller has minted.
@@ -100,7 +111,7 @@ impl Enforcer {
     /// As [`Enforcer::reserve`].
     #[inline]
     pub fn reserve_at(&self, id: &str, demand: Demand, now: Timestamp) -> Result<OwnedHold, EnforcementViolation> {
-        self.known(id)?.into_reserved(demand, Some(now))
+        self.asked(id)?.into_reserved(demand, Some(now))
     }
 
     /// [`Execution::check`] by id; an id that is not registered is blocked.
@@ -225,7 +236,7 @@ impl Enforcer {
         for execution in core.executions.entries() {
             execution.record().call_waiters();
         }
-        core.wakes.flush();
+        core.flush();
         Ok(())
     }
 
@@ -348,7 +359,9 @@ impl Enforcer {
 
     /// [`Enforcer::expire_holds`] at a time that the caller has minted.
     pub fn expire_holds_at(&self, now: Timestamp) -> u64 {
-        self.core().deadlines.expire(now)
+        let expired = self.core().deadlines.expire(now);
+        self.core().flush();
+        expired
     }
 
     /// The earliest deadline of an open hold.
@@ -361,6 +374,13 @@ impl Enforcer {
     #[must_use]
     pub fn timed_hold_count(&self) -> u64 {
         self.core().deadlines.len()
+    }
+
+    /// How many events nobody heard of: more were to be told than may be
+    /// ([`EnforcerBuilder::max_pending_events`]), or the sink panicked. Their numbers are missing in what was told.
+    #[must_use]
+    pub fn dropped_events(&self) -> u64 {
+        self.core().telling.as_ref().map_or(0, |telling| telling.dropped())
     }
 
     /// How many demands wait: [`Execution::reserve_within`], [`Execution::wait_for`].
@@ -384,7 +404,9 @@ impl Enforcer {
     /// Lets every tenant go that a fresh entry would decide like: nothing registered, no handle held, no limited budget
     /// used in this period. Returns what they had used. A full table does the same by itself, as far as it needs room.
     pub fn evict_idle_tenants(&self) -> Vec<TenantUsage> {
-        self.core().evict_all(self.core().clock.now())
+        let evicted = self.core().evict_all(self.core().clock.now());
+        self.core().flush();
+        evicted
     }
 }
 

@@ -33,6 +33,17 @@ pub struct Settlement {
     pub exhausted: Option<EnforcementViolation>,
 }
 
+impl Settlement {
+    /// Itself, having been told of where there is something to be told.
+    #[inline(always)]
+    pub(crate) fn told_of(self, record: &Record, actual: &Actual, now: Option<Timestamp>) -> Self {
+        if self.late || (self.overrun_tokens | self.overrun_nano_usd) != 0 {
+            record.tell_settled(actual, &self, true, now);
+        }
+        self
+    }
+}
+
 impl Receipt {
     #[inline]
     pub(crate) const fn new(kept: Kept, noticed: Noticed) -> Self {
@@ -81,7 +92,7 @@ macro_rules! hold {
                 let record = closed.record();
                 let needed = record.plan().idle.is_some();
                 let now = needed.then(|| record.core().clock.now());
-                kept.settle(record, &actual, now)
+                kept.settle(record, &actual, now).told_of(record, &actual, now)
             }
 
             /// `settle` at a time that the caller has minted.
@@ -89,7 +100,7 @@ macro_rules! hold {
             pub fn settle_at(self, actual: Actual, now: Timestamp) -> Settlement {
                 let (closed, kept) = self.close();
                 let record = closed.record();
-                kept.settle(record, &actual, Some(now))
+                kept.settle(record, &actual, Some(now)).told_of(record, &actual, Some(now))
             }
 
             /// Grows it while a stream runs: takes what `more` asks as [`Execution::reserve`] would, on every limit or

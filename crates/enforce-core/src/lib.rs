@@ -41,6 +41,7 @@ mod deadline;
 mod decision;
 mod enforcer;
 mod error;
+mod event;
 mod execution;
 mod extra;
 mod family;
@@ -70,7 +71,9 @@ mod snapshot;
 mod step_timeout;
 mod supervise;
 mod sync;
+mod telling;
 mod tenant;
+mod told;
 mod usage;
 mod wait;
 
@@ -85,6 +88,7 @@ pub use decision::{
 };
 pub use enforcer::Enforcer;
 pub use error::{BackoffStrategy, ExecutionError, ExecutionErrorCategory, LlmErrorCode, RetryPolicy, ToolErrorCode};
+pub use event::{Event, EventBuffer, EventKind, EventSink};
 pub use execution::{DepthGuard, Execution, FinishOnDrop};
 pub use family::TreeSnapshot;
 pub use hold::{Hold, OwnedHold, Settlement};

@@ -127,14 +127,23 @@ impl ExecutionBuilder<'_> {
         // From here on the record holds the attachment and gives it back, whatever comes.
         let record = Record::new(&self.id, Arc::clone(&tenant), plan, None, now);
         let execution = Execution::from_record(record);
-        tenant.join(&execution, |slots| core.executions.register(slots, execution.clone())).map(|()| execution).map_err(
-            |rejected| match rejected {
-                Rejected::Duplicate => RegisterError::Duplicate { id: self.id.into_owned() },
-                // Never closed as long as there is an enforcer.
-                Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },
-                Rejected::NoSlot(number) => RegisterError::Refused(tenant.no_slot(number)),
-            },
-        )
+        let joined = tenant.join(&execution, |slots| {
+            core.executions.register(slots, execution.clone())?;
+            core.note_registered(execution.record());
+            Ok(())
+        });
+        let registered = joined.map(|()| execution).map_err(|rejected| match rejected {
+            Rejected::Duplicate => RegisterError::Duplicate { id: self.id.to_string() },
+            // Never closed as long as there is an enforcer.
+            Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },
+            Rejected::NoSlot(number) => {
+                let violation = tenant.no_slot(number);
+                core.note_no_slot(&tenant, &violation, &self.id, now);
+                RegisterError::Refused(violation)
+            }
+        });
+        core.flush();
+        registered
     }
 
     fn plan(&self) -> Result<Arc<Plan>, ConfigError> {

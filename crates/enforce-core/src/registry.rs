@@ -20,6 +20,7 @@ use crate::rate_plan::RatePlan;
 use crate::rates::Rates;
 use crate::snapshot::TenantUsage;
 use crate::sync::{Arc, Mutex};
+use crate::telling::Telling;
 use crate::tenant::{Tenant, TenantEntry, TenantPlan};
 
 /// How many of each may be known at a time.
@@ -31,6 +32,8 @@ pub(crate) struct Caps {
     pub(crate) models: u64,
     pub(crate) timed_holds: u64,
     pub(crate) waiters: u64,
+    /// Events that are still to be told.
+    pub(crate) events: u64,
 }
 
 impl Default for Caps {
@@ -42,6 +45,7 @@ impl Default for Caps {
             models: 1 << 12,
             timed_holds: 1 << 20,
             waiters: 1 << 20,
+            events: 1 << 16,
         }
     }
 }
@@ -77,6 +81,8 @@ pub(crate) struct Core {
     pub(crate) max_waiters: u64,
     /// Who is to be woken.
     pub(crate) wakes: Wakes,
+    /// Who hears of events, if anybody does.
+    pub(crate) telling: Option<Box<Telling>>,
     pub(crate) network: NetworkPolicy,
     pub(crate) allowances: Allowances,
 }
@@ -110,6 +116,7 @@ impl Core {
             waiters: Tally::new(caps.waiters),
             max_waiters: caps.waiters,
             wakes: Wakes::new(),
+            telling: None,
             network: NetworkPolicy::Open,
             allowances: Allowances::default(),
         }
@@ -144,7 +151,7 @@ impl Core {
             match self.tenants.register([], TenantEntry(Arc::clone(&tenant))) {
                 Ok(()) => {
                     self.catch_up(&tenant, now);
-                    self.wakes.flush();
+                    self.flush();
                     return Some(tenant);
                 }
                 Err(Rejected::Duplicate) => {}
@@ -196,7 +203,7 @@ impl Core {
             tenant.relimit(&plan, now);
         }
         drop(own_plans);
-        self.wakes.flush();
+        self.flush();
         true
     }
 
@@ -206,7 +213,7 @@ impl Core {
         self.process.relimit(plan, now, || self.tenants.entries().iter().for_each(|entry| entry.0.reach()));
         // Who waits looks at the new limits (W1).
         self.wakes.put(self.process.budgets.line.first());
-        self.wakes.flush();
+        self.flush();
     }
 
     /// One attachment less. A tenant that never did anything goes at once; another may go when room is needed.
@@ -267,6 +274,9 @@ impl Core {
             let Some(seen) = tenant.attachments.see() else { continue };
             if tenant.equals_fresh(now) {
                 evicted = self.let_go(&tenant, seen, now);
+                if evicted && let Some(telling) = self.telling.as_deref() {
+                    self.note_evicted(telling, &tenant, tenant.usage(now), now);
+                }
             } else if !tenant.stays() {
                 kept.push(tenant);
             }
@@ -295,7 +305,11 @@ impl Core {
                     self.queue(&tenant);
                 }
             } else if self.let_go(&tenant, seen, now) {
-                evicted.push(tenant.usage(now));
+                let usage = tenant.usage(now);
+                if let Some(telling) = self.telling.as_deref() {
+                    self.note_evicted(telling, &tenant, usage.clone(), now);
+                }
+                evicted.push(usage);
             }
         }
         evicted
@@ -310,6 +324,11 @@ impl Core {
     pub(crate) fn disband(&self) {
         // First: a child that came later would keep itself and this core in memory.
         self.executions.close();
+        if self.telling.is_some() {
+            let (executions, tenants) = (self.executions.entries(), self.tenants.entries());
+            let tenants = tenants.iter().map(|entry| &*entry.0);
+            self.close_runs(executions.iter().map(Execution::record), tenants);
+        }
         for entry in self.tenants.entries() {
             entry.0.disband();
         }
@@ -318,5 +337,6 @@ impl Core {
         self.tenants.clear();
         let left = self.left.lock().take();
         drop(left);
+        self.flush();
     }
 }

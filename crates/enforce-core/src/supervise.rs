@@ -3,6 +3,7 @@
 use crate::approval::{Approval, ApprovalError, Approved, PauseTicket};
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, ScopeKind, ViolationType};
+use crate::event::EventKind;
 use crate::execution::Execution;
 use crate::extra::{Extra, Pause};
 use crate::limits::{ConfigError, LongRunningExecutionPolicy, ResourceLimits};
@@ -96,6 +97,7 @@ impl Execution {
             let done = Approved { pause: ticket.pause, cause, by, why, next_limit, at: now };
             // Under the lock of the pause, so that they stand in the order in which they were carried out.
             record.extra_or_new().record(done.clone());
+            record.note(Some(now), || EventKind::Approved { approved: done.clone() });
             approved = Some(done);
             Ok(plan)
         })?;
