@@ -1,7 +1,11 @@
 //! Our own paths, in the settings of the target table.
 
+use std::future::Future;
 use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
+use enforce_async::ExecutionExt;
 use enforce_core::{
     Actual, Demand, Enforcer, EnforcerBuilder, Execution, LongRunningExecutionPolicy, NanoUsd, ProviderPolicy,
     ResourceLimits, TenantPolicy, Timestamp, UNLIMITED,
@@ -152,6 +156,17 @@ pub fn bare() -> Case {
 pub fn bare_owned() -> Case {
     let (run, _) = Setting::Bare.execution();
     Case::new("handle, bare, owned", move || drop(run.reserve_owned(Demand::step())))
+}
+
+/// The same, awaited: a future that is ready at its first poll.
+pub fn bare_acquired() -> Case {
+    let (run, _) = Setting::Bare.execution();
+    Case::new("acquire, bare", move || {
+        let acquire = pin!(run.acquire(Demand::step()));
+        if let Poll::Ready(hold) = acquire.poll(&mut Context::from_waker(Waker::noop())) {
+            drop(hold);
+        }
+    })
 }
 
 /// Handle: a step of an execution whose idleness is limited, the hold dropped at once.

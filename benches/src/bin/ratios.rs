@@ -21,6 +21,7 @@ fn alone() -> Figures {
         floor::cas(),
         ours::bare(),
         ours::bare_owned(),
+        ours::bare_acquired(),
         ours::active(),
         ours::usual(),
         ours::usual_clock(),
@@ -64,6 +65,7 @@ fn rows(bytes: Option<f64>) -> Vec<Row> {
     let mut rows = vec![
         Row::over("handle, bare: reserve a step", &one, "handle, bare", "CAS", AtMost(1.5)),
         Row::more("  an owned hold on top", &one, "handle, bare, owned", "handle, bare", 2.5),
+        Row::over("  awaited: ready at its first poll", &one, "acquire, bare", "handle, bare, owned", None),
         Row::over("handle: a step with activity, tenant", &one, "handle, activity", "CAS", AtMost(3.0)),
         Row::over("handle, usual, settle included", &one, "handle, usual", "CAS", AtMost(10.0)),
         Row::over("  the clock read for both calls", &one, "handle, usual, own clock", "CAS", None),

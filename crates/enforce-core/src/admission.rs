@@ -2,15 +2,18 @@
 
 mod allowances;
 mod budgets;
+mod fitted;
 mod found;
 mod look;
 mod take;
+mod times;
 mod usual;
 
 use self::found::{Blocked, Found, Looked, Stop};
 pub(crate) use self::found::{Noticed, Obstacle};
 pub(crate) use self::look::{asks_budget, cost_threshold_violation};
 use self::look::{countable, when_freed};
+pub(crate) use self::times::times;
 use self::usual::Usual;
 
 use crate::books::{self, Used};
@@ -126,6 +129,9 @@ fn reserve_as(
     now: Option<Timestamp>,
     way: Way,
 ) -> Result<Receipt, EnforcementViolation> {
+    if demand.up_to {
+        return fitted::reserve(record, demand, now, way);
+    }
     // One exchange is the whole decision where everything else is unlimited and not asked for.
     if record.is_bare()
         && demand.is_bare()
@@ -182,6 +188,9 @@ pub(crate) fn reserve_in_line(
     now: Timestamp,
     first: Option<Obstacle>,
 ) -> Result<Receipt, Refused> {
+    if demand.up_to {
+        return fitted::reserve_in_line(record, demand, now, first);
+    }
     let mut found = Found::default();
     match reserve_whole(record, demand, Some(now), Way { held: None, first, waits: true }, &mut found) {
         Ok(granted) => Ok(found.receipt(demand, granted)),
@@ -199,8 +208,20 @@ pub(crate) fn extend(
     now: Option<Timestamp>,
     held: Periods,
 ) -> Result<Receipt, EnforcementViolation> {
+    extend_as(record, more, now, Way { held: Some(held), ..Way::default() })
+}
+
+fn extend_as(
+    record: &Record,
+    more: &Demand,
+    now: Option<Timestamp>,
+    way: Way,
+) -> Result<Receipt, EnforcementViolation> {
+    if more.up_to {
+        return fitted::extend(record, more, now, way);
+    }
     let mut found = Found::default();
-    match reserve_whole(record, more, now, Way { held: Some(held), first: None, waits: false }, &mut found) {
+    match reserve_whole(record, more, now, way, &mut found) {
         Ok(granted) => Ok(found.receipt(more, granted)),
         Err(Stop) => Err(found.violation(record)),
     }
@@ -270,6 +291,9 @@ fn tell(record: &Record, demand: &Demand, admitted: bool, way: Way, found: &Foun
 
 /// Whether `demand` would be admitted.
 pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
+    if demand.up_to {
+        return fitted::check(record, demand, now);
+    }
     let now = time(record, now, needs_time(record, demand));
     // The periods are only looked for: a question does not begin any.
     let pays = record.has_budgets() && asks_budget(record);

@@ -11,8 +11,9 @@ use crate::event::EventKind;
 use crate::execution::Execution;
 use crate::hold::{OwnedHold, Receipt, Settlement};
 use crate::kept::{Kept, OnDrop};
+use crate::kernel::queue::Queue;
 use crate::resource::{Actual, Demand};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, Waker};
 
 /// The open holds that asked for a deadline, earliest first.
 ///
@@ -22,6 +23,8 @@ pub(crate) struct Deadlines {
     /// `None` once the enforcer has forgotten everyone.
     open: Mutex<Option<Open>>,
     cap: u64,
+    /// Who is told of an earlier deadline than there was.
+    pub(crate) keepers: Queue,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +56,7 @@ enum Held {
 
 impl Deadlines {
     pub(crate) fn new(cap: u64) -> Self {
-        Self { open: Mutex::new(Some(Open::default())), cap }
+        Self { open: Mutex::new(Some(Open::default())), cap, keepers: Queue::new() }
     }
 
     /// Where `timed` stands; `None` if the table is full.
@@ -65,7 +68,13 @@ impl Deadlines {
         }
         *entered = entered.wrapping_add(1);
         let place = (deadline, *entered);
+        let earliest = holds.first_key_value().is_none_or(|(first, _)| place < *first);
         holds.insert(place, Arc::clone(timed));
+        drop(open);
+        if earliest {
+            // Behind the entry: who looks later sees it, and who looked before stands there (W1).
+            self.keepers.everyone().into_iter().for_each(Waker::wake);
+        }
         Some(place)
     }
 
@@ -112,6 +121,7 @@ impl Timed {
         let record = self.execution.record();
         kept.release(record);
         record.note(Some(now), || EventKind::HoldExpired { tokens: charged.total(), nano_usd: charged.cost });
+        record.core().flush();
         true
     }
 }
@@ -268,6 +278,15 @@ impl TimedHold {
     #[must_use]
     pub fn has_expired(&self) -> bool {
         matches!(*self.timed.held.lock(), Held::Expired(..))
+    }
+
+    /// As [`OwnedHold::held_tokens`]; none once it has ended.
+    #[must_use]
+    pub fn held_tokens(&self) -> (u64, u64) {
+        match &*self.timed.held.lock() {
+            Held::Open(kept) => kept.tokens(),
+            Held::Expired(..) | Held::Ended => (0, 0),
+        }
     }
 
     /// As [`OwnedHold::warning`].

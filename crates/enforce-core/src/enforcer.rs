@@ -351,17 +351,15 @@ impl Enforcer {
     }
 
     /// Ends every hold whose deadline has come ([`OwnedHold::with_deadline`]), each by its own policy and exactly once,
-    /// whoever settles it meanwhile; how many it has ended. Nothing else ends them: call it as often as a forgotten hold
-    /// may be late. It costs a look at the earliest deadline where none has come.
+    /// whoever settles it meanwhile; how many it has ended. Nothing but this and a [`Timekeeper`](crate::Timekeeper) ends
+    /// them: call it as often as a forgotten hold may be late. It costs a look at the earliest deadline where none has come.
     pub fn expire_holds(&self) -> u64 {
         self.expire_holds_at(self.core().clock.now())
     }
 
     /// [`Enforcer::expire_holds`] at a time that the caller has minted.
     pub fn expire_holds_at(&self, now: Timestamp) -> u64 {
-        let expired = self.core().deadlines.expire(now);
-        self.core().flush();
-        expired
+        self.core().deadlines.expire(now)
     }
 
     /// The earliest deadline of an open hold.

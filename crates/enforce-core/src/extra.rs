@@ -29,6 +29,8 @@ pub(crate) struct Extra {
     pub(crate) waiters: Queue,
     /// What was told of it, from the first refusal or warning on that anybody wants to hear of.
     pub(crate) told: OnceLock<Box<Told>>,
+    /// Those who watch its state.
+    pub(crate) watchers: Queue,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +62,7 @@ impl Extra {
             line: Queue::new(),
             waiters: Queue::new(),
             told: OnceLock::new(),
+            watchers: Queue::new(),
         }
     }
 

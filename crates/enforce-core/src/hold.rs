@@ -150,6 +150,13 @@ macro_rules! hold {
                 self.receipt.kept.set_on_drop(on_drop);
             }
 
+            /// The tokens that it sets aside, input and output: what was asked, or what was left of it
+            /// ([`Demand::tokens_up_to`]), and what it was extended by.
+            #[must_use]
+            pub fn held_tokens(&self) -> (u64, u64) {
+                self.receipt.kept.tokens()
+            }
+
             /// The first limit that was near when it was admitted, or when it was last extended near one.
             #[must_use]
             pub fn warning(&self) -> Option<EnforcementWarning> {

@@ -130,6 +130,11 @@ impl Kept {
         }
     }
 
+    /// Input and output tokens that are set aside.
+    pub(crate) const fn tokens(&self) -> (u64, u64) {
+        (self.input, self.tokens.saturating_sub(self.input))
+    }
+
     /// Takes over the policy of `other`.
     pub(crate) const fn follow(&mut self, other: &Self) {
         self.on_drop = other.on_drop;

@@ -73,9 +73,11 @@ mod supervise;
 mod sync;
 mod telling;
 mod tenant;
+mod timekeeper;
 mod told;
 mod usage;
 mod wait;
+mod watch;
 
 pub use allowance::{AllowanceKey, AllowanceUsage, UnknownAllowance};
 pub use approval::{Approval, ApprovalError, Approved, PauseTicket};
@@ -109,8 +111,10 @@ pub use register::{ExecutionBuilder, RegisterError};
 pub use resource::{Actual, Demand};
 pub use snapshot::{BudgetUsage, Outstanding, ProcessUsage, Status, TenantUsage, UsageSnapshot};
 pub use step_timeout::StepTimeoutGuard;
+pub use timekeeper::Timekeeper;
 pub use usage::ExecutionUsage;
 pub use wait::Waiting;
+pub use watch::Watch;
 
 /// The program in the README compiles and runs.
 #[cfg(doctest)]

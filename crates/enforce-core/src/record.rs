@@ -241,6 +241,7 @@ impl Record {
         // Who waits looks at the new limits (W1); the caller holds a lock, and wakes them behind it.
         self.core().wakes.put(extra.line.first());
         self.core().wakes.put(extra.waiters.everyone());
+        self.core().wakes.put(extra.watchers.everyone());
     }
 
     /// The limit of `resource` and the word that counts from it, of one version.

@@ -58,6 +58,8 @@ pub struct Demand {
     pub(crate) model: Option<ModelKey>,
     pub(crate) fingerprint: Option<u64>,
     pub(crate) on_drop: OnDrop,
+    /// Output tokens are the most that it takes.
+    pub(crate) up_to: bool,
     allowances: [AskedUnits; 2],
 }
 
@@ -77,6 +79,7 @@ impl Demand {
             model: None,
             fingerprint: None,
             on_drop: OnDrop::GiveBack,
+            up_to: false,
             allowances: [AskedUnits::NONE; 2],
         }
     }
@@ -96,7 +99,27 @@ impl Demand {
     /// Tokens to set aside, input and output apart; their sum counts. Default 0.
     #[inline]
     pub const fn tokens(self, input: u64, output: u64) -> Self {
-        Self { input_tokens: input, output_tokens: output, ..self }
+        Self { input_tokens: input, output_tokens: output, up_to: false, ..self }
+    }
+
+    /// Tokens to set aside, of the output as many as are left, up to `most_output`, and one at least: for a model call that
+    /// may as well be shorter. What is left is the least of what all limits leave that count them: the execution's, its
+    /// parents', the budgets' of its tenant and of the process, the rates' of now. The hold says how many it got; money is
+    /// set aside as asked.
+    ///
+    /// ```
+    /// use enforce_core::{Demand, Enforcer, ResourceLimits};
+    ///
+    /// let limits = ResourceLimits { max_tokens: 1_000, ..ResourceLimits::unlimited() };
+    /// let run = Enforcer::builder().limits(limits).build()?.execution("exec_1", "tenant_a").register()?;
+    /// let hold = run.reserve(Demand::step().tokens_up_to(300, 4_096))?;
+    /// assert_eq!(hold.held_tokens(), (300, 700)); // the call may generate 700
+    /// assert!(run.reserve(Demand::step().tokens_up_to(0, 4_096)).is_err()); // nothing is left
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub const fn tokens_up_to(self, input: u64, most_output: u64) -> Self {
+        Self { input_tokens: input, output_tokens: most_output, up_to: true, ..self }
     }
 
     /// Money to set aside. Default $0.

@@ -182,22 +182,26 @@ impl Waiting {
             Retry::After(delay) => Some(now.saturating_add(delay)),
             Retry::WhenFreed | Retry::AfterApproval | Retry::Never => None,
         };
-        self.wake_at = refilled.into_iter().chain(self.record().deadline()).min();
+        self.wake_at = refilled.into_iter().chain(self.deadline_after(now)).min();
         Poll::Pending
     }
 
     /// Goes on waiting behind others, unless its execution has ended.
     fn stay_behind(&mut self, now: Timestamp) -> Poll<Result<Receipt, EnforcementViolation>> {
-        let deadline = self.record().deadline();
-        let over = deadline.is_some_and(|deadline| deadline <= now);
+        let over = self.record().deadline().is_some_and(|deadline| deadline <= now);
         let state = self.record().state();
-        if state.is_halted() || state.is_finished() || over {
+        if state.is_halted() || state.is_finished() || (over && !state.is_paused()) {
             // Asks once as anyone who does not wait: that says why, and carries out what there is to be carried out.
             let ended = admission::reserve_in_line(self.record(), &self.demand, now, None);
             return self.ready(ended.map_err(|refused| refused.violation));
         }
-        self.wake_at = deadline;
+        self.wake_at = self.deadline_after(now);
         Poll::Pending
+    }
+
+    /// When its execution's time is over. One that has passed waits for the end of a pause, which calls the waker.
+    fn deadline_after(&self, now: Timestamp) -> Option<Timestamp> {
+        self.record().deadline().filter(|deadline| *deadline > now)
     }
 
     fn ready(&mut self, ended: Result<Receipt, EnforcementViolation>) -> Poll<Result<Receipt, EnforcementViolation>> {
@@ -208,8 +212,7 @@ impl Waiting {
     /// Leaves every line.
     fn step_out(&mut self) {
         if let Some(Standing { own, place, ticket }) = self.standing.take() {
-            // Nobody waits for the first among those of one execution.
-            let _next = self.waiters().leave(own, || ());
+            self.waiters().quit(own);
             self.leave(&place, ticket);
             self.record().core().waiters.give(1);
         }

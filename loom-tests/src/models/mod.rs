@@ -12,6 +12,7 @@ mod depth;
 mod epochs;
 mod family;
 mod hold;
+mod let_go;
 mod lifecycle;
 mod limited;
 mod meter;

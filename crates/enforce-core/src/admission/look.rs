@@ -23,17 +23,7 @@ impl<'a> Look<'a> {
         if let Some(violation) = record.barred(record.hot.tally(Resource::Steps).word().flags()) {
             return Err(found.stop(violation, None));
         }
-        if let Some(wall) = &self.plan.wall {
-            let elapsed = self.asked.now.nanos_since(record.started);
-            self.time(found, ViolationType::WallTimeLimit, wall, elapsed, 1_000_000)?;
-        }
-        if let Some(active) = &self.plan.active {
-            let elapsed = record.active_ns(self.asked.now);
-            self.time(found, ViolationType::WallTimeLimit, active, elapsed, 1_000_000)?;
-        }
-        if let Some(idle) = &self.plan.idle {
-            self.idle(found, idle)?;
-        }
+        self.times(found)?;
         // One after another rather than in a loop: each is then compiled for its own word and limit.
         self.tallies(found, record, self.plan, 0)?;
         if self.demand.asks_allowances() {

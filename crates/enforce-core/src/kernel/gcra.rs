@@ -155,6 +155,13 @@ impl Tat {
         rate.decide(self.tat.load(), rate.units(now_ns), amount).map(|_| ())
     }
 
+    /// How much fits at once at `now_ns`.
+    pub(crate) fn room(&self, rate: &Rate, now_ns: u64) -> u64 {
+        let ahead = self.tat.load().saturating_sub(rate.units(now_ns));
+        // A part of a unit that has not drained counts for all of it.
+        rate.burst.saturating_sub(ahead.div_ceil(rate.interval.max(1)))
+    }
+
     /// Admits `amount` at `now_ns`, nanoseconds from the cell's epoch, or changes nothing.
     #[inline]
     pub(crate) fn take(&self, rate: &Rate, now_ns: u64, amount: u64) -> Result<Paced, TooFast> {

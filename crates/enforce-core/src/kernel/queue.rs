@@ -128,6 +128,18 @@ impl Queue {
         next
     }
 
+    /// Leaves a list in which nobody is first, and nobody's waker goes with it (W1): all of them wait for the same.
+    pub(crate) fn quit(&self, ticket: Ticket) {
+        let mut line = self.line.lock();
+        let left = line.waiters.remove(&ticket);
+        if left.is_some() {
+            self.waiting.apply(|waiting| (waiting.saturating_sub(1), ()));
+        }
+        drop(line);
+        // A user's code, so behind the lock.
+        drop(left);
+    }
+
     /// Takes marks away that were left behind: on words that were not yet, or no longer, those of the scope.
     pub(crate) fn unmark_if_empty(&self, unmark: impl FnOnce()) {
         let line = self.line.lock();

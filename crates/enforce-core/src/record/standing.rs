@@ -53,6 +53,15 @@ impl Record {
         if let Some(extra) = self.extra() {
             self.core().wakes.put(extra.waiters.everyone());
         }
+        self.call_watchers();
+    }
+
+    /// Has those who watch its state look again. A pause calls nobody else: it is waited out. The caller may hold a lock;
+    /// who holds none wakes them.
+    fn call_watchers(&self) {
+        if let Some(extra) = self.extra() {
+            self.core().wakes.put(extra.watchers.everyone());
+        }
     }
 
     /// Whom to wake because there may be room in its tallies.
@@ -83,6 +92,7 @@ impl Record {
             self.extra_or_new().begin(Some(pause), now);
             self.note(Some(now), || EventKind::Paused { cause, pause: Some(number) });
             self.each_child(|child| child.pause_above(cause, now));
+            self.call_watchers();
         };
         let change = self.lifecycle.pause(cause.code(), number, self.tallies(), below);
         self.core().flush();
@@ -102,6 +112,7 @@ impl Record {
             // Its own pause stands nearer to what is below it.
             let cause = Cause::from_code(self.state().cause()).unwrap_or(cause);
             self.each_child(|child| child.pause_above(cause, now));
+            self.call_watchers();
         };
         drop_change(self.lifecycle.pause_above(cause.code(), self.tallies(), below));
     }

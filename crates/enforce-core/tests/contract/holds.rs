@@ -12,6 +12,7 @@ mod ends;
 mod extend;
 mod on_drop;
 mod periods;
+mod up_to;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;

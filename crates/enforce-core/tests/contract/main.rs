@@ -37,3 +37,5 @@ mod threads;
 mod trees;
 #[cfg(test)]
 mod waiting;
+#[cfg(test)]
+mod watching;

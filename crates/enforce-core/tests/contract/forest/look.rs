@@ -3,7 +3,7 @@
 use enforce_core::{Action, Retry, ScopeKind, ViolationType};
 
 use super::model::{
-    Amounts, BOUND, COST, Cause, DISCOVERED, Forest, Limits, MEMORY, Node, Open, Refusal, STEPS, State, TOKENS,
+    Amounts, BOUND, COST, Cause, DISCOVERED, Forest, Limits, MEMORY, Node, Open, Refusal, STEPS, State, TOKENS, plus,
 };
 
 /// Limit, scope, percent, current, limit.
@@ -65,13 +65,17 @@ impl Noticed {
 
     /// A limit on an amount of which so much is committed, held and asked.
     fn amount(&mut self, it: Amount, owner: usize) -> Result<(), Blocked> {
-        let Amount { kind, scope, limit, committed, held, asked, action } = it;
+        let Amount { kind, scope, limit, overdraft, committed, held, asked, action } = it;
         let used = committed + held;
         let bound = limit.map_or(BOUND, u128::from);
         if used + asked <= bound {
             if limit.is_some() {
                 self.near(kind, scope, used + asked, bound);
             }
+            return Ok(());
+        }
+        if asked == 0 && used - bound <= u128::from(overdraft) {
+            self.near(kind, scope, used, bound);
             return Ok(());
         }
         let retry = if committed + asked <= bound { Retry::WhenFreed } else { Retry::Never };
@@ -93,6 +97,7 @@ struct Amount {
     kind: ViolationType,
     scope: ScopeKind,
     limit: Option<u64>,
+    overdraft: u64,
     committed: u128,
     held: u128,
     asked: u128,
@@ -144,7 +149,8 @@ impl Forest {
             let (committed, held) = self.of_tenant(it.tenant);
             let (kind, scope, action) = (ViolationType::CostLimit, ScopeKind::Tenant, self.actions.budget);
             let (committed, held, asked) = (committed[COST], held[COST], asked[COST]);
-            noticed.amount(Amount { kind, scope, limit: self.budget, committed, held, asked, action }, node)?;
+            let (limit, overdraft) = (self.budget, 0);
+            noticed.amount(Amount { kind, scope, limit, overdraft, committed, held, asked, action }, node)?;
         }
         Ok(noticed)
     }
@@ -154,7 +160,8 @@ impl Forest {
         for place in ORDER {
             let (kind, limit, asked) = (KINDS[place], it.limit(&it.limits, place), asked[place]);
             let (committed, held, action) = (committed[place], held[place], self.actions.amounts[place]);
-            noticed.amount(Amount { kind, scope, limit, committed, held, asked, action }, node)?;
+            let overdraft = it.overdraft(place);
+            noticed.amount(Amount { kind, scope, limit, overdraft, committed, held, asked, action }, node)?;
             if let (COST, Some(limit)) = (place, it.limits.threshold) {
                 let (kind, limit) = (ViolationType::CostThreshold, u128::from(limit));
                 if committed >= limit {
@@ -189,13 +196,28 @@ impl Forest {
 
     pub(crate) fn reserve(&mut self, node: usize, asked: &Amounts, now: u64) -> Result<Noticed, Refusal> {
         let noticed = self.look(node, asked, now).map_err(|blocked| self.refuse(&blocked))?;
+        let open = self.begin(node, asked, now);
+        self.nodes[node].holds.push(Some(open));
+        Ok(noticed)
+    }
+
+    /// Grows the hold of that number.
+    pub(crate) fn extend(&mut self, node: usize, hold: usize, more: &Amounts, now: u64) -> Result<Noticed, Refusal> {
+        let noticed = self.look(node, more, now).map_err(|blocked| self.refuse(&blocked))?;
+        let more = self.begin(node, more, now);
+        let open = self.nodes[node].holds[hold].as_mut().unwrap();
+        (open.amounts, open.bare) = (plus(open.amounts, more.amounts), open.bare || more.bare);
+        Ok(noticed)
+    }
+
+    /// What begins has begun; what is held.
+    fn begin(&mut self, node: usize, asked: &Amounts, now: u64) -> Open {
         let it = &mut self.nodes[node];
-        let [steps, tokens, memory, cost, discovered, _] = *asked;
+        let [steps, tokens, memory, cost, discovered, input] = *asked;
         (it.used[STEPS], it.used[DISCOVERED]) = (it.used[STEPS] + steps, it.used[DISCOVERED] + discovered);
         it.active = it.active.max(now);
         let bare = tokens + memory + cost == 0 && it.limits.idle_s.is_some();
-        it.holds.push(Some(Open { amounts: [0, tokens, memory, cost, 0, 0], bare }));
-        Ok(noticed)
+        Open { amounts: [0, tokens, memory, cost, 0, input], bare }
     }
 
     pub(crate) fn touch(&mut self, node: usize, now: u64) -> Result<(), Refusal> {

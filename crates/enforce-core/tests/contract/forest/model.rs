@@ -3,7 +3,7 @@
 //! It keeps what happened where it happened, and sums over the tree whenever it is asked. Nothing of the library is used
 //! but the names of limits, actions and retries.
 
-use enforce_core::{Action, Retry, ScopeKind, ViolationType};
+use enforce_core::{Action, OnDrop, Retry, ScopeKind, ViolationType};
 
 use super::look::refusal;
 
@@ -37,6 +37,8 @@ pub(crate) struct Refusal {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Limits {
     pub(crate) amounts: [Option<u64>; 5],
+    /// Of tokens and of cost.
+    pub(crate) overdrafts: [u64; 2],
     pub(crate) threshold: Option<u64>,
     pub(crate) ceiling: Option<u64>,
     pub(crate) active_ms: Option<u64>,
@@ -113,12 +115,23 @@ pub(crate) struct Forest {
     pub(crate) now: u64,
 }
 
-fn plus(mut a: Amounts, b: Amounts) -> Amounts {
+pub(crate) fn plus(mut a: Amounts, b: Amounts) -> Amounts {
     a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
     a
 }
 
 impl Node {
+    /// How far it may be passed before it blocks who asks nothing of it; a limit of 0 allows nothing.
+    pub(crate) fn overdraft(&self, place: usize) -> u64 {
+        let [tokens, cost] = self.limits.overdrafts;
+        match (place, self.limit(&self.limits, place)) {
+            (_, None | Some(0)) => 0,
+            (TOKENS, _) => tokens,
+            (COST, _) => cost,
+            _ => 0,
+        }
+    }
+
     /// The limit of the amount at `place`; nobody has more than a slice.
     pub(crate) fn limit(&self, limits: &Limits, place: usize) -> Option<u64> {
         let slice = self.slice.map(|slice| slice[place] as u64);
@@ -269,18 +282,38 @@ impl Forest {
         now: u64,
     ) -> (bool, u128, u128, Option<Refusal>) {
         let late = !self.runs(node);
+        self.nodes[node].active = self.nodes[node].active.max(now);
+        let (open, exhausted) = self.write(node, hold, used);
+        let over = |place: usize| used[place].saturating_sub(open[place]);
+        (late, over(TOKENS), over(COST), exhausted)
+    }
+
+    /// Drops the hold of that number: what its policy charges is recorded, and that is no activity.
+    pub(crate) fn drop_hold(&mut self, node: usize, hold: usize, policy: OnDrop) {
+        let Some(open) = self.nodes[node].holds[hold] else { return };
+        let (tokens, cost, input) = (open.amounts[TOKENS], open.amounts[COST], open.amounts[INPUT]);
+        let charged = match policy {
+            OnDrop::ChargeAll => [0, tokens, 0, cost, 0, input],
+            // Rounded half up; all of it of no tokens.
+            OnDrop::ChargeInput => {
+                [0, input, 0, (2 * cost * input + tokens).checked_div(2 * tokens).unwrap_or(cost), 0, input]
+            }
+            _ => [0; 6],
+        };
+        self.write(node, Some(hold), charged);
+    }
+
+    fn write(&mut self, node: usize, hold: Option<usize>, used: Amounts) -> (Amounts, Option<Refusal>) {
         let it = &mut self.nodes[node];
         let open = hold.and_then(|number| it.holds[number].take()).map_or([0; 6], |open| open.amounts);
         it.used = plus(it.used, used);
-        it.active = it.active.max(now);
         let mut exhausted = None;
         for (level, arrived) in self.arrives(node).into_iter().enumerate() {
             let reached = self.reach(arrived, used[COST], true);
             let scope = if level == 0 { ScopeKind::Execution } else { ScopeKind::Parent };
             exhausted = exhausted.or(reached.map(|why| Refusal { scope, ..why }));
         }
-        let over = |place: usize| used[place].saturating_sub(open[place]);
-        (late, over(TOKENS), over(COST), exhausted)
+        (open, exhausted)
     }
 
     /// The cost threshold acts by the record that reaches it.

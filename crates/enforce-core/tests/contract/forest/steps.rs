@@ -1,6 +1,6 @@
 //! What happens to a forest, at random, with numbers so small that every limit is met.
 
-use enforce_core::{Action, Actual, Demand, LongRunningExecutionPolicy, NanoUsd, ResourceLimits, UNLIMITED};
+use enforce_core::{Action, Actual, Demand, LongRunningExecutionPolicy, NanoUsd, OnDrop, ResourceLimits, UNLIMITED};
 use proptest::prelude::*;
 
 use super::model::{Actions, Amounts, COST, DISCOVERED, INPUT, Limits, MEMORY, STEPS, TOKENS};
@@ -30,6 +30,11 @@ pub(crate) enum Step {
     },
     Drop {
         hold: usize,
+        policy: OnDrop,
+    },
+    Extend {
+        hold: usize,
+        more: Amounts,
     },
     Charge {
         run: usize,
@@ -83,6 +88,10 @@ fn any_used() -> impl Strategy<Value = Amounts> {
         .prop_map(|(steps, input, output, cost, discovered)| [steps, input + output, 0, cost, discovered, input])
 }
 
+fn any_policy() -> impl Strategy<Value = OnDrop> {
+    prop::sample::select(vec![OnDrop::GiveBack, OnDrop::ChargeAll, OnDrop::ChargeInput])
+}
+
 fn any_slice() -> impl Strategy<Value = Amounts> {
     let memory = amount(4).prop_map(|halves| halves * u128::from(MIB / 2));
     (amount(6), amount(24), memory, amount(24), amount(4))
@@ -98,10 +107,13 @@ fn any_limits() -> impl Strategy<Value = Limits> {
     let money = (seldom(0..50), prop::option::weighted(0.3, 40..90_u64));
     let times = (prop::option::weighted(0.15, 0..6_000_u64), prop::option::weighted(0.2, 0..4_u64));
     let children = (prop::option::weighted(0.2, 0..4_u64), prop::option::weighted(0.2, 0..5_u64));
-    (amounts, money, times, children).prop_map(|(amounts, money, times, children)| {
+    let overdrafts = (seldom(0..12), seldom(0..12));
+    (amounts, money, times, children, overdrafts).prop_map(|(amounts, money, times, children, overdrafts)| {
         let (steps, tokens, mebibytes, cost, discovered) = amounts;
         Limits {
             amounts: [steps, tokens, mebibytes.map(|mib| mib * MIB), cost, discovered],
+            // There is none of what is not limited.
+            overdrafts: [tokens.and(overdrafts.0), cost.and(overdrafts.1)].map(Option::unwrap_or_default),
             threshold: money.0,
             ceiling: money.1,
             active_ms: times.0,
@@ -130,7 +142,8 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|(parent, id, limits, slice)| Step::Spawn { parent, id, limits, slice }),
         16 => (run(), any_asked()).prop_map(|(run, asked)| Step::Reserve { run, asked }),
         6 => (run(), any_used()).prop_map(|(hold, used)| Step::Settle { hold, used }),
-        2 => run().prop_map(|hold| Step::Drop { hold }),
+        3 => (run(), any_policy()).prop_map(|(hold, policy)| Step::Drop { hold, policy }),
+        3 => (run(), any_asked()).prop_map(|(hold, more)| Step::Extend { hold, more }),
         3 => (run(), any_used()).prop_map(|(run, used)| Step::Charge { run, used }),
         1 => run().prop_map(|run| Step::Touch { run }),
         1 => run().prop_map(|run| Step::Halt { run }),
@@ -167,6 +180,8 @@ impl Limits {
             max_tokens: self.amounts[TOKENS].unwrap_or(UNLIMITED),
             max_memory_mb: self.amounts[MEMORY].map(|bytes| bytes / MIB),
             max_cost_usd: self.amounts[COST].map(|cost| nano(cost.into())),
+            token_overdraft: self.overdrafts[0],
+            cost_overdraft_usd: nano(self.overdrafts[1].into()),
             max_active_time_ms: self.active_ms,
             max_children: self.children,
             max_children_total: self.children_total,

@@ -269,6 +269,23 @@ fn w1_a_waiter_that_is_dropped_takes_neither_room_nor_wake_up_with_it() {
 }
 
 #[test]
+fn w1_a_waiter_that_is_dropped_takes_no_wake_up_of_one_in_another_line_with_it() {
+    let time = noon();
+    let (on, unit, per) = (RateOn::Provider, RateUnit::Requests, RatePeriod::Minute);
+    let limit = RateLimit { on, name: None, unit, limit: 1, per, burst: None };
+    let enforcer = builder(&time).limits(tokens(10)).rate(limit).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let request = Demand::none().provider(enforcer.provider("provider").unwrap());
+    let _held = (run.reserve(of(10)).unwrap(), run.reserve(request).unwrap());
+    let first = Waiter::begin(&run, &time, request);
+    let mut other = Waiter::begin(&run, &time, of(1));
+    drop(first);
+    run.halt(Cause::own(ViolationType::Requested));
+    assert_eq!(other.rung(), 1);
+    assert_eq!(other.poll().and_then(kind), Some(ViolationType::Halted));
+}
+
+#[test]
 fn w1_a_waiter_that_is_dropped_in_the_middle_changes_nothing_for_the_others() {
     let time = noon();
     let run = run_on(&time, tokens(10), disabled());
