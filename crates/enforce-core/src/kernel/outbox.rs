@@ -71,7 +71,7 @@ impl<T> Outbox<T> {
     fn begin(&self) -> Option<Turn<'_, T>> {
         let mut list = self.list.lock();
         let begun = !std::mem::replace(&mut list.telling, true);
-        begun.then_some(Turn { outbox: self, over: false })
+        begun.then(|| Turn { outbox: self, over: false })
     }
 
     /// Counts an item that was told to nobody.

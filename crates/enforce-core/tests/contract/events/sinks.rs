@@ -103,7 +103,8 @@ fn v1_a_sink_may_ask_wait_settle_register_and_end_wherever_it_is_called() {
     let run = register(&enforcer, "exec", "tenant");
     assert_eq!(run.status(), Status::Finished(Some(Cause::own(ViolationType::Requested))));
     let told = names(&events.drain());
-    assert_eq!(told, ["registered", "registered", "paused", "paused", "ended", "ended"]);
+    let expected = ["registered", "registered", "paused", "paused", "ended", "ended"];
+    assert_eq!(told, expected);
 }
 
 #[test]
