@@ -282,8 +282,18 @@ pub fn by_id_usual() -> Case {
 
 /// Registers and finishes one execution beside a thousand live ones.
 pub fn register_and_finish() -> Case {
-    let (enforcer, _, mut ticks) = Setting::Usual.executions();
-    Case::timed("register + finish", move |times| {
+    registering("register + finish", Setting::Usual.executions())
+}
+
+/// The same where limits of time are carried out although nobody asks, so that each enters its bucket and leaves it.
+pub fn register_and_finish_expiring() -> Case {
+    let usual = Setting::Usual.executions();
+    usual.0.expire();
+    registering("register + finish, expiring", usual)
+}
+
+fn registering(name: &'static str, (enforcer, _, mut ticks): (Enforcer, Ids, Ticks)) -> Case {
+    Case::timed(name, move |times| {
         let ids: Vec<String> = (0..times).map(|number| format!("run_{number:028}")).collect();
         let mut ids = ids.iter();
         time(times, || {

@@ -8,9 +8,10 @@ use tokio::task::JoinHandle;
 
 use crate::alarm::Alarm;
 
-/// Ends what is due of `enforcer`, in one task of the current runtime, for as long as the guard lives: holds whose
-/// deadline has come ([`OwnedHold::with_deadline`](enforce_core::OwnedHold::with_deadline)). The task sleeps until the
-/// earliest deadline and is woken when an earlier one is given; where there is none it has no timer.
+/// Ends what is due of `enforcer`, in one task of the current runtime, for as long as the guard lives: executions whose
+/// wall, active or idle time is over ([`Enforcer::expire`]), and holds whose deadline has come
+/// ([`OwnedHold::with_deadline`](enforce_core::OwnedHold::with_deadline)). The task sleeps until the earliest deadline and is
+/// woken when an earlier one is given; where there is none it has no timer.
 ///
 /// A deadline comes at its very instant, rounded up to tokio's next millisecond. The task does not keep the enforcer. One
 /// is enough; several share the work.

@@ -11,6 +11,7 @@ use crate::event::EventKind;
 use crate::execution::Execution;
 use crate::hold::{OwnedHold, Receipt, Settlement};
 use crate::kept::{Kept, OnDrop};
+use crate::kernel::cell::Cell;
 use crate::kernel::queue::Queue;
 use crate::resource::{Actual, Demand};
 use crate::sync::{Arc, Mutex, Waker};
@@ -25,6 +26,8 @@ pub(crate) struct Deadlines {
     cap: u64,
     /// Who is told of an earlier deadline than there was.
     pub(crate) keepers: Queue,
+    /// Until when they sleep, in nanoseconds; the end of time if for ever, or if they are about to look.
+    until: Cell,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +59,20 @@ enum Held {
 
 impl Deadlines {
     pub(crate) fn new(cap: u64) -> Self {
-        Self { open: Mutex::new(Some(Open::default())), cap, keepers: Queue::new() }
+        Self { open: Mutex::new(Some(Open::default())), cap, keepers: Queue::new(), until: Cell::new(u64::MAX) }
+    }
+
+    /// Whoever keeps deadlines sleeps until `next`.
+    pub(crate) fn sleep_until(&self, next: Option<Timestamp>) {
+        // Behind its look at everything that has a deadline, or before it as the end of time; partner: `hurry` (W1).
+        self.until.apply(|_| (next.map_or(u64::MAX, Timestamp::as_nanos), ()));
+    }
+
+    /// Whom to wake because something is due at `moment` that they may not have seen.
+    pub(crate) fn hurry(&self, moment: u64) -> Vec<Waker> {
+        // What is due was entered under a lock that their look takes. So either that look has seen it, or this load sees
+        // until when they sleep, or that they are about to look (W1).
+        if self.keepers.is_empty() || moment >= self.until.load() { Vec::new() } else { self.keepers.everyone() }
     }
 
     /// Where `timed` stands; `None` if the table is full.
@@ -89,10 +105,11 @@ impl Deadlines {
         (first.key().0 <= now).then(|| first.remove())
     }
 
-    /// Ends every hold whose deadline has come; how many it has ended. A look at the first one where none has.
-    pub(crate) fn expire(&self, now: Timestamp) -> u64 {
+    /// Ends the holds whose deadline has come, `most` at most; how many it has ended. A look at the first one where none
+    /// has.
+    pub(crate) fn expire(&self, now: Timestamp, most: usize) -> u64 {
         // One at a time: what a hold gives back is written under no lock of the table.
-        std::iter::from_fn(|| self.next_due(now)).map(|timed| u64::from(timed.expire(now))).sum()
+        std::iter::from_fn(|| self.next_due(now)).take(most).map(|timed| u64::from(timed.expire(now))).sum()
     }
 
     pub(crate) fn first(&self) -> Option<Timestamp> {

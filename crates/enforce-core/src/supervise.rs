@@ -86,7 +86,7 @@ impl Execution {
         now: Timestamp,
     ) -> Result<Approved, ApprovalError> {
         let record = self.record();
-        let cause = record.open_pause().ok_or(ApprovalError::NotPaused)?.violation.as_cause();
+        let cause = self.pause_of(ticket)?.violation.as_cause();
         let mut approved = None;
         let change = record.resume(ticket.pause, now, |plan| {
             let raised = Raise::of(plan, record.registered_plan(), cause)
@@ -132,8 +132,17 @@ impl Execution {
     }
 
     fn reject_with(&self, ticket: &PauseTicket, now: Option<Timestamp>) -> Result<Status, ApprovalError> {
+        self.pause_of(ticket)?;
         let first = self.record().reject(ticket.pause, now).first;
         first.then(|| self.status()).ok_or(ApprovalError::NotPaused)
+    }
+
+    /// The open pause that `ticket` stands for. Numbers are given anew by every enforcer, so they alone do not tell (E3); of
+    /// one enforcer they never return, so the number still stands for this pause when it is compared under the lock.
+    fn pause_of(&self, ticket: &PauseTicket) -> Result<Pause, ApprovalError> {
+        let mine = ticket.execution_id == self.id() && ticket.tenant_id == self.tenant_id();
+        let open = self.record().open_pause().filter(|pause| mine && pause.at == ticket.paused_at);
+        open.filter(|pause| pause.number == ticket.pause).ok_or(ApprovalError::NotPaused)
     }
 
     /// The approvals that were carried out, oldest first.
@@ -158,7 +167,7 @@ impl Execution {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_limits(&self, limits: ResourceLimits) -> Result<(), ConfigError> {
-        self.record().change_limits(|plan| Plan::compile(Source { limits, ..plan.source.clone() }))
+        self.change_limits(|source| Source { limits, ..source })
     }
 
     /// Replaces its long-running limits while it runs, as [`Execution::set_limits`] does. A memory of longer cycles begins
@@ -167,7 +176,15 @@ impl Execution {
     /// # Errors
     /// Limits that make no sense; the old ones stay.
     pub fn set_long_running(&self, long_running: LongRunningExecutionPolicy) -> Result<(), ConfigError> {
-        self.record().change_limits(|plan| Plan::compile(Source { long_running, ..plan.source.clone() }))
+        self.change_limits(|source| Source { long_running, ..source })
+    }
+
+    fn change_limits(&self, next: impl FnOnce(Source) -> Source) -> Result<(), ConfigError> {
+        self.record().change_limits(|plan| Plan::compile(next(plan.source.clone())))?;
+        // A limit of time may be new, or come earlier now.
+        self.record().core().time_anew(self);
+        self.record().core().flush();
+        Ok(())
     }
 
     fn committed(&self, cause: Cause) -> u64 {

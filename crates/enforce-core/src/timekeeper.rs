@@ -10,11 +10,11 @@ use crate::registry::Core;
 use crate::sync::Arc;
 
 /// Ends what is due, and says when something will be: what a timer needs to make an enforcer's deadlines come by
-/// themselves. It covers what [`Enforcer::expire_holds`] ends.
+/// themselves. It covers what [`Enforcer::expire`] does: limits of time of executions, and deadlines of holds.
 ///
-/// **Progress.** Each turn enters its waker and looks for the earliest deadline only then, so a hold that gets an earlier
-/// one behind the look calls the waker (W1), in the thread that gives it. One that leaves calls nobody: the turn at its
-/// deadline finds nothing.
+/// **Progress.** Each turn enters its waker and looks for the earliest deadline only then, so a hold or an execution that
+/// gets an earlier one behind the look calls the waker (W1), in the thread that gives it. One that leaves calls nobody: the
+/// turn at its deadline finds nothing.
 ///
 /// It does not keep the enforcer: once that is gone there is nothing to be ended. Dropping it leaves everything as it is.
 ///
@@ -50,14 +50,19 @@ impl Timekeeper {
             Some(ticket) => {
                 let _first = deadlines.keepers.stand(ticket, waker.clone());
             }
-            None => self.ticket = Some(deadlines.keepers.join(waker.clone(), || ())),
+            None => self.ticket = Some(deadlines.keepers.join(waker.clone(), 0, || ())),
         }
         loop {
-            deadlines.expire(now);
-            match deadlines.first() {
+            // Before the look: whoever gets an earlier deadline behind it calls the waker, whatever it is (W1).
+            deadlines.sleep_until(None);
+            self.core.expire(now, usize::MAX);
+            match self.core.next_expiry() {
                 // One that came in between.
                 Some(first) if first <= now => {}
-                next => return next,
+                next => {
+                    deadlines.sleep_until(next);
+                    return next;
+                }
             }
         }
     }

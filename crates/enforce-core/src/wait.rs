@@ -113,7 +113,7 @@ impl Waiting {
                     ended => Found::Something(ended),
                 }
             };
-            let turn = self.line(place).turn(*ticket, waker.clone(), || self.mark(place), look);
+            let turn = self.line(place).turn(*ticket, waker.clone(), || self.mark(place, *ticket), look);
             let here = self.obstacle(place);
             let Turn::Looked(ended) = turn else { return self.stay_behind(now) };
             let Refused { violation, obstacle } = match ended {
@@ -159,7 +159,7 @@ impl Waiting {
         if violation.retry == Retry::Never || self.record().core().waiters.take(1).is_err() {
             return Some(Err(violation));
         }
-        let own = self.waiters().join(waker.clone(), || ());
+        let own = self.waiters().join(waker.clone(), 0, || ());
         let place = self.place(obstacle);
         let ticket = self.join(&place, waker);
         self.standing = Some(Standing { own, place, ticket });
@@ -182,7 +182,13 @@ impl Waiting {
             Retry::After(delay) => Some(now.saturating_add(delay)),
             Retry::WhenFreed | Retry::AfterApproval | Retry::Never => None,
         };
-        self.wake_at = refilled.into_iter().chain(self.deadline_after(now)).min();
+        // A new period is full, whatever keeps this one.
+        let rolls = match self.standing.as_ref().map(|standing| &standing.place) {
+            Some(Place::Tenant) => self.record().tenant.budgets.ends_after(now),
+            Some(Place::Process) => self.record().core().process.budgets.ends_after(now),
+            _ => None,
+        };
+        self.wake_at = refilled.into_iter().chain(rolls).chain(self.deadline_after(now)).min();
         Poll::Pending
     }
 
@@ -278,42 +284,71 @@ impl Waiting {
     }
 
     fn join(&self, place: &Place, waker: &Waker) -> Ticket {
-        self.line(place).join(waker.clone(), || {
-            self.mark(place);
+        let wants = self.wants(place);
+        self.line(place).join(waker.clone(), wants, || {
+            self.set_marks(place, wants);
         })
     }
 
     fn leave(&self, place: &Place, ticket: Ticket) {
-        if let Some(next) = self.line(place).leave(ticket, || self.unmark(place)) {
+        let unmark = |gone: u8| {
+            let tallies = self.words(place).filter(|word| gone & word.resource.bit() != 0);
+            tallies.for_each(|word| word.tally.unmark(WAITERS));
+        };
+        if let Some(next) = self.line(place).leave(ticket, unmark) {
             next.wake();
         }
     }
 
-    /// Bars the words that it waits for, which are those that it asks something of and those in debt, to everybody who
-    /// does not wait there. Whether one of them bore no mark.
-    fn mark(&self, place: &Place) -> bool {
-        let waited_for = self.tallies(place).filter(|(amount, tally)| *amount > 0 || tally.word().remaining() < 0);
+    /// Bars the words that it waits for to everybody who does not wait there. Whether one of them bore no mark.
+    fn mark(&self, place: &Place, ticket: Ticket) -> bool {
+        let wants = self.wants(place);
+        self.line(place).want(ticket, wants);
+        self.set_marks(place, wants)
+    }
+
+    fn set_marks(&self, place: &Place, wants: u8) -> bool {
         let unmarked = |tally: &Tally| !tally.word().has_waiters() && !tally.mark(WAITERS).has_waiters();
-        waited_for.filter(|(_, tally)| unmarked(tally)).count() > 0
+        let wanted = self.words(place).filter(|word| wants & word.resource.bit() != 0);
+        wanted.filter(|word| unmarked(word.tally)).count() > 0
     }
 
-    fn unmark(&self, place: &Place) {
-        self.tallies(place).for_each(|(_, tally)| tally.unmark(WAITERS));
+    /// The words that it waits for at a place: those that are limited and that it asks something of, and those in debt.
+    fn wants(&self, place: &Place) -> u8 {
+        let asks = |word: &Marked<'_>| word.is_limited && self.demand.amount(word.resource) > 0;
+        let wanted = self.words(place).filter(|word| asks(word) || word.tally.word().remaining() < 0);
+        wanted.fold(0, |wants, word| wants | word.resource.bit())
     }
 
-    /// The words of a place, each with what it asks of it. Who waits for a rate is counted at its line, and looked for there.
-    fn tallies<'a>(&'a self, place: &Place) -> impl Iterator<Item = (u64, &'a Tally)> {
+    /// The words of a place. Who waits for a rate is counted at its line, and looked for there.
+    fn words<'a>(&'a self, place: &Place) -> impl Iterator<Item = Marked<'a>> {
         let (scope, budgets) = match place {
             Place::Scope(level) => (self.scope(*level), None),
             Place::Tenant => (None, Some(&self.record().tenant.budgets)),
             Place::Process => (None, Some(&self.record().core().process.budgets)),
             Place::Rate(_) => (None, None),
         };
-        let own = scope.into_iter().flat_map(|scope| Resource::ALL.map(|of| (of, scope.hot.tally(of))));
+        let own = scope.into_iter().flat_map(|scope| {
+            Resource::ALL.map(|resource| Marked {
+                resource,
+                tally: scope.hot.tally(resource),
+                is_limited: scope.plan().limits(resource),
+            })
+        });
         let of_budgets = budgets.into_iter().flat_map(|budgets| budgets.now());
-        let windows = of_budgets.map(|(terms, window)| (terms.resource, &window.tally));
-        own.chain(windows).map(|(resource, tally)| (self.demand.amount(resource), tally))
+        own.chain(of_budgets.map(|(terms, window)| Marked {
+            resource: terms.resource,
+            tally: &window.tally,
+            is_limited: true,
+        }))
     }
+}
+
+/// A word that can be waited for.
+struct Marked<'a> {
+    resource: Resource,
+    tally: &'a Tally,
+    is_limited: bool,
 }
 
 impl Execution {

@@ -103,7 +103,7 @@ impl Watch {
             Some(ticket) => {
                 let _first = watchers.stand(ticket, waker.clone());
             }
-            None => self.ticket = Some(watchers.join(waker.clone(), || ())),
+            None => self.ticket = Some(watchers.join(waker.clone(), 0, || ())),
         }
     }
 

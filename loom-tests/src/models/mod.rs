@@ -31,3 +31,4 @@ mod scope;
 mod slots;
 mod table;
 mod tally;
+mod timers;

@@ -1,4 +1,4 @@
-//! Deadlines of holds that come by themselves.
+//! Deadlines that come by themselves: of holds, and of executions that nobody asks any more.
 
 use enforce_async::{Enforcer, Execution, TimedHold, drive};
 use tokio::task::yield_now;
@@ -87,4 +87,31 @@ async fn nothing_comes_once_the_guard_is_dropped() {
     yield_now().await;
     assert!(!open.has_expired());
     assert_eq!(enforcer.expire_holds(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_whose_time_is_over_is_halted_though_it_never_asks_again() {
+    let limits = enforce_async::ResourceLimits { max_wall_time_ms: 9_000, ..tokens(100) };
+    let enforcer = builder().limits(limits).build().unwrap();
+    let _driven = drive(&enforcer);
+    sleep(SECOND).await;
+    let run = register(&enforcer, "exec");
+    sleep(Duration::from_millis(9_999)).await; // the limit and its grace of one second, but for a millisecond
+    assert_eq!(run.status(), enforce_async::Status::Live);
+    sleep(Duration::from_millis(1)).await;
+    yield_now().await;
+    assert!(matches!(run.status(), enforce_async::Status::Halted(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn w1_a_limit_of_time_that_is_brought_forward_is_not_missed() {
+    let wall = |ms| enforce_async::ResourceLimits { max_wall_time_ms: ms, ..tokens(100) };
+    let enforcer = builder().limits(wall(3_600_000)).build().unwrap();
+    let _driven = drive(&enforcer);
+    let run = register(&enforcer, "exec");
+    sleep(SECOND).await;
+    run.set_limits(wall(4_000)).unwrap();
+    sleep(Duration::from_millis(4_000)).await;
+    yield_now().await;
+    assert!(matches!(run.status(), enforce_async::Status::Halted(_)));
 }

@@ -186,7 +186,7 @@ impl<'a> Look<'a> {
             return stop;
         }
         let violation = match lost {
-            Lost::Reaped => self.record.reaped_violation(Some(self.asked.now)),
+            Lost::Reaped => return self.reaped(found, self.record.hot.activity.see()),
             Lost::Leg(_, Refusal::Barred) => self.record.state_violation(),
             Lost::Leg(number, Refusal::Short(word) | Refusal::Queued(word)) => self.lost_leg(number, word),
             Lost::Rate(number, too_fast) => self.lost_rate(number, too_fast),

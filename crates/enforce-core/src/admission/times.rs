@@ -1,7 +1,6 @@
 //! Times: what is over when so much has passed, whatever is asked.
 
 use super::{Asked, Found, Look, Looked, Stop, carry_out};
-use crate::budget::Periods;
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, ViolationType};
 use crate::record::Record;
@@ -10,8 +9,7 @@ use crate::resource::Demand;
 /// Looks at the times of a live execution and nothing else, and carries out what is over, without that being activity:
 /// what refuses every demand from now on, if its limit neither halts nor pauses.
 pub(crate) fn times(record: &Record, now: Timestamp) -> Option<EnforcementViolation> {
-    let now_ns = now.nanos_since(record.core().epoch);
-    let asked = Asked { now_ns, now, minted: true, periods: Periods::NONE, held: None };
+    let asked = Asked::at(now, now.nanos_since(record.core().epoch));
     let (mut found, nothing) = (Found::default(), Demand::none());
     let looked = Look::of(record, &nothing, &asked, None).times(&mut found);
     let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) else { return None };

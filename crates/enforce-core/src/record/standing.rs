@@ -95,6 +95,8 @@ impl Record {
             self.call_watchers();
         };
         let change = self.lifecycle.pause(cause.code(), number, self.tallies(), below);
+        // Who waits in a line that others share waits at home from here on (F1).
+        self.call_waiters();
         self.core().flush();
         change
     }
@@ -115,11 +117,21 @@ impl Record {
             self.call_watchers();
         };
         drop_change(self.lifecycle.pause_above(cause.code(), self.tallies(), below));
+        self.call_waiters();
     }
 
     fn resume_above(&self, now: Timestamp) {
         drop_change(self.lifecycle.resume_above(self.tallies(), |state| self.resumed(state, false, now)));
+        self.time_again();
         self.call_waiters();
+    }
+
+    /// Its time goes on from words that have changed.
+    fn time_again(&self) {
+        if self.plan().times_out {
+            self.core().timers.again(self.seat(), 0, |execution| execution.record().moment(Timestamp::ZERO));
+            self.core().hurry(self);
+        }
     }
 
     /// What a pause's end puts right before anything is admitted again, here and below.
@@ -161,6 +173,7 @@ impl Record {
         };
         let below = |state| self.resumed(state, true, now);
         let change = self.lifecycle.resume(number, self.tallies(), approve, below);
+        self.time_again();
         self.call_waiters();
         self.core().flush();
         change

@@ -12,6 +12,8 @@ mod common;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod expiry;
+#[cfg(test)]
 mod forest;
 #[cfg(test)]
 mod holds;
