@@ -212,14 +212,14 @@ impl TimedHold {
 
     fn settle_with(self, actual: &Actual, now: Option<Timestamp>) -> Settlement {
         let record = self.timed.execution.record();
-        match self.end() {
-            Held::Open(kept) => kept.settle(record, actual, now).told_of(record, actual, now),
-            Held::Expired(kept, charged) => {
-                kept.settle_rest(record, actual, &charged, now).told_of(record, actual, now)
-            }
+        let settlement = match self.end() {
+            Held::Open(kept) => kept.settle(record, actual, now),
+            Held::Expired(kept, charged) => kept.settle_rest(record, actual, &charged, now),
             // Only a settle and a drop end it thus, and it is consumed by either.
             Held::Ended => Settlement::default(),
-        }
+        };
+        settlement.tell(record, actual, now);
+        settlement
     }
 
     /// Ends it: what it was up to here.
