@@ -344,8 +344,8 @@ impl Core {
             let Some(seen) = tenant.attachments.see() else { continue };
             if tenant.equals_fresh(now) {
                 evicted = self.let_go(&tenant, seen, now);
-                if evicted && let Some(telling) = self.telling.as_deref() {
-                    self.note_evicted(telling, &tenant, tenant.usage(now), now);
+                if evicted {
+                    self.note_evicted(&tenant, now, || tenant.usage(now));
                 }
             } else if !tenant.stays() {
                 kept.push(tenant);
@@ -376,9 +376,7 @@ impl Core {
                 }
             } else if self.let_go(&tenant, seen, now) {
                 let usage = tenant.usage(now);
-                if let Some(telling) = self.telling.as_deref() {
-                    self.note_evicted(telling, &tenant, usage.clone(), now);
-                }
+                self.note_evicted(&tenant, now, || usage.clone());
                 evicted.push(usage);
             }
         }
@@ -436,8 +434,7 @@ impl Core {
         self.executions.close();
         if self.telling.is_some() {
             let (executions, tenants) = (self.executions.entries(), self.tenants.entries());
-            let tenants = tenants.iter().map(|entry| &*entry.0);
-            self.close_runs(executions.iter().map(Execution::record), tenants);
+            self.close_runs(executions.iter().map(Execution::record), tenants.iter().map(|entry| &*entry.0));
         }
         for entry in self.tenants.entries() {
             entry.0.disband();

@@ -177,9 +177,10 @@ impl Core {
     }
 
     /// Notes that a tenant was let go.
-    pub(crate) fn note_evicted(&self, telling: &Telling, tenant: &Tenant, usage: TenantUsage, now: Timestamp) {
+    pub(crate) fn note_evicted(&self, tenant: &Tenant, now: Timestamp, usage: impl FnOnce() -> TenantUsage) {
+        let Some(telling) = self.telling.as_deref() else { return };
         tenant.note_over(telling, Some(now));
-        telling.note_tenant(tenant.id().as_str(), now, EventKind::Evicted { usage });
+        telling.note_tenant(tenant.id().as_str(), now, EventKind::Evicted { usage: usage() });
     }
 
     /// Ends every run of refusals: nobody looks any more.
