@@ -89,6 +89,16 @@ impl<T> Names<T> {
         self.entries.get(number.get())
     }
 
+    /// The one that was named as number `place`, from 0 on.
+    pub(crate) fn nth(&self, place: u32) -> Option<&T> {
+        self.entries.get(place)
+    }
+
+    /// How many may be known.
+    pub(crate) fn cap(&self) -> u64 {
+        self.cap
+    }
+
     /// How many are known.
     pub(crate) fn known(&self) -> u32 {
         *self.known.lock()

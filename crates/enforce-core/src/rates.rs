@@ -175,7 +175,14 @@ impl Rates {
     /// Whether all cells of a tenant have passed by `now_ns`.
     pub(crate) fn have_passed(&self, rates: &TenantRates, now_ns: u64) -> bool {
         let mut known = (0..self.providers.known()).filter_map(|number| rates.0.get(number)?.latest());
-        known.all(|cells| cells.all.iter().all(|cell| cell.tat.has_passed(&cell.rate, now_ns)))
+        known.all(|cells| cells.have_passed(now_ns))
+    }
+
+    /// Whether all cells of providers and models have passed by `now_ns`.
+    pub(crate) fn all_have_passed(&self, now_ns: u64) -> bool {
+        let passed = |rated: &Rated| rated.slot.latest().is_none_or(|cells| cells.have_passed(now_ns));
+        let named = |names: &Names<Rated>| (0..names.known()).all(|number| names.nth(number).is_none_or(passed));
+        named(&self.providers) && named(&self.models)
     }
 
     /// Keeps the time by which cells have passed that are about to be let go.

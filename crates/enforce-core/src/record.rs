@@ -1,5 +1,6 @@
 //! All of one execution: its words, its limits, and its state.
 
+mod recalled;
 mod standing;
 
 pub(crate) use self::standing::Ended;

@@ -238,7 +238,8 @@ impl Ended {
         self.cost.add(cost);
     }
 
-    fn read(&self) -> Committed {
+    /// What was added.
+    pub(crate) fn read(&self) -> Committed {
         Committed {
             steps: self.steps.read(),
             input_tokens: self.input_tokens.read(),

@@ -38,6 +38,13 @@ pub(crate) struct Cells {
     pub(crate) all: Box<[CachePadded<RateCell>]>,
 }
 
+impl Cells {
+    /// Whether all have passed by `now_ns`.
+    pub(crate) fn have_passed(&self, now_ns: u64) -> bool {
+        self.all.iter().all(|cell| cell.tat.has_passed(&cell.rate, now_ns))
+    }
+}
+
 /// The rates of one key.
 ///
 /// **Invariant (L1).** A cell that is not in the current version is retired, and has been read in the exchange that retired

@@ -1,0 +1,237 @@
+//! Whether a state makes sense. It is text from outside: everything that is built on it is looked at here first, so that
+//! what follows cannot fail half-way.
+
+use std::collections::{HashMap, HashSet};
+
+use super::RestoreError;
+use crate::calendar;
+use crate::clock::Timestamp;
+use crate::family::MAX_TREE_DEPTH;
+use crate::id::validate;
+use crate::kernel::state::PAUSE_NUMBERS;
+use crate::kernel::tally::MAX_AMOUNT;
+use crate::kernel::window::NEVER_ENDS;
+use crate::limits::RateOn;
+use crate::registry::Core;
+use crate::state::{
+    BudgetName, BudgetState, CommittedState, EnforcerState, ExecutionState, OutstandingState, PauseState, RateState,
+    STATE_VERSION, SliceState,
+};
+
+/// So many pauses may have come after the state was saved and before its enforcer went: nobody gets their numbers.
+pub(super) const SPARE_PAUSES: u64 = 1 << 20;
+
+fn invalid(place: impl FnOnce() -> String, wrong: impl Into<String>) -> RestoreError {
+    RestoreError::Invalid { place: place(), wrong: wrong.into() }
+}
+
+/// Looks at all of it.
+pub(super) fn state(state: &EnforcerState, core: &Core, now: Timestamp) -> Result<(), RestoreError> {
+    if state.version != STATE_VERSION {
+        return Err(RestoreError::Version { found: state.version });
+    }
+    let full = |table, cap: u64, len: usize| {
+        if len as u64 > cap { Err(RestoreError::Full { table, cap }) } else { Ok(()) }
+    };
+    full("executions", core.executions.cap(), state.executions.len())?;
+    full("tenants", core.max_tenants, state.tenants.len())?;
+    if state.last_pause >= PAUSE_NUMBERS - SPARE_PAUSES {
+        return Err(invalid(|| "last_pause".into(), format!("{} is past the last number", state.last_pause)));
+    }
+    budgets("process", &state.process)?;
+    let mut tenants = HashSet::new();
+    for (number, tenant) in state.tenants.iter().enumerate() {
+        let place = |field: &str| format!("tenants[{number}].{field}");
+        validate("tenant id", &tenant.id).map_err(|error| invalid(|| place("id"), error.to_string()))?;
+        if !tenants.insert(tenant.id.as_str()) {
+            return Err(invalid(|| place("id"), format!("{:?} stands there twice; it must stand once", tenant.id)));
+        }
+        amounts(&place("ended"), committed(&tenant.ended))?;
+        budgets(&place("budgets"), &tenant.budgets)?;
+    }
+    let mut known = HashMap::new();
+    for (number, execution) in state.executions.iter().enumerate() {
+        let place = format!("executions[{number}]");
+        let seen = Checked::of(&place, execution, state, &tenants, &known)?;
+        if known.insert(execution.id.as_str(), seen).is_some() {
+            let wrong = format!("{:?} stands there twice; it must stand once", execution.id);
+            return Err(invalid(|| format!("{place}.id"), wrong));
+        }
+    }
+    for (number, rate) in state.rates.iter().enumerate() {
+        checked_rate(&format!("rates[{number}]"), rate, &tenants)?;
+    }
+    let named = |on: fn(RateOn) -> bool| {
+        let names: HashSet<_> = state.rates.iter().filter(|rate| on(rate.on)).map(|rate| &rate.name).collect();
+        names.len()
+    };
+    full("models", core.rates.models.cap(), named(|on| on == RateOn::Model))?;
+    full("providers", core.rates.providers.cap(), named(|on| on != RateOn::Model))?;
+    clock(state, now)
+}
+
+/// What is known of an execution that those below it have to fit.
+#[derive(Debug, Clone, Copy)]
+struct Checked<'a> {
+    tenant: &'a str,
+    depth: usize,
+    /// The slice out of which its budget comes, its own or one above.
+    slice: Option<&'a SliceState>,
+    /// It is paused, or something above it is.
+    paused: bool,
+}
+
+impl<'a> Checked<'a> {
+    fn of(
+        place: &str,
+        it: &'a ExecutionState,
+        state: &EnforcerState,
+        tenants: &HashSet<&str>,
+        known: &HashMap<&str, Self>,
+    ) -> Result<Self, RestoreError> {
+        let wrong = |field: &str, wrong: String| Err(invalid(|| format!("{place}.{field}"), wrong));
+        if let Err(error) = validate("execution id", &it.id) {
+            return wrong("id", error.to_string());
+        }
+        if !tenants.contains(it.tenant.as_str()) {
+            return wrong("tenant", format!("{:?} does not stand among the tenants", it.tenant));
+        }
+        let parent = match it.parent.as_deref().map(|parent| (parent, known.get(parent))) {
+            None => None,
+            Some((_, Some(parent))) if parent.tenant != it.tenant => {
+                return wrong(
+                    "tenant",
+                    format!("its parent is {:?}'s; a child has its parent's tenant", parent.tenant),
+                );
+            }
+            Some((_, Some(parent))) if parent.depth >= MAX_TREE_DEPTH => {
+                return wrong("parent", format!("a tree is at most {MAX_TREE_DEPTH} deep"));
+            }
+            Some((_, Some(parent))) => Some(*parent),
+            Some((parent, None)) => {
+                return wrong("parent", format!("{parent:?} does not stand before it; parents come first"));
+            }
+        };
+        if let (Some(_), None) = (&it.slice, parent) {
+            return wrong("slice", "it has no parent to have it of".into());
+        }
+        if let Some(slice) = &it.slice {
+            amounts(&format!("{place}.slice"), sliced(slice))?;
+            let above = parent.and_then(|parent| parent.slice);
+            let larger = |above: &&SliceState| sliced(slice).iter().zip(sliced(above)).any(|(one, of)| one.1 > of.1);
+            if above.as_ref().is_some_and(larger) {
+                return wrong("slice", "it is larger than the slice that it is of".into());
+            }
+            let names = slice.tenant.iter().chain(&slice.process).map(|sliced| (&sliced.budget, sliced.ends));
+            for (budget, ends) in names {
+                period(&format!("{place}.slice"), budget, ends)?;
+            }
+        }
+        amounts(&format!("{place}.committed"), committed(&it.committed))?;
+        amounts(&format!("{place}.outstanding"), outstanding(&it.outstanding))?;
+        amounts(place, [("children_total", it.children_total)])?;
+        for allowance in &it.allowances {
+            amounts(&format!("{place}.allowances"), [(allowance.name.as_str(), allowance.used)])?;
+        }
+        let paused = it.halted.is_none() && (it.pause.is_some() || parent.is_some_and(|parent| parent.paused));
+        let ahead = |at: &Timestamp| *at > state.saved_at;
+        if ahead(&it.started_at) || ahead(&it.last_activity) || it.paused_since.as_ref().is_some_and(ahead) {
+            return wrong("started_at", "it or another moment is later than saved_at".into());
+        }
+        if it.paused_since.is_some_and(|since| !paused || since < it.started_at) {
+            return wrong("paused_since", "it was not paused then".into());
+        }
+        let ran = it.paused_since.unwrap_or(state.saved_at).nanos_since(it.started_at);
+        if it.paused_ns > ran {
+            return wrong("paused_ns", format!("it cannot have been paused for longer than {ran} ns"));
+        }
+        if let Some(PauseState { number, .. }) = it.pause
+            && (number == 0 || number > state.last_pause)
+        {
+            return wrong("pause.number", format!("{number} is none of the numbers from 1 to last_pause"));
+        }
+        let slice = it.slice.as_ref().or(parent.and_then(|parent| parent.slice));
+        Ok(Self { tenant: &it.tenant, depth: parent.map_or(0, |parent| parent.depth.saturating_add(1)), slice, paused })
+    }
+}
+
+fn amounts<'a>(place: &str, all: impl IntoIterator<Item = (&'a str, u64)>) -> Result<(), RestoreError> {
+    match all.into_iter().find(|(_, amount)| *amount > MAX_AMOUNT) {
+        None => Ok(()),
+        Some((field, amount)) => {
+            Err(invalid(|| format!("{place}.{field}"), format!("{amount} is above 2^56 - 1, the largest amount")))
+        }
+    }
+}
+
+fn committed(it: &CommittedState) -> [(&'static str, u64); 5] {
+    [
+        ("steps", it.steps),
+        ("input_tokens", it.input_tokens),
+        ("output_tokens", it.output_tokens),
+        ("cost_nano_usd", it.cost_nano_usd),
+        ("discovered_steps", it.discovered_steps),
+    ]
+}
+
+fn outstanding(it: &OutstandingState) -> [(&'static str, u64); 3] {
+    [("tokens", it.tokens), ("cost_nano_usd", it.cost_nano_usd), ("memory_bytes", it.memory_bytes)]
+}
+
+fn sliced(it: &SliceState) -> [(&'static str, u64); 5] {
+    [
+        ("steps", it.steps),
+        ("tokens", it.tokens),
+        ("memory_bytes", it.memory_bytes),
+        ("cost_nano_usd", it.cost_nano_usd),
+        ("discovered_steps", it.discovered_steps),
+    ]
+}
+
+fn budgets(place: &str, all: &[BudgetState]) -> Result<(), RestoreError> {
+    let mut names = HashSet::new();
+    for (number, it) in all.iter().enumerate() {
+        let place = format!("{place}[{number}]");
+        period(&place, &it.budget, it.ends)?;
+        amounts(&place, [("committed", it.committed), ("outstanding", it.outstanding)])?;
+        if !names.insert(it.budget) {
+            return Err(invalid(|| place, "the same budget stands there twice; it must stand once"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a period of that budget can end then.
+fn period(place: &str, budget: &BudgetName, ends: Option<Timestamp>) -> Result<(), RestoreError> {
+    let ends = ends.map_or(NEVER_ENDS, Timestamp::as_nanos);
+    let end = calendar::end_of(budget.per, budget.utc_offset_minutes, ends.saturating_sub(1));
+    if end == ends && ends > 0 {
+        return Ok(());
+    }
+    Err(invalid(|| format!("{place}.ends"), format!("no {} ends there", budget.per)))
+}
+
+fn checked_rate(place: &str, rate: &RateState, tenants: &HashSet<&str>) -> Result<(), RestoreError> {
+    let wrong = |field: &str, wrong: String| Err(invalid(|| format!("{place}.{field}"), wrong));
+    if let Err(error) = validate("name", &rate.name) {
+        return wrong("name", error.to_string());
+    }
+    match (rate.on, &rate.tenant) {
+        (RateOn::TenantProvider, Some(tenant)) if tenants.contains(tenant.as_str()) => {}
+        (RateOn::TenantProvider, _) => return wrong("tenant", "it does not stand among the tenants".into()),
+        (_, None) => {}
+        (_, Some(_)) => return wrong("tenant", format!("a {} has none", rate.on)),
+    }
+    if rate.interval == 0 || rate.scale == 0 {
+        return wrong("interval", "interval and scale must be at least 1".into());
+    }
+    Ok(())
+}
+
+/// Whether what has passed lies within time, as the clock shows it now.
+fn clock(state: &EnforcerState, now: Timestamp) -> Result<(), RestoreError> {
+    let moments = state.executions.iter().flat_map(|it| [Some(it.started_at), it.paused_since]);
+    let longest = moments.flatten().map(|at| state.saved_at.nanos_since(at)).max().unwrap_or(0);
+    let least = Timestamp::from_nanos(longest);
+    if now < least { Err(RestoreError::Clock { now, least }) } else { Ok(()) }
+}
