@@ -11,8 +11,10 @@ use crate::id::validate;
 use crate::kernel::state::PAUSE_NUMBERS;
 use crate::kernel::tally::MAX_AMOUNT;
 use crate::kernel::window::NEVER_ENDS;
-use crate::limits::RateOn;
+use crate::limits::{Action, RateOn};
+use crate::plan::Plan;
 use crate::registry::Core;
+use crate::resource::Resource;
 use crate::state::{
     BudgetName, BudgetState, CommittedState, EnforcerState, ExecutionState, OutstandingState, PauseState, RateState,
     STATE_VERSION, SliceState,
@@ -52,7 +54,7 @@ pub(super) fn state(state: &EnforcerState, core: &Core, now: Timestamp) -> Resul
     let mut known = HashMap::new();
     for (number, execution) in state.executions.iter().enumerate() {
         let place = format!("executions[{number}]");
-        let seen = Checked::of(&place, execution, state, &tenants, &known)?;
+        let seen = Checked::of(&place, execution, state, &tenants, &known, &core.plan)?;
         if known.insert(execution.id.as_str(), seen).is_some() {
             let wrong = format!("{:?} stands there twice; it must stand once", execution.id);
             return Err(invalid(|| format!("{place}.id"), wrong));
@@ -88,6 +90,7 @@ impl<'a> Checked<'a> {
         state: &EnforcerState,
         tenants: &HashSet<&str>,
         known: &HashMap<&str, Self>,
+        plan: &Plan,
     ) -> Result<Self, RestoreError> {
         let wrong = |field: &str, wrong: String| Err(invalid(|| format!("{place}.{field}"), wrong));
         if let Err(error) = validate("execution id", &it.id) {
@@ -118,9 +121,16 @@ impl<'a> Checked<'a> {
         if let Some(slice) = &it.slice {
             amounts(&format!("{place}.slice"), sliced(slice))?;
             let above = parent.and_then(|parent| parent.slice);
-            let larger = |above: &&SliceState| sliced(slice).iter().zip(sliced(above)).any(|(one, of)| one.1 > of.1);
-            if above.as_ref().is_some_and(larger) {
-                return wrong("slice", "it is larger than the slice that it is of".into());
+            // Where nothing but observes, it may have been.
+            let limits = |(_, place): &(_, usize)| {
+                Resource::ALL.get(*place).is_some_and(|resource| plan.tally(*resource).action != Action::Observe)
+            };
+            let larger = |above: &SliceState| {
+                let pairs = sliced(slice).into_iter().zip(sliced(above)).zip(0..).filter(limits);
+                pairs.map(|(pair, _)| pair).find(|(one, of)| one.1 > of.1)
+            };
+            if let Some(((field, one), (_, of))) = above.and_then(larger) {
+                return wrong("slice", format!("{one} {field} are more than the {of} of the slice that it is of"));
             }
             let names = slice.tenant.iter().chain(&slice.process).map(|sliced| (&sliced.budget, sliced.ends));
             for (budget, ends) in names {
