@@ -1,6 +1,7 @@
 //! The cells of rates: whose they are, and which of them a demand meets.
 
 mod cells;
+mod recalled;
 
 pub(crate) use self::cells::RateCell;
 use self::cells::{Cells, Slot};

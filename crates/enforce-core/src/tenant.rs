@@ -131,6 +131,11 @@ impl Tenant {
         self.rates.get_or_init(|| Box::new(TenantRates::new()))
     }
 
+    /// Its rates with providers, if it has named one.
+    pub(crate) fn rates_so_far(&self) -> Option<&TenantRates> {
+        self.rates.get().map(Box::as_ref)
+    }
+
     /// Where `number` says that there is no slot to give: its own come first, then the process's.
     pub(crate) fn no_slot(&self, number: usize) -> EnforcementViolation {
         match number {

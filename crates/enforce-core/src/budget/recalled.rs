@@ -58,9 +58,10 @@ impl Saved {
 }
 
 impl Budgets {
-    /// What is used of each in the period of `now`, those included that limit no more.
-    pub(crate) fn save(&self, now: Timestamp) -> Saved {
-        let known = self.epochs.get().map_or_else(Vec::new, |epochs| epochs.known(now.as_nanos()));
+    /// What is used of each in its current period, those included that limit no more. A period that is over goes on until
+    /// somebody asks in the next one, for a clock may step back.
+    pub(crate) fn save(&self) -> Saved {
+        let known = self.epochs.get().map_or_else(Vec::new, |epochs| epochs.known());
         let saved = known.into_iter().map(|(terms, window)| {
             let (committed, outstanding) = window.split();
             let state = BudgetState { budget: terms.name(), ends: ends(&window), committed, outstanding };
@@ -115,7 +116,7 @@ impl Budgets {
             self.begin(&[], now);
         }
         let epochs = self.epochs.get()?;
-        let known = epochs.known(now.as_nanos());
+        let known = epochs.known();
         let budgets = sliced.iter().map(|of| {
             let terms = Terms::unlimited(of.budget, kinds);
             let amount = amounts.get(terms.resource);

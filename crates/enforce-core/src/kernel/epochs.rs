@@ -135,11 +135,11 @@ impl<T: Term> Epochs<T> {
         self.publish(current.saturating_add(1), Arc::new(plan), windows);
     }
 
-    /// Every budget of which something may be used by now: those of the list, then those on the shelf; each with its window.
-    pub(crate) fn known(&self, now: u64) -> Vec<(T, Arc<Window>)> {
+    /// Every budget whose current period is known: those of the list, then those on the shelf; each with its window.
+    pub(crate) fn known(&self) -> Vec<(T, Arc<Window>)> {
         let shelf = self.shelf.lock();
         let listed = self.shared(self.current()).map(|(term, window)| (term.clone(), Arc::clone(window)));
-        listed.chain(shelf.iter().cloned()).filter(|(_, window)| !window.has_ended(now)).collect()
+        listed.chain(shelf.iter().cloned()).collect()
     }
 
     /// Puts the windows of an earlier life in the place of those of the list, under the limits of the list; those of other

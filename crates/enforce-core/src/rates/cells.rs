@@ -11,7 +11,7 @@ use crate::sync::{Arc, CachePadded, Mutex};
 #[derive(Debug)]
 pub(crate) struct RateCell {
     pub(crate) unit: RateUnit,
-    per: RatePeriod,
+    pub(crate) per: RatePeriod,
     pub(crate) rate: Rate,
     pub(crate) tat: Tat,
     /// Those who wait for it. It outlives the cell: whoever takes its place has it, too.

@@ -21,10 +21,10 @@ use crate::state::{
 pub(super) fn state(core: &Core, now: Timestamp) -> EnforcerState {
     let tenants = core.tenants();
     // Budgets before executions: what a slice has given back or spent meanwhile shows as held, never as neither.
-    let budgets = tenants.map(|tenant| (tenant.budgets.save(now), tenant));
+    let budgets = tenants.map(|tenant| (tenant.budgets.save(), tenant));
     let mut budgets: HashMap<_, _> =
         budgets.map(|(saved, tenant)| (tenant.id().as_str().to_owned(), (tenant, saved))).collect();
-    let mut saving = Saving { now, executions: Vec::new(), process: core.process.budgets.save(now) };
+    let mut saving = Saving { now, executions: Vec::new(), process: core.process.budgets.save() };
     let mut roots = core.executions.entries();
     roots.retain(|execution| execution.parent().is_none() && !execution.record().state().is_finished());
     roots.sort_by(|a, b| a.id().cmp(b.id()));
