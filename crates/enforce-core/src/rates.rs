@@ -57,6 +57,8 @@ pub(crate) struct Rates {
     pub(crate) models: Names<Rated>,
     /// The latest time at which cells were let go, in nanoseconds.
     passed: Cell,
+    /// When an earlier life went on in this one, in nanoseconds; 0 if there was none.
+    begun: Cell,
 }
 
 impl Rates {
@@ -67,6 +69,7 @@ impl Rates {
             providers: Names::new(max_providers),
             models: Names::new(max_models),
             passed: Cell::new(0),
+            begun: Cell::new(0),
         }
     }
 
@@ -89,11 +92,13 @@ impl Rates {
     }
 
     fn rated(&self, on: RateOn, name: Arc<str>) -> Rated {
+        // Where an earlier life was left behind, they begin: before that nobody asks who had not asked there (Q1).
+        let from = self.begun.load();
         // There is always a plan.
         let slot = self
             .plans
             .get()
-            .map_or_else(|| Slot::new(&RatePlan::default(), on, &name, 0), |plan| Slot::new(plan, on, &name, 0));
+            .map_or_else(|| Slot::new(&RatePlan::default(), on, &name, from), |plan| Slot::new(plan, on, &name, from));
         Rated { slot, name }
     }
 

@@ -111,7 +111,7 @@ pub(crate) struct Moment {
     pub(crate) now_ns: u64,
     /// How long ago that was; 0 if the clock stepped back.
     pub(crate) passed_ns: u64,
-    /// How far the clock stepped back.
+    /// How far the clock stepped back; of a moment by itself, how far it lies before the epoch.
     pub(crate) early_ns: u64,
 }
 
@@ -154,9 +154,12 @@ impl Tat {
         Self { tat: Cell::new(tat), latest: Cell::new(now), refunded: Cell::new(0) }
     }
 
-    /// How far it is ahead of `now_ns`, in units of time of `rate`.
-    pub(crate) fn ahead(&self, rate: &Rate, now_ns: u64) -> u64 {
-        self.tat.load().saturating_sub(rate.units(now_ns))
+    /// How far it is ahead of `now_ns`, or of `early_ns` before its epoch, in units of time of `rate`; 0 if nothing was taken.
+    pub(crate) fn ahead(&self, rate: &Rate, now_ns: u64, early_ns: u64) -> u64 {
+        match self.tat.load().saturating_sub(rate.units(now_ns)) {
+            0 => 0,
+            ahead => ahead.saturating_add(rate.units(early_ns)),
+        }
     }
 
     /// Raises it to where a cell of `before` has come by now that was `ahead` when an earlier life was left. It never becomes

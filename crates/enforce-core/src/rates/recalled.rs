@@ -9,10 +9,10 @@ use crate::state::RateState;
 use crate::tenant::Tenant;
 
 /// What has not drained of the cells of one key.
-fn undrained(cells: Option<&Cells>, on: RateOn, name: &str, tenant: Option<&str>, now_ns: u64) -> Vec<RateState> {
+fn undrained(cells: Option<&Cells>, on: RateOn, name: &str, tenant: Option<&str>, moment: Moment) -> Vec<RateState> {
     let state = |cell: &super::RateCell| {
         let Rate { interval, scale, .. } = cell.rate;
-        let (unit, per, ahead) = (cell.unit, cell.per, cell.tat.ahead(&cell.rate, now_ns));
+        let (unit, per, ahead) = (cell.unit, cell.per, cell.tat.ahead(&cell.rate, moment.now_ns, moment.early_ns));
         let (name, tenant) = (name.to_owned(), tenant.map(ToOwned::to_owned));
         RateState { on, name, tenant, unit, per, ahead, interval, scale }
     };
@@ -22,12 +22,12 @@ fn undrained(cells: Option<&Cells>, on: RateOn, name: &str, tenant: Option<&str>
 
 impl Rates {
     /// What has not drained of providers and models.
-    pub(crate) fn save(&self, now_ns: u64) -> Vec<RateState> {
+    pub(crate) fn save(&self, moment: Moment) -> Vec<RateState> {
         let Some(plan) = self.plans.get() else { return Vec::new() };
         let of = |names: &super::Names<super::Rated>, on| {
             let known = (0..names.known()).filter_map(|number| names.nth(number));
             known
-                .flat_map(|rated| undrained(rated.slot.cells(plan, on, &rated.name), on, &rated.name, None, now_ns))
+                .flat_map(|rated| undrained(rated.slot.cells(plan, on, &rated.name), on, &rated.name, None, moment))
                 .collect::<Vec<_>>()
         };
         let mut all = of(&self.providers, RateOn::Provider);
@@ -36,14 +36,27 @@ impl Rates {
     }
 
     /// What has not drained of the tenant `id` with providers.
-    pub(crate) fn save_tenant(&self, rates: &TenantRates, id: &str, now_ns: u64) -> Vec<RateState> {
+    pub(crate) fn save_tenant(&self, rates: &TenantRates, id: &str, moment: Moment) -> Vec<RateState> {
         let (Some(plan), on) = (self.plans.get(), RateOn::TenantProvider) else { return Vec::new() };
         let known =
             (0..self.providers.known()).filter_map(|number| Some((self.providers.nth(number)?, rates.0.get(number)?)));
         let of = |(rated, slot): (&super::Rated, &Slot)| {
-            undrained(slot.cells(plan, on, &rated.name), on, &rated.name, Some(id), now_ns)
+            undrained(slot.cells(plan, on, &rated.name), on, &rated.name, Some(id), moment)
         };
         known.flat_map(of).collect()
+    }
+
+    /// Lets every cell begin no earlier than at `moment`: to a clock that steps back behind it nothing is granted (Q1).
+    pub(crate) fn begin_at(&self, moment: Moment) {
+        self.begun.apply(|_| (moment.now_ns, ()));
+        self.let_go(moment.now_ns);
+        for names in [&self.providers, &self.models] {
+            for rated in (0..names.known()).filter_map(|number| names.nth(number)) {
+                for cell in rated.slot.latest().into_iter().flat_map(|cells| &cells.all) {
+                    cell.tat.recall(&cell.rate, &cell.rate, 0, Moment { passed_ns: 0, early_ns: 0, ..moment });
+                }
+            }
+        }
     }
 
     /// Raises the cell of `state` to where it has come by `moment`, if there is such a rate. `tenant` is its tenant.

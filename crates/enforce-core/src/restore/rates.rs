@@ -6,11 +6,11 @@ use crate::registry::Core;
 use crate::state::{EnforcerState, RateState};
 
 pub(super) fn save(core: &Core, now: Timestamp) -> Vec<RateState> {
-    let now_ns = now.nanos_since(core.epoch);
-    let mut all = core.rates.save(now_ns);
+    let moment = Moment { now_ns: now.nanos_since(core.epoch), passed_ns: 0, early_ns: core.epoch.nanos_since(now) };
+    let mut all = core.rates.save(moment);
     for tenant in core.tenants() {
         if let Some(rates) = tenant.rates_so_far() {
-            all.append(&mut core.rates.save_tenant(rates, tenant.id().as_str(), now_ns));
+            all.append(&mut core.rates.save_tenant(rates, tenant.id().as_str(), moment));
         }
     }
     all.sort_by(|a, b| (a.on, &a.name, &a.tenant, a.unit, a.per).cmp(&(b.on, &b.name, &b.tenant, b.unit, b.per)));
@@ -21,6 +21,7 @@ pub(super) fn save(core: &Core, now: Timestamp) -> Vec<RateState> {
 pub(super) fn recall(core: &Core, state: &EnforcerState, now: Timestamp) {
     let (passed_ns, early_ns) = (now.nanos_since(state.saved_at), state.saved_at.nanos_since(now));
     let moment = Moment { now_ns: now.nanos_since(core.epoch), passed_ns, early_ns };
+    core.rates.begin_at(moment);
     for rate in &state.rates {
         let tenant = rate.tenant.as_deref().and_then(|tenant| core.tenant(tenant));
         core.rates.recall(rate, tenant.as_deref(), moment);
