@@ -94,6 +94,7 @@ impl Extra {
     pub(crate) fn recall(&self, since: Option<Timestamp>, paused_ns: u64, approved: Vec<Approved>) {
         let mut history = self.history.lock();
         (history.since, history.approved) = (since, approved);
+        // Before anybody else knows it.
         self.paused_ns.apply(|_| (paused_ns, ()));
     }
 

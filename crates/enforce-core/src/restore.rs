@@ -164,7 +164,8 @@ impl Enforcer {
     ///
     /// Exact at rest: save when nothing is asked any more. Under load each figure was true at some moment of the call, an
     /// amount that is settled meanwhile may be in it twice but never not at all, and an execution that is registered
-    /// meanwhile may be missing. Locks are taken as by [`Enforcer::tenant_usage`], one at a time.
+    /// meanwhile may be missing. Takes the small locks of what it reads, one at a time; steps are not held up but for those
+    /// that need one of these.
     #[must_use]
     pub fn save(&self) -> EnforcerState {
         self.save_at(self.core().clock.now())

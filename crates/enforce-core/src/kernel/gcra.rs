@@ -170,6 +170,7 @@ impl Tat {
         let then = rate.units(now_ns).saturating_add(rate.units(early_ns));
         let tat = then.saturating_add(scaled(ahead, rate.interval, before.interval)).min(u64::MAX >> 1);
         let tat = tat.saturating_sub(rate.units(passed_ns));
+        // One exchange, and the larger of two stays: whatever was taken meanwhile, it is not fuller than it was (Q1).
         self.tat.apply(|own| (own.max(tat), ()));
     }
 

@@ -165,6 +165,7 @@ impl RepetitionGuard {
             cycles.equal.iter_mut().zip(&remembered.equal).for_each(|(to, from)| *to = *from);
         }
         let remembers = u64::from(memory.remembers());
+        // Written under the lock, as in `within`.
         self.remembers.apply(|_| (remembers, ()));
     }
 

@@ -48,6 +48,7 @@ impl Rates {
 
     /// Lets every cell begin no earlier than at `moment`: to a clock that steps back behind it nothing is granted (Q1).
     pub(crate) fn begin_at(&self, moment: Moment) {
+        // Before anybody asks; partner: the load in `rated`.
         self.begun.apply(|_| (moment.now_ns, ()));
         self.let_go(moment.now_ns);
         for names in [&self.providers, &self.models] {

@@ -17,16 +17,16 @@ impl Record {
         Some(self.state()).filter(|state| state.is_halted()).and_then(|state| Cause::from_code(state.cause()))
     }
 
-    /// Takes over all but amounts of resources; `since` when it is paused.
-    pub(crate) fn recall(&self, it: &ExecutionState, since: Option<Timestamp>) {
+    /// Takes over all but amounts of resources; `since` when it is paused, and how long its ended pauses lasted.
+    pub(crate) fn recall(&self, it: &ExecutionState, since: Option<Timestamp>, paused_ns: u64) {
         self.hot.depth.recall(it.max_discovery_depth);
         if self.plan.repetition.is_some() {
             let repeated = &it.repeated;
             let (recent, equal) = (repeated.recent.clone(), repeated.equal.clone());
             self.repetition.recall(&Remembered { last: repeated.last, run: repeated.run, recent, equal });
         }
-        if since.is_some() || it.paused_ns > 0 || !it.approvals.is_empty() {
-            self.extra_or_new().recall(since, it.paused_ns, it.approvals.clone());
+        if since.is_some() || paused_ns > 0 || !it.approvals.is_empty() {
+            self.extra_or_new().recall(since, paused_ns, it.approvals.clone());
         }
         for allowance in &it.allowances {
             // What goes by no name any more is limited by nothing.

@@ -27,14 +27,15 @@ pub(super) fn restore(
     now: Timestamp,
 ) -> Result<Restored, RestoreError> {
     let RestoreOptions { holds, limits: mut own } = options;
-    let core = enforcer.core_mut().ok_or(RestoreError::Shared)?;
-    if !core.is_fresh(now) {
+    if !enforcer.core().is_fresh(now) {
         return Err(RestoreError::NotFresh);
     }
+    let core = enforcer.core_mut().ok_or(RestoreError::Shared)?;
     check::state(state, core, now)?;
     let plans = plans(core, state, &mut own)?;
     // Nothing fails from here on.
     core.epoch = core.epoch.min(beginning(state, &plans, now));
+    // Nobody else sees the word yet; no number that was given out before is given out again (E3).
     core.pauses.apply(|before| (before.max(state.last_pause.saturating_add(check::SPARE_PAUSES)), ()));
     let core = enforcer.core();
     let entering = Entering { core, state, now, charge: holds == OpenHolds::ChargeInFull };
@@ -140,14 +141,20 @@ impl Entering<'_> {
     fn executions(&self, plans: Vec<Arc<Plan>>) -> Vec<Execution> {
         let mut places = HashMap::with_capacity(plans.len());
         let mut entered: Vec<Execution> = Vec::with_capacity(plans.len());
+        let mut paused: Vec<bool> = Vec::with_capacity(plans.len());
         let charged = books::charged(self.state, self.charge);
         let counts = charged.iter().zip(books::children(self.state));
         for ((it, plan), (charged, children)) in self.state.executions.iter().zip(plans).zip(counts) {
-            let parent = it.parent.as_deref().and_then(|parent| entered.get(*places.get(parent)?));
-            if let Some(execution) = self.enter(it, plan, parent) {
+            let above = it.parent.as_deref().and_then(|parent| places.get(parent).copied());
+            let parent = above.and_then(|place: usize| entered.get(place));
+            // One that was read in the middle of a change is paused if something pauses it.
+            let below_pause = above.and_then(|place| paused.get(place)).is_some_and(|paused| *paused);
+            let is_paused = it.halted.is_none() && (it.pause.is_some() || below_pause);
+            if let Some(execution) = self.enter(it, plan, parent, is_paused) {
                 books::write(execution.record(), it, charged, children);
                 places.insert(it.id.as_str(), entered.len());
                 entered.push(execution);
+                paused.push(is_paused);
             }
         }
         entered
@@ -158,7 +165,13 @@ impl Entering<'_> {
         Timestamp::from_nanos(self.now.as_nanos().saturating_sub(self.state.saved_at.nanos_since(at)))
     }
 
-    fn enter(&self, it: &ExecutionState, plan: Arc<Plan>, above: Option<&Execution>) -> Option<Execution> {
+    fn enter(
+        &self,
+        it: &ExecutionState,
+        plan: Arc<Plan>,
+        above: Option<&Execution>,
+        paused: bool,
+    ) -> Option<Execution> {
         // It was checked that there is room for all of them, that tenants are there and that ids are unique.
         let core = self.core;
         let tenant = core.attach(&it.tenant, self.now)?;
@@ -169,8 +182,10 @@ impl Entering<'_> {
         });
         let record = Record::new(&it.id, Arc::clone(&tenant), plan, parent, self.moved(it.started_at));
         record.hot.activity.touch(self.moved(it.last_activity).nanos_since(core.epoch));
-        let since = it.paused_since.map(|since| self.moved(since));
-        record.recall(it, since);
+        let since = it.paused_since.filter(|_| paused).map(|since| self.moved(since.max(it.started_at)));
+        let until = it.paused_since.unwrap_or(self.state.saved_at);
+        let paused_ns = it.paused_ns.min(until.nanos_since(it.started_at));
+        record.recall(it, since, paused_ns);
         let execution = Execution::from_record(record);
         let entered = match above {
             Some(above) => {

@@ -1,6 +1,6 @@
 //! What is known, read out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::rates;
@@ -24,7 +24,7 @@ pub(super) fn state(core: &Core, now: Timestamp) -> EnforcerState {
     let budgets = tenants.map(|tenant| (tenant.budgets.save(), tenant));
     let mut budgets: HashMap<_, _> =
         budgets.map(|(saved, tenant)| (tenant.id().as_str().to_owned(), (tenant, saved))).collect();
-    let mut saving = Saving { now, executions: Vec::new(), process: core.process.budgets.save() };
+    let mut saving = Saving { now, executions: Vec::new(), ids: HashSet::new(), process: core.process.budgets.save() };
     let mut roots = core.executions.entries();
     roots.retain(|execution| execution.parent().is_none() && !execution.record().state().is_finished());
     roots.sort_by(|a, b| a.id().cmp(b.id()));
@@ -62,6 +62,8 @@ fn committed(committed: Committed) -> CommittedState {
 struct Saving {
     now: Timestamp,
     executions: Vec<ExecutionState>,
+    /// An id that ended and came back meanwhile is in it once.
+    ids: HashSet<String>,
     process: Saved,
 }
 
@@ -77,6 +79,9 @@ impl Saving {
             cost_nano_usd: set_aside.cost_nano_usd,
             memory_bytes: set_aside.memory_bytes,
         };
+        if !self.ids.insert(execution.id().to_owned()) {
+            return set_aside;
+        }
         let slice = self.slice(record, tenant);
         let place = self.executions.len();
         self.executions.push(self.one(execution, slice));

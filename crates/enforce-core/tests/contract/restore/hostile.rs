@@ -56,8 +56,8 @@ fn n1_what_makes_no_sense_is_refused_by_its_place() {
         ("/executions/0/committed/steps", too_much.clone(), "executions[0].committed.steps"),
         ("/executions/0/outstanding/tokens", json!(u64::MAX), "executions[0].outstanding.tokens"),
         ("/executions/0/started_at", json!(u64::MAX), "executions[0].started_at"),
-        ("/executions/0/paused_since", json!(0), "executions[0].paused_since"),
-        ("/executions/0/paused_ns", json!(1), "executions[0].paused_ns"),
+        ("/executions/0/paused_since", json!(u64::MAX), "executions[0].started_at"),
+        ("/executions/0/paused_ns", json!(u64::MAX), ""),
         ("/executions/3/pause/number", json!(2), "executions[3].pause.number"),
         ("/tenants/0/id", json!("tenant_b"), "tenants[1].id"),
         ("/tenants/0/ended/cost_nano_usd", too_much.clone(), "tenants[0].ended.cost_nano_usd"),
@@ -106,17 +106,17 @@ fn an_enforcer_that_is_used_or_shared_is_no_place_for_a_state() {
     let state: EnforcerState = serde_json::from_value(state()).unwrap();
     let mut used = builder(&noon()).build().unwrap();
     let run = register(&used, "exec", "tenant");
-    assert_eq!(used.restore(&state, RestoreOptions::new()), Err(RestoreError::Shared));
+    assert_eq!(used.restore(&state, RestoreOptions::new()), Err(RestoreError::NotFresh));
     run.charge(enforce_core::Actual::tokens(1, 0));
     run.finish();
     drop(run);
-    assert!(used.restore(&state, RestoreOptions::new()).is_err());
+    assert_eq!(used.restore(&state, RestoreOptions::new()), Err(RestoreError::NotFresh));
     let mut shared = builder(&noon()).build().unwrap();
     let clone = shared.clone();
     assert_eq!(shared.restore(&state, RestoreOptions::new()), Err(RestoreError::Shared));
     drop(clone);
     assert!(shared.restore(&state, RestoreOptions::new()).is_ok());
-    assert!(shared.restore(&state, RestoreOptions::new()).is_err(), "twice");
+    assert_eq!(shared.restore(&state, RestoreOptions::new()), Err(RestoreError::NotFresh), "twice");
 }
 
 #[test]
