@@ -94,6 +94,11 @@ impl<T> Names<T> {
         self.entries.get(place)
     }
 
+    /// Whether that name is known.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.names.get(name.as_bytes()).is_some()
+    }
+
     /// How many may be known.
     pub(crate) fn cap(&self) -> u64 {
         self.cap

@@ -63,12 +63,16 @@ pub(super) fn state(state: &EnforcerState, core: &Core, now: Timestamp) -> Resul
     for (number, rate) in state.rates.iter().enumerate() {
         checked_rate(&format!("rates[{number}]"), rate, &tenants)?;
     }
-    let named = |on: fn(RateOn) -> bool| {
-        let names: HashSet<_> = state.rates.iter().filter(|rate| on(rate.on)).map(|rate| &rate.name).collect();
-        names.len()
+    // Names that are known already stay, and take no room twice.
+    let named = |on: fn(RateOn) -> bool, known: &dyn Fn(&str) -> bool, before: u32| {
+        let rates = state.rates.iter().filter(|rate| on(rate.on) && !known(&rate.name));
+        rates.map(|rate| &rate.name).collect::<HashSet<_>>().len().saturating_add(before as usize)
     };
-    full("models", core.rates.models.cap(), named(|on| on == RateOn::Model))?;
-    full("providers", core.rates.providers.cap(), named(|on| on != RateOn::Model))?;
+    let (providers, models) = (&core.rates.providers, &core.rates.models);
+    let of_models = named(|on| on == RateOn::Model, &|name| models.knows(name), models.known());
+    let of_providers = named(|on| on != RateOn::Model, &|name| providers.knows(name), providers.known());
+    full("models", models.cap(), of_models)?;
+    full("providers", providers.cap(), of_providers)?;
     clock(state, now)
 }
 

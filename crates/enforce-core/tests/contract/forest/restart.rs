@@ -1,5 +1,8 @@
 //! The same trees, saved and restored at random moments: nobody can tell.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use enforce_core::{EnforcerState, OpenHolds, RestoreOptions};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -11,6 +14,9 @@ use crate::common::pass;
 
 /// Sequences that are tried, each with a few restarts.
 const CASES: u32 = 2_000;
+
+const EVERY_KIND: [&str; 8] =
+    ["halted", "paused", "paused from above", "approved", "in a slice", "in a pool", "charged", "given back"];
 
 /// When in a sequence, how holds end, and how long nothing runs.
 #[derive(Debug, Clone)]
@@ -60,6 +66,25 @@ impl Forest {
 }
 
 impl Pair {
+    /// What the restarts have to meet, or they show nothing.
+    fn note_state(&mut self, state: &EnforcerState, charge: bool) {
+        for it in &state.executions {
+            let held = it.outstanding.tokens | it.outstanding.cost_nano_usd > 0;
+            let met = [
+                ("halted", it.halted.is_some()),
+                ("paused", it.pause.is_some()),
+                ("paused from above", it.pause.is_none() && it.paused_since.is_some()),
+                ("approved", !it.approvals.is_empty()),
+                ("in a slice", it.slice.is_some()),
+                ("in a pool", it.parent.is_some() && it.slice.is_none()),
+                ("charged", held && charge),
+                ("given back", held && !charge),
+            ];
+            met.into_iter().filter(|(_, met)| *met).for_each(|(what, _)| self.note(what));
+        }
+        self.note(if state.tenants.len() > 1 { "two tenants" } else { "a tenant" });
+    }
+
     fn restart(&mut self, restart: &Restart) {
         // What an ended root has left open is charged to budgets, not to a sum that nobody keeps.
         while let Some(at) = self.holds.iter().position(|(run, ..)| self.forest.ended(*run)) {
@@ -76,6 +101,7 @@ impl Pair {
         self.forest.pass(self.forest.now);
 
         let state: EnforcerState = serde_json::from_str(&text).unwrap();
+        self.note_state(&state, restart.charge);
         let holds = if restart.charge { OpenHolds::ChargeInFull } else { OpenHolds::GiveBack };
         let nodes = &self.forest.nodes;
         let options = RestoreOptions::new().open_holds(holds).limits(|it| {
@@ -104,6 +130,7 @@ fn any_tree_goes_on_after_any_restart_as_if_it_had_never_stopped() {
     let budget = prop::option::weighted(0.5, 0..90_u64);
     let restarts = prop::collection::vec(any_restart(), 1..4);
     let sequences = (steps::any_actions(), budget, prop::collection::vec(steps::any_step(), 1..60), restarts);
+    let met = RefCell::new(BTreeMap::new());
     let outcome = runner.run(&sequences, |(actions, budget, steps, restarts)| {
         let mut pair = Pair::new(actions, budget);
         for (id, tenant) in [(0, 0), (1, 1)] {
@@ -115,10 +142,16 @@ fn any_tree_goes_on_after_any_restart_as_if_it_had_never_stopped() {
             }
             pair.take(step);
         }
-        pair.close();
+        for (what, times) in pair.close().seen {
+            *met.borrow_mut().entry(what).or_insert(0_u64) += times;
+        }
         Ok(())
     });
     if let Err(error) = outcome {
         panic!("{error}");
+    }
+    let met = met.into_inner();
+    for what in EVERY_KIND {
+        assert!(met.get(what).is_some_and(|times| *times > 50), "{what}: {met:?}");
     }
 }

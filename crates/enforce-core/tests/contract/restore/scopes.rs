@@ -108,3 +108,31 @@ fn a_tenants_own_limits_are_those_that_were_set_before() {
     let [budget] = after.tenant_usage("tenant").unwrap().budgets[..] else { panic!("one budget") };
     assert_eq!((budget.committed, budget.debt), (400, 100));
 }
+
+#[test]
+fn s1_a_state_that_is_restored_and_saved_again_is_the_same() {
+    let time = noon();
+    let before = paying(&time).build().unwrap();
+    let run = register(&before, "exec", "tenant");
+    let child = run.child("child").slice(Demand::none().steps(3).tokens(0, 500)).register().unwrap();
+    child.child("below").register().unwrap().charge(Actual::tokens(7, 8).steps(2));
+    run.charge(Actual::tokens(300, 100).discovered_steps(1));
+    run.pause("wait");
+    register(&before, "gone", "other").finish();
+    let state = saved(&before);
+    pass(&time, 1);
+    let mut again = saved(&into(paying(&time), &state));
+    assert!(again.last_pause > state.last_pause);
+    (again.last_pause, again.saved_at) = (state.last_pause, state.saved_at);
+    for (it, was) in again.executions.iter_mut().zip(&state.executions) {
+        assert_eq!(it.started_at.as_nanos(), was.started_at.as_nanos() + 1);
+        (it.started_at, it.last_activity, it.paused_since) = (was.started_at, was.last_activity, was.paused_since);
+    }
+    again.tenants.retain(|tenant| tenant.id != "other");
+    let known = state.tenants.iter().filter(|tenant| tenant.id != "other").cloned().collect();
+    assert_eq!(again, {
+        let mut state = state;
+        state.tenants = known;
+        state
+    });
+}

@@ -127,3 +127,21 @@ fn l1_of_a_rate_that_is_another_by_now_as_many_units_have_not_drained() {
     pass(&time, 1);
     assert!(run.reserve(Demand::step().provider(openai)).is_ok());
 }
+
+#[test]
+fn rates_of_more_providers_than_may_be_known_are_refused_and_known_ones_take_no_room_twice() {
+    let time = noon();
+    let before = rated(&time, 7).build().unwrap();
+    let run = register(&before, "exec", "tenant");
+    for name in ["a", "b"] {
+        drop(run.reserve(Demand::step().provider(before.provider(name).unwrap())).unwrap());
+    }
+    let state = saved(&before);
+    for (known, fits) in [("a", true), ("c", false)] {
+        let mut after = rated(&time, 7).max_providers(2).build().unwrap();
+        after.provider(known).unwrap();
+        let full = RestoreError::Full { table: "providers", cap: 2 };
+        let restored = after.restore(&state, enforce_core::RestoreOptions::new()).map(drop);
+        assert_eq!(restored, if fits { Ok(()) } else { Err(full) });
+    }
+}
