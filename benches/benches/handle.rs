@@ -7,6 +7,7 @@ fn main() {
         floor::cas(),
         ours::bare(),
         ours::bare_owned(),
+        ours::bare_acquired(),
         ours::active(),
         ours::usual(),
         ours::usual_clock(),

@@ -3,5 +3,5 @@
 use enforce_benches::{bench, enact, ours};
 
 fn main() {
-    bench([ours::register_and_finish(), enact::register_and_unregister()]);
+    bench([ours::register_and_finish(), ours::register_and_finish_expiring(), enact::register_and_unregister()]);
 }

@@ -5,6 +5,7 @@
 //! the same cases one by one.
 
 pub mod enact;
+pub mod expiring;
 pub mod floor;
 mod ids;
 pub mod ours;

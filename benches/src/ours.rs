@@ -1,7 +1,11 @@
 //! Our own paths, in the settings of the target table.
 
+use std::future::Future;
 use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
+use enforce_async::ExecutionExt;
 use enforce_core::{
     Actual, Demand, Enforcer, EnforcerBuilder, Execution, LongRunningExecutionPolicy, NanoUsd, ProviderPolicy,
     ResourceLimits, TenantPolicy, Timestamp, UNLIMITED,
@@ -154,6 +158,17 @@ pub fn bare_owned() -> Case {
     Case::new("handle, bare, owned", move || drop(run.reserve_owned(Demand::step())))
 }
 
+/// The same, awaited: a future that is ready at its first poll.
+pub fn bare_acquired() -> Case {
+    let (run, _) = Setting::Bare.execution();
+    Case::new("acquire, bare", move || {
+        let acquire = pin!(run.acquire(Demand::step()));
+        if let Poll::Ready(hold) = acquire.poll(&mut Context::from_waker(Waker::noop())) {
+            drop(hold);
+        }
+    })
+}
+
 /// Handle: a step of an execution whose idleness is limited, the hold dropped at once.
 pub fn active() -> Case {
     let (run, mut ticks) = Setting::Active.execution();
@@ -267,8 +282,18 @@ pub fn by_id_usual() -> Case {
 
 /// Registers and finishes one execution beside a thousand live ones.
 pub fn register_and_finish() -> Case {
-    let (enforcer, _, mut ticks) = Setting::Usual.executions();
-    Case::timed("register + finish", move |times| {
+    registering("register + finish", Setting::Usual.executions())
+}
+
+/// The same where limits of time are carried out although nobody asks, so that each enters its bucket and leaves it.
+pub fn register_and_finish_expiring() -> Case {
+    let usual = Setting::Usual.executions();
+    usual.0.expire();
+    registering("register + finish, expiring", usual)
+}
+
+fn registering(name: &'static str, (enforcer, _, mut ticks): (Enforcer, Ids, Ticks)) -> Case {
+    Case::timed(name, move |times| {
         let ids: Vec<String> = (0..times).map(|number| format!("run_{number:028}")).collect();
         let mut ids = ids.iter();
         time(times, || {

@@ -19,5 +19,4 @@ mod promises;
 #[cfg(test)]
 mod race;
 #[cfg(test)]
-#[expect(dead_code, reason = "the surface is that of the core's `sync`, whatever the kernel uses of it")]
 mod sync;

@@ -3,10 +3,11 @@
 use std::future::Future;
 
 use enforce_async::{
-    Actual, Clock, ConfigError, Demand, EnforcementMiddleware, EnforcementPolicy, EnforcementResult,
-    EnforcementViolation, EnforcementWarning, Enforcer, Execution, ExecutionError, ExecutionId, ExecutionUsage,
-    LongRunningExecutionPolicy, ManualClock, NanoUsd, OwnedHold, RecordError, RegisterError, ResourceLimits,
-    Settlement, StepTimeoutGuard, TenantId, UsageSnapshot,
+    Acquire, Actual, Clock, ConfigError, Demand, Driven, Ended, EnforcementMiddleware, EnforcementPolicy,
+    EnforcementResult, EnforcementViolation, EnforcementWarning, Enforcer, Execution, ExecutionError, ExecutionId,
+    ExecutionUsage, LongRunningExecutionPolicy, ManualClock, NanoUsd, OwnedHold, RecordError, RegisterError,
+    ResourceLimits, Run, Settlement, StepTimeoutGuard, Stopped, TenantId, TimedHold, TokioClock, UsageSnapshot,
+    Waiting, Watch,
 };
 
 fn shared<T: Send + Sync + 'static>() {}
@@ -40,6 +41,15 @@ fn public_types_are_send_sync_and_static() {
     shared::<Clock>();
     shared::<ManualClock>();
     shared::<StepTimeoutGuard>();
+    shared::<TimedHold>();
+    shared::<TokioClock>();
+    shared::<Watch>();
+    shared::<Waiting>();
+    shared::<Acquire<Execution>>();
+    shared::<Run<()>>();
+    shared::<Stopped>();
+    shared::<Driven>();
+    shared::<Ended<()>>();
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod record;
 mod report;
 mod tally;
 mod tenant;
+mod waiting;
 mod watching;
 mod wish;
 mod worker;

@@ -2,13 +2,17 @@
 
 mod allowances;
 mod budgets;
+mod expiry;
 mod fitted;
 mod look;
 mod take;
+mod times;
 mod usual;
 
+pub(crate) use self::expiry::expire;
 pub(crate) use self::look::{asks_budget, cost_threshold_violation};
 use self::look::{countable, when_freed};
+pub(crate) use self::times::times;
 use self::usual::Usual;
 
 use crate::books::{self, Used};
@@ -393,11 +397,11 @@ pub(crate) fn set_aside(record: &Record, amounts: &Amounts, now: Timestamp) -> R
 }
 
 /// Carries out the action of the limit that refused, if it is exhausted. The caller is told that limit, if this call
-/// acted on it, or the state in which another has put the execution (E2).
+/// acted on it, or the state in which another has put the execution (E2). Whether this call acted.
 #[cold]
-fn carry_out(record: &Record, blocked: &mut Blocked, now: Option<Timestamp>) {
+fn carry_out(record: &Record, blocked: &mut Blocked, now: Option<Timestamp>) -> bool {
     if blocked.act.is_none() {
-        return;
+        return false;
     }
     if let Some(seen) = blocked.idle
         && blocked.act == Some(Action::Halt)
@@ -405,7 +409,7 @@ fn carry_out(record: &Record, blocked: &mut Blocked, now: Option<Timestamp>) {
         && !record.hot.activity.see().reaped()
     {
         // Something happened after it was judged idle (I1): refused, as it was when asked, but not acted upon.
-        return;
+        return false;
     }
     // The action falls on the execution that owns the limit, and with it on everything below.
     let above = match blocked.obstacle {
@@ -419,11 +423,12 @@ fn carry_out(record: &Record, blocked: &mut Blocked, now: Option<Timestamp>) {
     let change = match blocked.act {
         Some(Action::Halt) => target.halt(violation.as_cause(), now),
         Some(Action::Pause) => target.pause(&violation, None, now.unwrap_or_else(|| record.core().clock.now())),
-        _ => return,
+        _ => return false,
     };
     if !change.first {
         blocked.violation = record.state_violation();
     }
+    change.first
 }
 
 /// Counts steps that have begun where they are counted apart from the tally.

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::id::validate;
+use crate::kernel::bound::Bound;
 use crate::kernel::meter::Meter;
-use crate::kernel::tally::{MAX_AMOUNT, Tally};
+use crate::kernel::tally::{MAX_AMOUNT, Tally, Word};
 use crate::limits::{ConfigError, EnforcementPolicy, UNLIMITED};
 use crate::plan::TallyLimit;
 
@@ -107,17 +108,23 @@ impl Allowances {
 
     /// What one execution counts in.
     pub(crate) fn untouched(&self) -> Box<[Spent]> {
-        let of = |(_, limit): &(_, TallyLimit)| Spent { tally: Tally::new(limit.limit), committed: Meter::new() };
+        let of = |(_, limit): &(_, TallyLimit)| {
+            let (limit, tally) = (limit.limit, Tally::new(limit.limit));
+            Spent { limit: Bound::new(limit), tally, committed: Meter::new() }
+        };
         self.0.iter().map(of).collect()
     }
 
     /// What was used of each, by `spent` if anything was.
     pub(crate) fn usage(&self, spent: Option<&[Spent]>) -> Vec<AllowanceUsage> {
         let spent = spent.unwrap_or(&[]).iter().map(Some).chain(std::iter::repeat(None));
-        let usage = |((name, limit), spent): (&(String, TallyLimit), Option<&Spent>)| AllowanceUsage {
-            name: name.clone(),
-            used: spent.map_or(0, |spent| spent.committed.read()),
-            limit: (limit.limit < MAX_AMOUNT).then_some(limit.limit),
+        let usage = |((name, limit), spent): (&(String, TallyLimit), Option<&Spent>)| {
+            let limit = spent.map_or(limit.limit, |spent| spent.read().0);
+            AllowanceUsage {
+                name: name.clone(),
+                used: spent.map_or(0, |spent| spent.committed.read()),
+                limit: (limit < MAX_AMOUNT).then_some(limit),
+            }
         };
         self.0.iter().zip(spent).map(usage).collect()
     }
@@ -129,11 +136,23 @@ impl Allowances {
 /// undone exhausts nothing (T3).
 #[derive(Debug)]
 pub(crate) struct Spent {
+    /// What the tally's remainder counts from: every execution's, or its own since it was changed.
+    limit: Bound,
     pub(crate) tally: Tally,
     pub(crate) committed: Meter,
 }
 
 impl Spent {
+    /// The limit and the word that counts from it, of one version (L1).
+    pub(crate) fn read(&self) -> (u64, Word) {
+        self.limit.read(&self.tally)
+    }
+
+    /// Moves its limit; what is used stays (L1). Callers take turns under a lock of their own.
+    pub(crate) fn relimit(&self, limit: u64) {
+        self.limit.change(&self.tally, limit);
+    }
+
     /// Which of `all` is that of `key`.
     pub(crate) fn of(all: &[Self], key: AllowanceKey) -> Option<&Self> {
         all.get(key.place())

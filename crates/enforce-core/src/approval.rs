@@ -52,7 +52,8 @@ impl Approval {
         Self { by: by.into(), why: why.into(), next_limit: None }
     }
 
-    /// Names the limit from here on.
+    /// Names the limit from here on. For steps and tokens [`UNLIMITED`](crate::UNLIMITED) takes it away, unless there is a
+    /// ceiling or a slice.
     #[must_use]
     pub fn next_limit(self, limit: u64) -> Self {
         Self { next_limit: Some(limit), ..self }

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::decision::ScopeKind;
 use crate::kernel::epochs::{Epochs, Term};
 use crate::kernel::queue::Queue;
-use crate::kernel::window::Window;
+use crate::kernel::window::{NEVER_ENDS, Window};
 use crate::limits::{Budget, BudgetAmount, BudgetPeriod, BudgetResource};
 use crate::plan::TallyLimit;
 use crate::record::Record;
@@ -208,6 +208,12 @@ impl Budgets {
     /// Whether something is used of one that has no periods, and so stays used.
     pub(crate) fn are_marked(&self) -> bool {
         self.now().any(|(terms, window)| terms.per == BudgetPeriod::Total && !window.is_untouched())
+    }
+
+    /// When a period of one of them ends, if that is after `now`.
+    pub(crate) fn ends_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let ends = self.now().map(|(_, window)| window.ends()).filter(|ends| *ends > now.as_nanos());
+        ends.min().filter(|ends| *ends != NEVER_ENDS).map(Timestamp::from_nanos)
     }
 
     /// Its budgets now, each with its window.

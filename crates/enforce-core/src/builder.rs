@@ -3,6 +3,7 @@
 use crate::allowance::Allowances;
 use crate::clock::Clock;
 use crate::enforcer::Enforcer;
+use crate::kernel::versions::Versions;
 use crate::limits::{
     ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProcessPolicy, ProviderPolicy, RateLimit,
     ResourceLimits, TenantPolicy,
@@ -164,7 +165,7 @@ impl EnforcerBuilder {
         Self { clock: Some(clock), ..self }
     }
 
-    /// How many executions may be registered at a time. Default: 16,777,216.
+    /// How many executions may be registered at a time, 2^32 − 1 at most. Default: 16,777,216.
     pub fn max_executions(self, max: u64) -> Self {
         Self { caps: Caps { executions: max, ..self.caps }, ..self }
     }
@@ -233,7 +234,7 @@ impl EnforcerBuilder {
     ) -> Enforcer {
         let clock = self.clock.unwrap_or_default();
         let mut core = Core::new(clock, Arc::new(plan), tenant, process, rates, self.policy.actions.rate, self.caps);
-        core.network = self.network;
+        core.networks = Versions::new(self.network);
         core.allowances = allowances;
         Enforcer::over(core)
     }

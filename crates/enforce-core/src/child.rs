@@ -126,7 +126,10 @@ impl ChildBuilder<'_> {
         let child = Execution::from_record(record);
         let registered = above.hold_still(|| above.children().join(above.plan(), &child, || enter(above, &child, now)));
         let refused = match registered {
-            Ok(Ok(Entered { in_time: true })) => return Ok(child),
+            Ok(Ok(Entered { in_time: true })) => {
+                above.core().wakes.flush();
+                return Ok(child);
+            }
             Ok(Ok(Entered { in_time: false })) => {
                 // Outside the locks that this takes. Who may have found it by its id meanwhile is not forgotten.
                 child.finish_at(now);
@@ -171,6 +174,7 @@ fn enter(above: &Record, child: &Execution, now: Timestamp) -> Result<Entered, R
         Ok(()) | Err(Rejected::Closed) => {}
         Err(rejected) => return Err(rejected),
     }
+    core.time(child);
     let in_time = above.plan().idle.is_none() || above.hot.activity.touch(now.nanos_since(core.epoch));
     Ok(Entered { in_time })
 }

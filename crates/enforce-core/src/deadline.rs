@@ -10,8 +10,10 @@ use crate::decision::{EnforcementViolation, EnforcementWarning};
 use crate::execution::Execution;
 use crate::hold::{OwnedHold, Receipt, Settlement};
 use crate::kept::{Kept, OnDrop};
+use crate::kernel::cell::Cell;
+use crate::kernel::queue::Queue;
 use crate::resource::{Actual, Demand};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, Waker};
 
 /// The open holds that asked for a deadline, earliest first.
 ///
@@ -21,6 +23,10 @@ pub(crate) struct Deadlines {
     /// `None` once the enforcer has forgotten everyone.
     open: Mutex<Option<Open>>,
     cap: u64,
+    /// Who is told of an earlier deadline than there was.
+    pub(crate) keepers: Queue,
+    /// Until when they sleep, in nanoseconds; the end of time if for ever, or if they are about to look.
+    until: Cell,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +58,20 @@ enum Held {
 
 impl Deadlines {
     pub(crate) fn new(cap: u64) -> Self {
-        Self { open: Mutex::new(Some(Open::default())), cap }
+        Self { open: Mutex::new(Some(Open::default())), cap, keepers: Queue::new(), until: Cell::new(u64::MAX) }
+    }
+
+    /// Whoever keeps deadlines sleeps until `next`.
+    pub(crate) fn sleep_until(&self, next: Option<Timestamp>) {
+        // Behind its look at everything that has a deadline, or before it as the end of time; partner: `hurry` (W1).
+        self.until.apply(|_| (next.map_or(u64::MAX, Timestamp::as_nanos), ()));
+    }
+
+    /// Whom to wake because something is due at `moment` that they may not have seen.
+    pub(crate) fn hurry(&self, moment: u64) -> Vec<Waker> {
+        // What is due was entered under a lock that their look takes. So either that look has seen it, or this load sees
+        // until when they sleep, or that they are about to look (W1).
+        if self.keepers.is_empty() || moment >= self.until.load() { Vec::new() } else { self.keepers.everyone() }
     }
 
     /// Where `timed` stands; `None` if the table is full.
@@ -64,7 +83,13 @@ impl Deadlines {
         }
         *entered = entered.wrapping_add(1);
         let place = (deadline, *entered);
+        let earliest = holds.first_key_value().is_none_or(|(first, _)| place < *first);
         holds.insert(place, Arc::clone(timed));
+        drop(open);
+        if earliest {
+            // Behind the entry: who looks later sees it, and who looked before stands there (W1).
+            self.keepers.everyone().into_iter().for_each(Waker::wake);
+        }
         Some(place)
     }
 
@@ -79,10 +104,11 @@ impl Deadlines {
         (first.key().0 <= now).then(|| first.remove())
     }
 
-    /// Ends every hold whose deadline has come; how many it has ended. A look at the first one where none has.
-    pub(crate) fn expire(&self, now: Timestamp) -> u64 {
+    /// Ends the holds whose deadline has come, `most` at most; how many it has ended. A look at the first one where none
+    /// has.
+    pub(crate) fn expire(&self, now: Timestamp, most: usize) -> u64 {
         // One at a time: what a hold gives back is written under no lock of the table.
-        std::iter::from_fn(|| self.next_due(now)).map(|timed| u64::from(timed.expire())).sum()
+        std::iter::from_fn(|| self.next_due(now)).take(most).map(|timed| u64::from(timed.expire())).sum()
     }
 
     pub(crate) fn first(&self) -> Option<Timestamp> {

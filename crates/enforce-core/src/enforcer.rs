@@ -9,8 +9,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::decision::{Cause, EnforcementResult, EnforcementViolation};
 use crate::execution::Execution;
 use crate::hold::{OwnedHold, Settlement};
-use crate::id::validate;
-use crate::limits::{ConfigError, EnforcementPolicy, ProcessPolicy, ProviderPolicy, RateLimit, TenantPolicy};
+use crate::limits::EnforcementPolicy;
 use crate::model::{ModelError, ModelKey};
 use crate::plan::Plan;
 use crate::process::ProcessPlan;
@@ -163,101 +162,6 @@ impl Enforcer {
         self.core().tenant(tenant).map(|tenant| tenant.usage(self.core().clock.now()))
     }
 
-    /// Gives one tenant limits of its own in place of every tenant's, from now on, whether it is known yet or not. What
-    /// it has used stays; a raise is seen by the next attempt, and a limit below what is used leaves debt, which blocks
-    /// (L1). A budget that it did not have counts from the next reservation on, and what holds taken before it use is
-    /// recorded when they are settled. One that is left out limits no more, and goes on where it was should it come back
-    /// within its period. A budget whose period or offset changes is a new one.
-    ///
-    /// # Errors
-    /// Limits that make no sense, or an id that is empty or too long; as many tenants with limits of their own as may be
-    /// known. The old limits stay.
-    ///
-    /// ```
-    /// use enforce_core::{Enforcer, RegisterError, TenantPolicy};
-    ///
-    /// let enforcer = Enforcer::builder().build()?;
-    /// enforcer.set_tenant("tenant_a", TenantPolicy { max_concurrent_executions: Some(0), ..Default::default() })?;
-    /// assert!(matches!(enforcer.execution("exec_1", "tenant_a").register(), Err(RegisterError::Refused(_))));
-    /// assert!(enforcer.execution("exec_2", "tenant_b").register().is_ok());
-    /// assert!(enforcer.set_tenant("", TenantPolicy::default()).is_err());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn set_tenant(&self, tenant: &str, policy: TenantPolicy) -> Result<(), ConfigError> {
-        validate("tenant id", tenant)
-            .map_err(|error| ConfigError::new("tenant", error.to_string(), "write an id of 1 to 128 bytes"))?;
-        let plan = TenantPlan::compile(&policy, policy.max_concurrent_executions, self.policy())?;
-        if !self.core().set_tenant(tenant, Some(plan), self.core().clock.now()) {
-            return Err(ConfigError::new(
-                "tenant",
-                "as many tenants have limits of their own as may",
-                "raise max_tenants",
-            ));
-        }
-        Ok(())
-    }
-
-    /// Gives one tenant every tenant's limits again, as [`Enforcer::set_tenant`] does.
-    pub fn reset_tenant(&self, tenant: &str) {
-        let _set = self.core().set_tenant(tenant, None, self.core().clock.now());
-    }
-
-    /// Replaces all rates, of providers, of tenants with them and of models, while it runs. Of a rate that changes, what has
-    /// not drained stays: as many units as were on their way are so still, at the new pace (L1). Holds that were admitted
-    /// by the old one give it nothing back when they are settled; what they use above their hold is charged to the new one.
-    ///
-    /// # Errors
-    /// Rates that make no sense; the old ones stay.
-    ///
-    /// ```
-    /// use enforce_core::{Demand, Enforcer, ProviderPolicy};
-    ///
-    /// let rates = |limit| ProviderPolicy { requests_per_minute: Some(limit), ..ProviderPolicy::default() };
-    /// let enforcer = Enforcer::builder().provider(rates(2)).build()?;
-    /// let run = enforcer.execution("exec_1", "tenant_a").register()?;
-    /// let demand = Demand::step().provider(enforcer.provider("anthropic")?);
-    /// drop(run.reserve(demand)?);
-    /// enforcer.set_rates(&rates(1), &[])?;
-    /// assert!(run.reserve(demand).is_err()); // the one that it had counts
-    /// assert!(enforcer.set_rates(&rates(u64::MAX), &[]).is_err());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn set_rates(&self, provider: &ProviderPolicy, rates: &[RateLimit]) -> Result<(), ConfigError> {
-        let plan = RatePlan::compile(provider, rates)?;
-        let core = self.core();
-        core.rates.change(plan, core.clock.now().nanos_since(core.epoch));
-        // Whoever waits for a rate looks at the new ones (W1).
-        for execution in core.executions.entries() {
-            execution.record().call_waiters();
-        }
-        core.wakes.flush();
-        Ok(())
-    }
-
-    /// Replaces what all tenants may use together, as [`Enforcer::set_tenant`] does for one of them. Walks the executions.
-    ///
-    /// # Errors
-    /// Limits that make no sense. The old limits stay.
-    ///
-    /// ```
-    /// use enforce_core::{Enforcer, ProcessPolicy, RegisterError, ScopeKind};
-    ///
-    /// let enforcer = Enforcer::builder().build()?;
-    /// enforcer.set_process(&ProcessPolicy { max_concurrent_executions: Some(0), ..Default::default() })?;
-    /// let Err(RegisterError::Refused(refused)) = enforcer.execution("exec_1", "tenant_a").register() else {
-    ///     panic!("a slot was given out")
-    /// };
-    /// assert_eq!(refused.scope, ScopeKind::Process);
-    /// let absurd = ProcessPolicy { max_concurrent_executions: Some(u64::MAX), ..Default::default() };
-    /// assert!(enforcer.set_process(&absurd).is_err());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn set_process(&self, policy: &ProcessPolicy) -> Result<(), ConfigError> {
-        let plan = ProcessPlan::compile(policy, self.policy())?;
-        self.core().set_process(&plan, self.core().clock.now());
-        Ok(())
-    }
-
     /// What all tenants use together: live executions, and the budgets of the process in their current periods.
     #[must_use]
     pub fn process_usage(&self) -> ProcessUsage {
@@ -341,19 +245,20 @@ impl Enforcer {
     /// How it enforces.
     #[must_use]
     pub fn policy(&self) -> &EnforcementPolicy {
-        &self.core().plan.source.policy
+        &self.core().plan().source.policy
     }
 
     /// Ends every hold whose deadline has come ([`OwnedHold::with_deadline`]), each by its own policy and exactly once,
-    /// whoever settles it meanwhile; how many it has ended. Nothing else ends them: call it as often as a forgotten hold
-    /// may be late. It costs a look at the earliest deadline where none has come.
+    /// whoever settles it meanwhile; how many it has ended. Only this, a [`Timekeeper`](crate::Timekeeper) and
+    /// [`Enforcer::expire`], which does it among other things, end them: call one as often as a forgotten hold may be late. It
+    /// costs a look at the earliest deadline where none has come.
     pub fn expire_holds(&self) -> u64 {
         self.expire_holds_at(self.core().clock.now())
     }
 
     /// [`Enforcer::expire_holds`] at a time that the caller has minted.
     pub fn expire_holds_at(&self, now: Timestamp) -> u64 {
-        self.core().deadlines.expire(now)
+        self.core().deadlines.expire(now, usize::MAX)
     }
 
     /// The earliest deadline of an open hold.

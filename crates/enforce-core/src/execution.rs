@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementResult, EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::hold::{Hold, OwnedHold, Settlement};
 use crate::kept::{Kept, OnDrop};
+use crate::kernel::timers::{Seat, Seated};
 use crate::limits::Action;
 use crate::record::Record;
 use crate::resource::{Actual, Demand, Resource};
@@ -43,6 +44,12 @@ impl Known {
 
     pub(crate) fn is_gone(&self) -> bool {
         self.0.strong_count() == 0
+    }
+}
+
+impl Seated for Execution {
+    fn seat(&self) -> &Seat {
+        self.0.seat()
     }
 }
 
@@ -94,9 +101,9 @@ impl Execution {
     /// hold is settled or dropped. Rates keep the request, and get the tokens back that were not used.
     ///
     /// # Errors
-    /// The first limit that refuses, in the order state, wall time, idle time, steps, tokens, memory, cost, discovered
-    /// steps, allowances, loop, tenant, process, rates. A refusal changes no amount; if the limit is exhausted, its action (halt, pause) has
-    /// been carried out before this returns.
+    /// The first limit that refuses, in the order state, wall time, active time, idle time, steps, tokens, memory, cost, cost
+    /// threshold, discovered steps, allowances, loop, parents whose budget it shares, tenant, process, rates. A refusal
+    /// changes no amount; if the limit is exhausted, its action (halt, pause) has been carried out before this returns.
     ///
     /// ```
     /// use enforce_core::{Demand, Enforcer, ResourceLimits, ViolationType};
@@ -224,7 +231,7 @@ impl Execution {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn check_host(&self, host: &str) -> Result<(), EnforcementViolation> {
-        self.0.core().network.check(host)
+        self.0.core().check_host(host)
     }
 
     /// One discovery deeper, until the guard is dropped.

@@ -26,6 +26,8 @@ pub(crate) struct Extra {
     pub(crate) line: Queue,
     /// Its own demands that wait, wherever they do.
     pub(crate) waiters: Queue,
+    /// Those who watch its state.
+    pub(crate) watchers: Queue,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +58,7 @@ impl Extra {
             children: Children::new(plan),
             line: Queue::new(),
             waiters: Queue::new(),
+            watchers: Queue::new(),
         }
     }
 

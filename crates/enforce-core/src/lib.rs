@@ -42,6 +42,7 @@ mod decision;
 mod enforcer;
 mod error;
 mod execution;
+mod expiry;
 mod extra;
 mod family;
 mod hold;
@@ -66,6 +67,7 @@ mod register;
 mod registry;
 mod resource;
 mod restore;
+mod settings;
 mod slots;
 mod snapshot;
 mod state;
@@ -73,8 +75,10 @@ mod step_timeout;
 mod supervise;
 mod sync;
 mod tenant;
+mod timekeeper;
 mod usage;
 mod wait;
+mod watch;
 
 pub use allowance::{AllowanceKey, AllowanceUsage, UnknownAllowance};
 pub use approval::{Approval, ApprovalError, Approved, PauseTicket};
@@ -88,6 +92,7 @@ pub use decision::{
 pub use enforcer::Enforcer;
 pub use error::{BackoffStrategy, ExecutionError, ExecutionErrorCategory, LlmErrorCode, RetryPolicy, ToolErrorCode};
 pub use execution::{DepthGuard, Execution, FinishOnDrop};
+pub use expiry::Expired;
 pub use family::TreeSnapshot;
 pub use hold::{Hold, OwnedHold, Settlement};
 pub use id::{ExecutionId, InvalidId, StepId, TenantId};
@@ -112,8 +117,10 @@ pub use state::{
     PauseState, RateState, RepeatedState, STATE_VERSION, SliceState, SlicedBudget, TenantState,
 };
 pub use step_timeout::StepTimeoutGuard;
+pub use timekeeper::Timekeeper;
 pub use usage::ExecutionUsage;
 pub use wait::Waiting;
+pub use watch::Watch;
 
 /// The program in the README compiles and runs.
 #[cfg(doctest)]

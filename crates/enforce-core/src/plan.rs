@@ -45,6 +45,15 @@ impl TallyLimit {
         Self { kind, limit, overdraft: 0, warn_room: room, far_room: room.max(-1), action }
     }
 
+    /// The same with another limit.
+    pub(crate) fn moved(&self, limit: u64, threshold: u32) -> Self {
+        if limit == self.limit {
+            *self
+        } else {
+            Self::new(self.kind, (limit < MAX_AMOUNT).then_some(limit), self.action, threshold)
+        }
+    }
+
     /// With an overdraft; a limit of 0 allows nothing, so it has none.
     pub(crate) fn overdraft(self, overdraft: u64) -> Self {
         Self { overdraft: if self.limit == 0 { 0 } else { overdraft }, ..self }
@@ -105,6 +114,23 @@ impl TimeLimit {
     }
 }
 
+impl TimeLimit {
+    /// Whether it halts or pauses, and may ever come.
+    const fn acts(&self) -> bool {
+        matches!(self.action, Action::Halt | Action::Pause) && self.block_ns < u64::MAX
+    }
+
+    /// The limit, if it acts.
+    pub(crate) fn acting(limit: &Option<Self>) -> Option<&Self> {
+        limit.as_ref().filter(|limit| limit.acts())
+    }
+
+    /// The moment at which it comes, counted from `start`; `None` past the end of time. A limit of 0 has come before.
+    pub(crate) const fn comes_after(&self, start: u64) -> Option<u64> {
+        if self.block_ns == 0 { Some(0) } else { start.checked_add(self.block_ns) }
+    }
+}
+
 /// The guard against repeated steps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LoopLimit {
@@ -133,6 +159,8 @@ pub(crate) struct Plan {
     pub(crate) wall: Option<TimeLimit>,
     pub(crate) active: Option<TimeLimit>,
     pub(crate) idle: Option<TimeLimit>,
+    /// Whether one of the three acts.
+    pub(crate) times_out: bool,
     pub(crate) repetition: Option<LoopLimit>,
     pub(crate) cost_threshold: Option<TallyLimit>,
     pub(crate) max_children: Option<u64>,
@@ -219,6 +247,7 @@ impl Plan {
                 ),
             ],
             set,
+            times_out: [wall, active, idle].iter().flatten().any(TimeLimit::acts),
             wall,
             active,
             idle,

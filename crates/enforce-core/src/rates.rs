@@ -142,7 +142,8 @@ impl Rates {
             && (plan.provider || plan.tenant)
         {
             let rated = self.providers.get(key.0).ok_or(ScopeKind::Provider)?;
-            met.provider = of(rated.slot.cells(plan, RateOn::Provider, &rated.name), ScopeKind::Provider)?;
+            met.provider =
+                of(rated.slot.cells(&self.plans, plan, (RateOn::Provider, &rated.name)), ScopeKind::Provider)?;
             if plan.tenant {
                 met.tenant = of(self.of_tenant(plan, tenant.rates(), key.0, rated), ScopeKind::Tenant)?;
             }
@@ -151,7 +152,7 @@ impl Rates {
             && plan.model
         {
             let rated = self.models.get(key.0).ok_or(ScopeKind::Model)?;
-            met.model = of(rated.slot.cells(plan, RateOn::Model, &rated.name), ScopeKind::Model)?;
+            met.model = of(rated.slot.cells(&self.plans, plan, (RateOn::Model, &rated.name)), ScopeKind::Model)?;
         }
         Ok((!later).then_some(met))
     }
@@ -167,7 +168,7 @@ impl Rates {
         if rates.0.get(number.get()).is_none() {
             self.begin(plan, rates, number, provider);
         }
-        rates.0.get(number.get())?.cells(plan, RateOn::TenantProvider, &provider.name)
+        rates.0.get(number.get())?.cells(&self.plans, plan, (RateOn::TenantProvider, &provider.name))
     }
 
     #[cold]
@@ -369,7 +370,8 @@ fn violation(refusals: impl Iterator<Item = Refused>) -> Option<EnforcementViola
                 retry: match (first.retry, retry) {
                     (Retry::After(one), Retry::After(other)) => Retry::After(one.max(other)),
                     (Retry::Never, _) | (_, Retry::Never) => Retry::Never,
-                    // When those who wait have had their turns, nobody knows.
+                    // When those who wait have had their turns, nobody knows; before this, it does not fit.
+                    (Retry::After(delay), _) | (_, Retry::After(delay)) => Retry::After(delay),
                     _ => Retry::WhenFreed,
                 },
                 queued: first.queued && queued,

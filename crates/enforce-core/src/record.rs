@@ -1,5 +1,6 @@
 //! All of one execution: its words, its limits, and its state.
 
+mod expiry;
 mod recalled;
 mod standing;
 
@@ -11,12 +12,12 @@ use crate::extra::Extra;
 use crate::family::{Children, Parent};
 use crate::id::ExecutionId;
 use crate::kernel::activity::Activity;
-use crate::kernel::cell::Cell;
 use crate::kernel::depth::Depth;
 use crate::kernel::meter::Meter;
 use crate::kernel::repetition::RepetitionGuard;
 use crate::kernel::state::Lifecycle;
 use crate::kernel::tally::{MAX_AMOUNT, METERED, Tally, Word};
+use crate::kernel::timers::Seat;
 use crate::kernel::versions::Versions;
 use crate::money::NanoUsd;
 use crate::plan::{Plan, TallyLimit};
@@ -131,8 +132,8 @@ pub(crate) struct Record {
     /// What only some have.
     extra: OnceLock<Box<Extra>>,
     lifecycle: Lifecycle,
-    /// Where it stands among its tenant's members or its parent's children; changes under the lock of those.
-    place: Cell,
+    /// Where it stands among the timers, and among its tenant's members or its parent's children.
+    seat: Seat,
     pub(crate) repetition: RepetitionGuard,
 }
 
@@ -165,7 +166,7 @@ impl Record {
             lifecycle: Lifecycle::new(true),
             repetition: RepetitionGuard::new(longest),
             id: id.into(),
-            place: Cell::new(0),
+            seat: Seat::new(),
             extra: parent
                 .map_or_else(OnceLock::new, |parent| OnceLock::from(Box::new(Extra::new(&plan, Some(parent))))),
             plan,
@@ -242,6 +243,7 @@ impl Record {
         // Who waits looks at the new limits (W1); the caller holds a lock, and wakes them behind it.
         self.core().wakes.put(extra.line.first());
         self.core().wakes.put(extra.waiters.everyone());
+        self.core().wakes.put(extra.watchers.everyone());
     }
 
     /// The limit of `resource` and the word that counts from it, of one version.
@@ -268,13 +270,17 @@ impl Record {
         &self.id
     }
 
-    pub(crate) fn place(&self) -> usize {
-        usize::try_from(self.place.load()).unwrap_or(usize::MAX)
+    pub(crate) fn seat(&self) -> &Seat {
+        &self.seat
     }
 
+    pub(crate) fn place(&self) -> usize {
+        self.seat.place() as usize
+    }
+
+    /// Under the lock of its tenant's members or its parent's children, of which there are fewer than 2^32.
     pub(crate) fn set_place(&self, place: usize) {
-        // Under the lock of its tenant's members, like every reader; the ordering is the lock's.
-        self.place.apply(|_| (place as u64, ()));
+        self.seat.set_place(u32::try_from(place).unwrap_or(u32::MAX));
     }
 
     #[inline(always)]

@@ -9,6 +9,7 @@ use crate::enforcer::Enforcer;
 use crate::execution::Execution;
 use crate::id::{InvalidId, validate};
 use crate::kernel::table::Rejected;
+use crate::kernel::tally::Tally;
 use crate::limits::{ConfigError, LongRunningExecutionPolicy, ResourceLimits};
 use crate::plan::Plan;
 use crate::record::Record;
@@ -127,18 +128,23 @@ impl ExecutionBuilder<'_> {
         // From here on the record holds the attachment and gives it back, whatever comes.
         let record = Record::new(&self.id, Arc::clone(&tenant), plan, None, now);
         let execution = Execution::from_record(record);
-        tenant.join(&execution, |slots| core.executions.register(slots, execution.clone())).map(|()| execution).map_err(
-            |rejected| match rejected {
-                Rejected::Duplicate => RegisterError::Duplicate { id: self.id.into_owned() },
-                // Never closed as long as there is an enforcer.
-                Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },
-                Rejected::NoSlot(number) => RegisterError::Refused(tenant.no_slot(number)),
-            },
-        )
+        let enter = |slots: [&Tally; 2]| {
+            core.executions.register(slots, execution.clone())?;
+            core.time(&execution);
+            Ok(())
+        };
+        let joined = tenant.join(&execution, enter);
+        core.wakes.flush();
+        joined.map(|()| execution).map_err(|rejected| match rejected {
+            Rejected::Duplicate => RegisterError::Duplicate { id: self.id.into_owned() },
+            // Never closed as long as there is an enforcer.
+            Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },
+            Rejected::NoSlot(number) => RegisterError::Refused(tenant.no_slot(number)),
+        })
     }
 
     fn plan(&self) -> Result<Arc<Plan>, ConfigError> {
-        let shared = &self.enforcer.core().plan;
+        let shared = self.enforcer.core().plan();
         if self.limits.is_none() && self.long_running.is_none() {
             return Ok(Arc::clone(shared));
         }

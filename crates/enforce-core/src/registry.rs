@@ -5,12 +5,16 @@ use std::collections::{HashMap, VecDeque};
 use crate::allowance::Allowances;
 use crate::clock::{Clock, Timestamp};
 use crate::deadline::Deadlines;
+use crate::decision::EnforcementViolation;
 use crate::execution::Execution;
 use crate::kernel::attachments::Unattached;
 use crate::kernel::cell::Cell;
 use crate::kernel::state::PAUSE_NUMBERS;
 use crate::kernel::table::{Rejected, Table};
 use crate::kernel::tally::Tally;
+use crate::kernel::timers::Moment;
+use crate::kernel::timers::Timers;
+use crate::kernel::versions::Versions;
 use crate::kernel::wakes::Wakes;
 use crate::limits::Action;
 use crate::network::NetworkPolicy;
@@ -18,6 +22,7 @@ use crate::plan::Plan;
 use crate::process::{Process, ProcessPlan};
 use crate::rate_plan::RatePlan;
 use crate::rates::Rates;
+use crate::record::Record;
 use crate::snapshot::TenantUsage;
 use crate::sync::{Arc, Mutex};
 use crate::tenant::{Tenant, TenantEntry, TenantPlan};
@@ -50,6 +55,22 @@ impl Default for Caps {
 /// them in a row a registration may be refused although one further behind could go; the next one looks there.
 const EVICTION_TRIES: usize = 16;
 
+/// So many threads may register and end executions that have a limit of time at once.
+const TIMER_SHARDS: usize = 16;
+
+/// What tenants may do: every one, but for those that have limits of their own.
+#[derive(Debug)]
+struct TenantPlans {
+    every: Arc<TenantPlan>,
+    own: HashMap<Box<str>, Arc<TenantPlan>>,
+}
+
+impl TenantPlans {
+    fn of(&self, id: &str) -> &Arc<TenantPlan> {
+        self.own.get(id).unwrap_or(&self.every)
+    }
+}
+
 /// What all executions of one enforcer share.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -59,12 +80,15 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     /// When it was built; activity and rates count from here.
     pub(crate) epoch: Timestamp,
-    pub(crate) plan: Arc<Plan>,
-    tenant_plan: Arc<TenantPlan>,
+    /// What an execution may do that brings no limits of its own.
+    plans: Versions<Arc<Plan>>,
+    first_plan: Arc<Plan>,
+    /// Serialises changes of what is not one tenant's.
+    changes: Mutex<()>,
     /// What all tenants share.
     pub(crate) process: Process,
-    /// Of the tenants that have limits of their own.
-    own_plans: Mutex<HashMap<Box<str>, Arc<TenantPlan>>>,
+    /// What tenants may do.
+    tenant_plans: Mutex<TenantPlans>,
     pub(crate) max_tenants: u64,
     pub(crate) rate_action: Action,
     /// Tenants that nobody is attached to, in the order in which they were left; `None` once everyone is forgotten.
@@ -72,12 +96,14 @@ pub(crate) struct Core {
     /// How many pauses there were.
     pub(crate) pauses: Cell,
     pub(crate) deadlines: Deadlines,
+    /// The executions that have a limit of time.
+    pub(crate) timers: Timers<Execution>,
     /// How many demands wait.
     pub(crate) waiters: Tally,
     pub(crate) max_waiters: u64,
     /// Who is to be woken.
     pub(crate) wakes: Wakes,
-    pub(crate) network: NetworkPolicy,
+    pub(crate) networks: Versions<NetworkPolicy>,
     pub(crate) allowances: Allowances,
 }
 
@@ -93,26 +119,56 @@ impl Core {
     ) -> Self {
         let epoch = clock.now();
         Self {
-            executions: Table::new(caps.executions),
+            // Their places are numbered.
+            executions: Table::new(caps.executions.min(u64::from(u32::MAX))),
             tenants: Table::new(caps.tenants),
             rates: Rates::new(rates, caps.providers, caps.models),
             epoch,
             clock,
-            plan,
-            tenant_plan: Arc::new(tenant_plan),
+            plans: Versions::new(Arc::clone(&plan)),
+            first_plan: plan,
+            changes: Mutex::new(()),
             process: Process::new(process_plan, epoch),
-            own_plans: Mutex::new(HashMap::new()),
+            tenant_plans: Mutex::new(TenantPlans { every: Arc::new(tenant_plan), own: HashMap::new() }),
             max_tenants: caps.tenants,
             rate_action,
             left: Mutex::new(Some(VecDeque::new())),
             pauses: Cell::new(0),
             deadlines: Deadlines::new(caps.timed_holds),
+            timers: Timers::new(TIMER_SHARDS),
             waiters: Tally::new(caps.waiters),
             max_waiters: caps.waiters,
             wakes: Wakes::new(),
-            network: NetworkPolicy::Open,
+            networks: Versions::new(NetworkPolicy::Open),
             allowances: Allowances::default(),
         }
+    }
+
+    /// The limits of an execution that brings none of its own.
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
+        // There is always one.
+        self.plans.get().unwrap_or(&self.first_plan)
+    }
+
+    /// Replaces them, for executions that are registered from here on.
+    pub(crate) fn set_plan(&self, plan: Plan) {
+        let _turn = self.changes.lock();
+        // Past the last version nothing is changed any more: 2^31 of them are out of reach.
+        let _changed: bool = self.plans.change(Arc::new(plan), || ());
+    }
+
+    /// Which hosts may be reached.
+    pub(crate) fn check_host(&self, host: &str) -> Result<(), EnforcementViolation> {
+        match self.networks.get() {
+            Some(network) => network.check(host),
+            None => NetworkPolicy::AirGapped.check(host),
+        }
+    }
+
+    pub(crate) fn set_network(&self, network: NetworkPolicy) {
+        let _turn = self.changes.lock();
+        // As in `set_plan`.
+        let _changed: bool = self.networks.change(network, || ());
     }
 
     /// A number that no other pause has.
@@ -175,7 +231,7 @@ impl Core {
 
     /// A tenant in no table, with one attachment.
     pub(crate) fn fresh_tenant(self: &Arc<Self>, id: &str, now: Timestamp) -> Arc<Tenant> {
-        let plan = self.own_plans.lock().get(id).unwrap_or(&self.tenant_plan).clone();
+        let plan = Arc::clone(self.tenant_plans.lock().of(id));
         let tenant = Arc::new(Tenant::new(id, plan, Arc::clone(self), now));
         tenant.attachments.attach();
         tenant
@@ -183,8 +239,8 @@ impl Core {
 
     /// Gives a tenant that has just been entered the limits that were set for it between its making and its entry.
     fn catch_up(&self, tenant: &Tenant, now: Timestamp) {
-        let own_plans = self.own_plans.lock();
-        let plan = own_plans.get(tenant.id().as_str()).unwrap_or(&self.tenant_plan);
+        let plans = self.tenant_plans.lock();
+        let plan = plans.of(tenant.id().as_str());
         if !tenant.was_made_with(plan) {
             tenant.relimit(plan, now);
         }
@@ -195,25 +251,39 @@ impl Core {
     pub(crate) fn set_tenant(&self, id: &str, plan: Option<TenantPlan>, now: Timestamp) -> bool {
         // The lock orders changes among each other and against `catch_up`: who enters later finds the limits, and who
         // has entered is given them.
-        let mut own_plans = self.own_plans.lock();
+        let mut plans = self.tenant_plans.lock();
         let plan = match plan {
             None => {
-                own_plans.remove(id);
-                Arc::clone(&self.tenant_plan)
+                plans.own.remove(id);
+                Arc::clone(&plans.every)
             }
-            Some(_) if own_plans.len() as u64 >= self.max_tenants && !own_plans.contains_key(id) => return false,
+            Some(_) if plans.own.len() as u64 >= self.max_tenants && !plans.own.contains_key(id) => return false,
             Some(plan) => {
                 let plan = Arc::new(plan);
-                own_plans.insert(id.into(), Arc::clone(&plan));
+                plans.own.insert(id.into(), Arc::clone(&plan));
                 plan
             }
         };
         if let Some(tenant) = self.tenant(id) {
             tenant.relimit(&plan, now);
         }
-        drop(own_plans);
+        drop(plans);
         self.wakes.flush();
         true
+    }
+
+    /// Gives every tenant that has no limits of its own those of `plan`.
+    pub(crate) fn set_every_tenant(&self, plan: TenantPlan, now: Timestamp) {
+        // As in `set_tenant`.
+        let mut plans = self.tenant_plans.lock();
+        plans.every = Arc::new(plan);
+        for TenantEntry(tenant) in self.tenants.entries() {
+            if !plans.own.contains_key(tenant.id().as_str()) {
+                tenant.relimit(&plans.every, now);
+            }
+        }
+        drop(plans);
+        self.wakes.flush();
     }
 
     /// Replaces the limits of all tenants together.
@@ -317,9 +387,49 @@ impl Core {
         evicted
     }
 
-    /// Takes an execution that has ended out of the table.
+    /// Has an execution found when a limit of its time has come, if anybody looks for that. It has just been entered into the
+    /// table, and whoever would end it waits.
+    #[inline]
+    pub(crate) fn time(&self, execution: &Execution) {
+        if self.timers.is_on() {
+            self.time_anew(execution);
+        }
+    }
+
+    /// The same for one whose limits were changed.
+    #[inline(never)]
+    pub(crate) fn time_anew(&self, execution: &Execution) {
+        if execution.record().plan().times_out {
+            self.timers.enter(execution, |execution| execution.record().moment(Timestamp::ZERO));
+            self.hurry(execution.record());
+        }
+    }
+
+    /// Has whoever keeps deadlines look, if that of `record` comes before they would. The caller may hold a lock; who holds
+    /// none wakes them.
+    pub(crate) fn hurry(&self, record: &Record) {
+        if let Moment::At(moment) = record.moment(Timestamp::ZERO) {
+            let keepers = self.deadlines.hurry(moment);
+            if !keepers.is_empty() {
+                self.wakes.put(keepers);
+            }
+        }
+    }
+
+    /// Begins to look for limits of time that have come, at the first call.
+    pub(crate) fn start_timers(&self, now: Timestamp) {
+        let timed = |execution: &Execution| execution.record().plan().times_out;
+        let all = || self.executions.entries().into_iter().filter(timed).collect();
+        self.timers.start(now.as_nanos(), all, |execution| execution.record().moment(Timestamp::ZERO));
+    }
+
+    /// Takes an execution that has ended out of the table, and then out of the timers.
     pub(crate) fn forget(&self, execution: &Execution) {
+        let record = execution.record();
         self.executions.remove(execution.id().as_bytes(), |entry| entry.is(execution));
+        if record.has_changed_limits() || (record.registered_plan().times_out && self.timers.is_on()) {
+            self.timers.leave(record.seat());
+        }
     }
 
     /// Forgets everyone, so that what refers to this core can go. Handles live on.
@@ -331,6 +441,7 @@ impl Core {
         }
         self.executions.clear();
         self.deadlines.clear();
+        self.timers.close();
         self.tenants.clear();
         let left = self.left.lock().take();
         drop(left);

@@ -54,10 +54,13 @@ impl StepTimeoutGuard {
     /// ```
     #[expect(clippy::result_large_err, reason = "the seed's signature; a step that times out is not a hot path")]
     pub fn check(&self) -> Result<(), ExecutionError> {
-        if self.is_timed_out() {
-            let message = format!("step {} took longer than {:?}", self.step_id, self.timeout);
-            return Err(ExecutionError::timeout(message).with_step_id(self.step_id.clone()));
-        }
-        Ok(())
+        if self.is_timed_out() { Err(self.error()) } else { Ok(()) }
+    }
+
+    /// The error of a step that has taken longer, for whoever has timed it otherwise.
+    #[must_use]
+    pub fn error(&self) -> ExecutionError {
+        let message = format!("step {} took longer than {:?}", self.step_id, self.timeout);
+        ExecutionError::timeout(message).with_step_id(self.step_id.clone())
     }
 }

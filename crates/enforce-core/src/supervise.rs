@@ -1,11 +1,13 @@
 //! Watching over an execution from outside: pauses, approvals and changes of its limits.
 
+use crate::allowance::{AllowanceKey, Spent};
 use crate::approval::{Approval, ApprovalError, Approved, PauseTicket};
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, ScopeKind, ViolationType};
 use crate::execution::Execution;
 use crate::extra::{Extra, Pause};
-use crate::limits::{ConfigError, LongRunningExecutionPolicy, ResourceLimits};
+use crate::kernel::tally::MAX_AMOUNT;
+use crate::limits::{ConfigError, LongRunningExecutionPolicy, ResourceLimits, amount_or_unlimited};
 use crate::money::NanoUsd;
 use crate::plan::{Plan, Source};
 use crate::resource::Resource;
@@ -85,7 +87,7 @@ impl Execution {
         now: Timestamp,
     ) -> Result<Approved, ApprovalError> {
         let record = self.record();
-        let cause = record.open_pause().ok_or(ApprovalError::NotPaused)?.violation.as_cause();
+        let cause = self.pause_of(ticket)?.violation.as_cause();
         let mut approved = None;
         let change = record.resume(ticket.pause, now, |plan| {
             let raised = Raise::of(plan, record.registered_plan(), cause)
@@ -130,8 +132,17 @@ impl Execution {
     }
 
     fn reject_with(&self, ticket: &PauseTicket, now: Option<Timestamp>) -> Result<Status, ApprovalError> {
+        self.pause_of(ticket)?;
         let first = self.record().reject(ticket.pause, now).first;
         first.then(|| self.status()).ok_or(ApprovalError::NotPaused)
+    }
+
+    /// The open pause that `ticket` stands for. Numbers are given anew by every enforcer, so they alone do not tell (E3); of
+    /// one enforcer they never return, so the number still stands for this pause when it is compared under the lock.
+    fn pause_of(&self, ticket: &PauseTicket) -> Result<Pause, ApprovalError> {
+        let mine = ticket.execution_id == self.id() && ticket.tenant_id == self.tenant_id();
+        let open = self.record().open_pause().filter(|pause| mine && pause.at == ticket.paused_at);
+        open.filter(|pause| pause.number == ticket.pause).ok_or(ApprovalError::NotPaused)
     }
 
     /// The approvals that were carried out, oldest first.
@@ -156,7 +167,7 @@ impl Execution {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_limits(&self, limits: ResourceLimits) -> Result<(), ConfigError> {
-        self.record().change_limits(|plan| Plan::compile(Source { limits, ..plan.source.clone() }))
+        self.change_limits(|source| Source { limits, ..source })
     }
 
     /// Replaces its long-running limits while it runs, as [`Execution::set_limits`] does. A memory of longer cycles begins
@@ -165,7 +176,42 @@ impl Execution {
     /// # Errors
     /// Limits that make no sense; the old ones stay.
     pub fn set_long_running(&self, long_running: LongRunningExecutionPolicy) -> Result<(), ConfigError> {
-        self.record().change_limits(|plan| Plan::compile(Source { long_running, ..plan.source.clone() }))
+        self.change_limits(|source| Source { long_running, ..source })
+    }
+
+    /// Changes the limit of one of its allowances while it runs; what it has used stays (L1). [`UNLIMITED`](crate::UNLIMITED)
+    /// takes the limit away.
+    ///
+    /// # Errors
+    /// A key that another enforcer resolved, or units that cannot be counted; the old limit stays.
+    ///
+    /// ```
+    /// use enforce_core::{Demand, Enforcer};
+    ///
+    /// let enforcer = Enforcer::builder().allowance("web_search", 1).build()?;
+    /// let (search, run) = (enforcer.allowance("web_search")?, enforcer.execution("exec_1", "tenant_a").register()?);
+    /// drop(run.reserve(Demand::step().allowance(search))?);
+    /// run.set_allowance(search, 2)?;
+    /// drop(run.reserve(Demand::step().allowance(search))?);
+    /// assert!(run.reserve(Demand::step().allowance(search)).is_err());
+    /// assert!(run.set_allowance(search, u64::MAX - 1).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_allowance(&self, key: AllowanceKey, units: u64) -> Result<(), ConfigError> {
+        amount_or_unlimited("allowance", units)?;
+        let spent = Spent::of(self.record().spent_or_new(), key).ok_or_else(|| {
+            ConfigError::new("allowance", "the key is another enforcer's", "resolve it from this one")
+        })?;
+        self.record().change_while_still(|| spent.relimit(units.min(MAX_AMOUNT)));
+        Ok(())
+    }
+
+    fn change_limits(&self, next: impl FnOnce(Source) -> Source) -> Result<(), ConfigError> {
+        self.record().change_limits(|plan| Plan::compile(next(plan.source.clone())))?;
+        // A limit of time may be new, or come earlier now.
+        self.record().core().time_anew(self);
+        self.record().core().wakes.flush();
+        Ok(())
     }
 
     fn committed(&self, cause: Cause) -> u64 {

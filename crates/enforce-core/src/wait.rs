@@ -104,7 +104,7 @@ impl Waiting {
                     ended => Found::Something(ended),
                 }
             };
-            let turn = self.line(place).turn(*ticket, waker.clone(), || self.mark(place), look);
+            let turn = self.line(place).turn(*ticket, waker.clone(), || self.mark(place, *ticket), look);
             let here = self.obstacle(place);
             let Turn::Looked(ended) = turn else { return self.stay_behind(now) };
             let Refused { violation, obstacle } = match ended {
@@ -150,7 +150,7 @@ impl Waiting {
         if violation.retry == Retry::Never || self.record().core().waiters.take(1).is_err() {
             return Some(Err(violation));
         }
-        let own = self.waiters().join(waker.clone(), || ());
+        let own = self.waiters().join(waker.clone(), 0, || ());
         let place = self.place(obstacle);
         let ticket = self.join(&place, waker);
         self.standing = Some(Standing { own, place, ticket });
@@ -173,22 +173,32 @@ impl Waiting {
             Retry::After(delay) => Some(now.saturating_add(delay)),
             Retry::WhenFreed | Retry::AfterApproval | Retry::Never => None,
         };
-        self.wake_at = refilled.into_iter().chain(self.record().deadline()).min();
+        // A new period is full, whatever keeps this one.
+        let rolls = match self.standing.as_ref().map(|standing| &standing.place) {
+            Some(Place::Tenant) => self.record().tenant.budgets.ends_after(now),
+            Some(Place::Process) => self.record().core().process.budgets.ends_after(now),
+            _ => None,
+        };
+        self.wake_at = refilled.into_iter().chain(rolls).chain(self.deadline_after(now)).min();
         Poll::Pending
     }
 
     /// Goes on waiting behind others, unless its execution has ended.
     fn stay_behind(&mut self, now: Timestamp) -> Poll<Result<Receipt, EnforcementViolation>> {
-        let deadline = self.record().deadline();
-        let over = deadline.is_some_and(|deadline| deadline <= now);
+        let over = self.record().deadline().is_some_and(|deadline| deadline <= now);
         let state = self.record().state();
-        if state.is_halted() || state.is_finished() || over {
+        if state.is_halted() || state.is_finished() || (over && !state.is_paused()) {
             // Asks once as anyone who does not wait: that says why, and carries out what there is to be carried out.
             let ended = admission::reserve_in_line(self.record(), &self.demand, now, None);
             return self.ready(ended.map_err(|refused| refused.violation));
         }
-        self.wake_at = deadline;
+        self.wake_at = self.deadline_after(now);
         Poll::Pending
+    }
+
+    /// When its execution's time is over. One that has passed waits for the end of a pause, which calls the waker.
+    fn deadline_after(&self, now: Timestamp) -> Option<Timestamp> {
+        self.record().deadline().filter(|deadline| *deadline > now)
     }
 
     fn ready(&mut self, ended: Result<Receipt, EnforcementViolation>) -> Poll<Result<Receipt, EnforcementViolation>> {
@@ -199,8 +209,7 @@ impl Waiting {
     /// Leaves every line.
     fn step_out(&mut self) {
         if let Some(Standing { own, place, ticket }) = self.standing.take() {
-            // Nobody waits for the first among those of one execution.
-            let _next = self.waiters().leave(own, || ());
+            self.waiters().quit(own);
             self.leave(&place, ticket);
             self.record().core().waiters.give(1);
         }
@@ -266,42 +275,71 @@ impl Waiting {
     }
 
     fn join(&self, place: &Place, waker: &Waker) -> Ticket {
-        self.line(place).join(waker.clone(), || {
-            self.mark(place);
+        let wants = self.wants(place);
+        self.line(place).join(waker.clone(), wants, || {
+            self.set_marks(place, wants);
         })
     }
 
     fn leave(&self, place: &Place, ticket: Ticket) {
-        if let Some(next) = self.line(place).leave(ticket, || self.unmark(place)) {
+        let unmark = |gone: u8| {
+            let tallies = self.words(place).filter(|word| gone & word.resource.bit() != 0);
+            tallies.for_each(|word| word.tally.unmark(WAITERS));
+        };
+        if let Some(next) = self.line(place).leave(ticket, unmark) {
             next.wake();
         }
     }
 
-    /// Bars the words that it waits for, which are those that it asks something of and those in debt, to everybody who
-    /// does not wait there. Whether one of them bore no mark.
-    fn mark(&self, place: &Place) -> bool {
-        let waited_for = self.tallies(place).filter(|(amount, tally)| *amount > 0 || tally.word().remaining() < 0);
+    /// Bars the words that it waits for to everybody who does not wait there. Whether one of them bore no mark.
+    fn mark(&self, place: &Place, ticket: Ticket) -> bool {
+        let wants = self.wants(place);
+        self.line(place).want(ticket, wants);
+        self.set_marks(place, wants)
+    }
+
+    fn set_marks(&self, place: &Place, wants: u8) -> bool {
         let unmarked = |tally: &Tally| !tally.word().has_waiters() && !tally.mark(WAITERS).has_waiters();
-        waited_for.filter(|(_, tally)| unmarked(tally)).count() > 0
+        let wanted = self.words(place).filter(|word| wants & word.resource.bit() != 0);
+        wanted.filter(|word| unmarked(word.tally)).count() > 0
     }
 
-    fn unmark(&self, place: &Place) {
-        self.tallies(place).for_each(|(_, tally)| tally.unmark(WAITERS));
+    /// The words that it waits for at a place: those that are limited and that it asks something of, and those in debt.
+    fn wants(&self, place: &Place) -> u8 {
+        let asks = |word: &Marked<'_>| word.is_limited && self.demand.amount(word.resource) > 0;
+        let wanted = self.words(place).filter(|word| asks(word) || word.tally.word().remaining() < 0);
+        wanted.fold(0, |wants, word| wants | word.resource.bit())
     }
 
-    /// The words of a place, each with what it asks of it. Who waits for a rate is counted at its line, and looked for there.
-    fn tallies<'a>(&'a self, place: &Place) -> impl Iterator<Item = (u64, &'a Tally)> {
+    /// The words of a place. Who waits for a rate is counted at its line, and looked for there.
+    fn words<'a>(&'a self, place: &Place) -> impl Iterator<Item = Marked<'a>> {
         let (scope, budgets) = match place {
             Place::Scope(level) => (self.scope(*level), None),
             Place::Tenant => (None, Some(&self.record().tenant.budgets)),
             Place::Process => (None, Some(&self.record().core().process.budgets)),
             Place::Rate(_) => (None, None),
         };
-        let own = scope.into_iter().flat_map(|scope| Resource::ALL.map(|of| (of, scope.hot.tally(of))));
+        let own = scope.into_iter().flat_map(|scope| {
+            Resource::ALL.map(|resource| Marked {
+                resource,
+                tally: scope.hot.tally(resource),
+                is_limited: scope.plan().limits(resource),
+            })
+        });
         let of_budgets = budgets.into_iter().flat_map(|budgets| budgets.now());
-        let windows = of_budgets.map(|(terms, window)| (terms.resource, &window.tally));
-        own.chain(windows).map(|(resource, tally)| (self.demand.amount(resource), tally))
+        own.chain(of_budgets.map(|(terms, window)| Marked {
+            resource: terms.resource,
+            tally: &window.tally,
+            is_limited: true,
+        }))
     }
+}
+
+/// A word that can be waited for.
+struct Marked<'a> {
+    resource: Resource,
+    tally: &'a Tally,
+    is_limited: bool,
 }
 
 impl Execution {

@@ -30,3 +30,4 @@ mod scope;
 mod slots;
 mod table;
 mod tally;
+mod timers;

@@ -18,6 +18,7 @@ use crate::sync::{Mutex, Waker};
 const W1_FREED: &str = "W1: room that is freed wakes who waits for it";
 const W1_LEFT: &str = "W1: who leaves the line lets the next one know";
 const W1_STATE: &str = "W1: a change of state wakes who waits";
+const W1_QUIT: &str = "W1: who leaves a list takes nobody else's call with it";
 const W1_RATE: &str = "W1: what comes back to a rate wakes who waits for it";
 const W1_LATER: &str = "W1: who is to be woken once no lock is held is woken";
 const F1_OVERTAKEN: &str = "F1: nobody who does not wait overtakes who does";
@@ -78,7 +79,7 @@ impl Scope {
     }
 
     fn join(&self, who: usize) -> Ticket {
-        self.line.join(self.waker(who), || {
+        self.line.join(self.waker(who), 1, || {
             if !self.late {
                 self.mark();
             }
@@ -86,7 +87,7 @@ impl Scope {
     }
 
     fn leave(&self, ticket: Ticket) -> Option<Waker> {
-        self.line.leave(ticket, || self.tally.unmark(WAITERS))
+        self.line.leave(ticket, |_all| self.tally.unmark(WAITERS))
     }
 
     /// One turn in line; who is served leaves, and wakes the next.
@@ -200,7 +201,7 @@ fn w1_who_leaves_lets_the_next_one_know_twin() {
 fn halted(early: bool) -> impl std::fmt::Debug {
     let wait = move |scope: &Scope| {
         let look = || scope.tally.take(1) == Err(Refusal::Barred);
-        let join = || scope.line.join(scope.waker(0), || ());
+        let join = || scope.line.join(scope.waker(0), 0, || ());
         if early {
             join();
             return look();
@@ -229,6 +230,37 @@ fn w1_a_change_of_state_wakes_who_waits() {
 #[test]
 fn w1_a_change_of_state_wakes_who_waits_twin() {
     twin(W1_STATE, TWO, || halted(false));
+}
+
+/// The first of two who watch is dropped while their execution is halted, and the second is the one to be told.
+fn quitted(quit: fn(&Queue, Ticket)) -> impl std::fmt::Debug {
+    let scope = Scope::of(1, 1);
+    let [first, second] = [0, 1].map(|who| scope.line.join(scope.waker(who), 0, || ()));
+    let watch = move |scope: &Scope| {
+        // A second look, as whoever watches for long takes it.
+        scope.line.stand(second, scope.waker(1));
+        scope.tally.take(1) == Err(Refusal::Barred)
+    };
+    let halt = |scope: &Scope| {
+        let _before = scope.tally.mark(HALTED);
+        scope.line.everyone().into_iter().for_each(Waker::wake);
+    };
+    let ((), seen, (), scope) = race::three(scope, move |scope: &Scope| quit(&scope.line, first), watch, halt);
+    assert!(seen || scope.bells[1].rung(), "{W1_QUIT}: it sleeps");
+    (seen, scope.bells[0].rung())
+}
+
+#[test]
+fn w1_who_leaves_a_list_takes_no_other_call_with_it() {
+    model(W1_QUIT, THREE, || quitted(Queue::quit));
+}
+
+#[test]
+fn w1_who_leaves_a_list_takes_no_other_call_with_it_twin() {
+    let leave = |list: &Queue, ticket| {
+        let _taken_along = list.leave(ticket, |_all| ());
+    };
+    twin(W1_QUIT, THREE, move || quitted(leave));
 }
 
 const RATE: Rate = Rate { interval: 10, scale: 1, burst: 1 };
@@ -274,7 +306,7 @@ impl Paces {
 fn refunded(unlocked: bool) -> impl std::fmt::Debug {
     let wait = |paces: &Paces| {
         let waker = || Waker::from(Arc::clone(&paces.bell));
-        let ticket = paces.line.join(waker(), || ());
+        let ticket = paces.line.join(waker(), 0, || ());
         let look = || if paces.has_room() { Found::Something(true) } else { Found::Nothing(false) };
         paces.line.turn(ticket, waker(), || false, look) == Turn::Looked(true)
     };

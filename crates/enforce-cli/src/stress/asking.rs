@@ -27,7 +27,7 @@ impl Worker<'_> {
     }
 
     /// Books what came of asking. `stopped` says whether it was known before that nothing may come through.
-    fn answered<'a>(
+    pub(crate) fn answered<'a>(
         &mut self,
         node: &Arc<Node>,
         wish: &Wish,

@@ -179,6 +179,8 @@ impl<'a> Conductor<'a> {
         self.findings.exactly("enforcer", Law::G1, "executions registered", living, enforcer.execution_count());
         self.findings.exactly("enforcer", Law::G1, "ids of those that live", living, ids);
         self.findings.exactly("enforcer", Law::R1, "holds with a deadline", timed, enforcer.timed_hold_count());
+        // Everyone has left every line, so the rush that follows finds none in its way.
+        self.findings.exactly("enforcer", Law::W1, "demands that wait", 0, enforcer.waiting_count());
     }
 
     /// Q1: since the last meeting, no more requests than the burst and what the time in between brings.

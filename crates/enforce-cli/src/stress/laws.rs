@@ -30,6 +30,7 @@ pub(crate) enum Law {
     I1,
     N1,
     S1,
+    W1,
 }
 
 /// How what was found should have stood to what was expected.

@@ -16,6 +16,10 @@ pub(crate) enum Operation {
     HandOver,
     /// Grow a hold that was kept.
     Extend,
+    /// Get in line for what there is no room for.
+    Wait,
+    /// Look whether it is the turn of one that waits.
+    LookAgain,
     /// Reserve, and keep the hold with a deadline.
     Time,
     /// End the holds whose deadline has come.
@@ -47,12 +51,14 @@ pub(crate) enum Operation {
 }
 
 /// How often each comes, in a thousand.
-const MIX: [(Operation, &str, u64); 21] = [
-    (Operation::Step, "step", 380),
+const MIX: [(Operation, &str, u64); 23] = [
+    (Operation::Step, "step", 320),
     (Operation::Keep, "keep", 90),
     (Operation::End, "end", 100),
     (Operation::HandOver, "hand_over", 30),
     (Operation::Extend, "extend", 40),
+    (Operation::Wait, "wait", 20),
+    (Operation::LookAgain, "look_again", 40),
     (Operation::Time, "time", 30),
     (Operation::Expire, "expire", 5),
     (Operation::Check, "check", 40),
@@ -100,6 +106,8 @@ impl Operation {
             Self::End => worker.end_one(),
             Self::HandOver => worker.hand_over(),
             Self::Extend => worker.extend_one(),
+            Self::Wait => worker.wait(),
+            Self::LookAgain => worker.look_again(),
             Self::Time => worker.keep_timed(),
             Self::Expire => worker.expire(),
             Self::Check => worker.check(),

@@ -33,6 +33,10 @@ pub(crate) struct Counts {
     pub(crate) not_extended: BTreeMap<&'static str, u64>,
     /// Holds that another thread took over.
     pub(crate) handed_over: u64,
+    /// Demands that got in line and came to an end there, or needed no line.
+    pub(crate) waited: u64,
+    /// Demands that left their line.
+    pub(crate) gave_up: u64,
     pub(crate) registered: u64,
     /// Registrations that were refused, by the limit or the error.
     pub(crate) not_registered: BTreeMap<&'static str, u64>,
@@ -88,6 +92,8 @@ impl Counts {
             (&mut self.expired, other.expired),
             (&mut self.extended, other.extended),
             (&mut self.handed_over, other.handed_over),
+            (&mut self.waited, other.waited),
+            (&mut self.gave_up, other.gave_up),
             (&mut self.registered, other.registered),
             (&mut self.finished, other.finished),
             (&mut self.halted, other.halted),

@@ -15,6 +15,7 @@ use super::operation::Operation;
 use super::plan::Plan;
 use super::record::Record;
 use super::tally::Tally;
+use super::waiting::Queued;
 use super::wish::{Wish, random_end};
 use super::world::{Rush, World};
 
@@ -53,6 +54,8 @@ pub(crate) struct Worker<'a> {
     pub(crate) tally: Tally,
     /// Holds that it has kept.
     pub(crate) open: Vec<Open<'static>>,
+    /// Demands of its own that wait in line.
+    pub(crate) waiting: Vec<Queued>,
     /// Executions that it has looked at, with what it saw last (S1).
     pub(crate) watched: Vec<(Arc<Node>, UsageSnapshot)>,
     /// How many executions it has registered, for their names.
@@ -68,6 +71,7 @@ impl<'a> Worker<'a> {
             record: Record::default(),
             tally: Tally::new()?,
             open: Vec::new(),
+            waiting: Vec::new(),
             watched: Vec::new(),
             registered: 0,
         })
@@ -112,6 +116,7 @@ impl<'a> Worker<'a> {
     /// Stands still while everything is compared.
     fn meet(&mut self, meeting: &Meeting) {
         self.watched.clear();
+        self.waiting.clear();
         meeting.all.wait();
         self.take_over();
         for open in &mut self.open {

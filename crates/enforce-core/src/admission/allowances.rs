@@ -48,7 +48,8 @@ impl<'a> Look<'a> {
             // Committed before used: what has come through is never missed.
             let spent = self.record.spent().and_then(|all| Spent::of(all, key));
             let committed = spent.map_or(0, |spent| spent.committed.read());
-            let word = spent.map_or_else(|| Word::full(limit.limit), |spent| spent.tally.word());
+            let (own, word) = spent.map_or_else(|| (limit.limit, Word::full(limit.limit)), Spent::read);
+            let limit = &limit.moved(own, self.plan.source.policy.warning_threshold);
             if word.fits(asked).is_err() {
                 let violation = refused(key, limit, word, asked, committed);
                 let action = countable(limit.action, violation.used, asked);

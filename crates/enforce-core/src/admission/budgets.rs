@@ -113,7 +113,8 @@ impl<'a> Look<'a> {
     /// itself is looked at.
     #[inline]
     fn is_behind(&self, met: &Met<'a>, asked: u64) -> bool {
-        asked > 0 && !met.line().is_empty() && self.first != Some(met.obstacle())
+        let over = met.held && met.window.has_ended(self.asked.now.as_nanos());
+        asked > 0 && !over && met.line().wants(met.terms.resource.bit()) && self.first != Some(met.obstacle())
     }
 
     #[inline]
@@ -134,8 +135,12 @@ impl<'a> Look<'a> {
     fn near_budget(&self, found: &mut Found, met: &Met<'a>, limit: &TallyLimit, asked: u64) -> Looked {
         let (limit, word, committed) = met.read(limit, self.asked);
         if word.has_waiters() {
-            // Left behind by those who had seen it, where nobody waits any more.
-            met.line().unmark_if_empty(|| met.window.tally.unmark(WAITERS));
+            // Left behind by those who had seen it, where nobody waits for it any more.
+            if met.window.has_ended(self.asked.now.as_nanos()) {
+                met.window.tally.unmark(WAITERS);
+            } else {
+                met.line().unmark_unless_wanted(met.terms.resource.bit(), || met.window.tally.unmark(WAITERS));
+            }
         }
         let used = word.used(limit.limit);
         let fits = word.fits_first(asked).is_ok();

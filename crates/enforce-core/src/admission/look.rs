@@ -1,7 +1,8 @@
 //! Looking: every limit that a demand meets, in the order that never changes.
 
-use super::{Asked, Found, Look, Looked, Obstacle};
+use super::{Asked, Found, Look, Looked, Obstacle, Stop};
 use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
+use crate::kernel::activity::Seen;
 use crate::kernel::repetition::Repetition;
 use crate::kernel::tally::{MAX_AMOUNT, METERED, Refusal};
 use crate::limits::Action;
@@ -23,17 +24,7 @@ impl<'a> Look<'a> {
         if let Some(violation) = record.barred(record.hot.tally(Resource::Steps).word().flags()) {
             return Err(found.stop(violation, None));
         }
-        if let Some(wall) = &self.plan.wall {
-            let elapsed = self.asked.now.nanos_since(record.started);
-            self.time(found, ViolationType::WallTimeLimit, wall, elapsed, 1_000_000)?;
-        }
-        if let Some(active) = &self.plan.active {
-            let elapsed = record.active_ns(self.asked.now);
-            self.time(found, ViolationType::WallTimeLimit, active, elapsed, 1_000_000)?;
-        }
-        if let Some(idle) = &self.plan.idle {
-            self.idle(found, idle)?;
-        }
+        self.times(found)?;
         // One after another rather than in a loop: each is then compiled for its own word and limit.
         self.tallies(found, record, self.plan, 0)?;
         if self.demand.asks_allowances() {
@@ -96,10 +87,10 @@ impl<'a> Look<'a> {
     pub(super) fn idle(&self, found: &mut Found, limit: &TimeLimit) -> Looked {
         // Activity is read before the holds: a hold that ends in between has touched it first (I1).
         let seen = self.record.hot.activity.see();
-        if seen.reaped() {
-            return Err(found.stop(self.record.reaped_violation(Some(self.asked.now)), None));
-        }
         let idle_ns = seen.idle_at(self.asked.now_ns);
+        if seen.reaped() {
+            return Err(self.reaped(found, seen));
+        }
         if idle_ns < limit.warn_ns && idle_ns < limit.block_ns {
             return Ok(());
         }
@@ -111,6 +102,20 @@ impl<'a> Look<'a> {
             blocked.idle = Some(seen);
         }
         looked
+    }
+
+    /// Whoever found it idle is about to halt it; so is whoever meets the mark, and one of them is the first (E2).
+    #[cold]
+    pub(super) fn reaped(&self, found: &mut Found, seen: Seen) -> Stop {
+        let (kind, idle_ns) = (ViolationType::IdleTimeout, seen.idle_at(self.asked.now_ns));
+        let limit = self.plan.idle.as_ref().map_or(0, |limit| limit.limit);
+        let (scope, idle_s) = (ScopeKind::Execution, idle_ns / 1_000_000_000);
+        let idle = EnforcementViolation::of(scope, kind, idle_s, 0, limit, Retry::Never);
+        let stop = found.stop(idle, Some(Action::Halt));
+        if let Some(blocked) = &mut found.blocked {
+            blocked.idle = Some(seen);
+        }
+        stop
     }
 
     /// Everything that `record` counts: the execution itself at level 0, the pools above it from 1 on.

@@ -186,7 +186,7 @@ impl<'a> Look<'a> {
             return stop;
         }
         let violation = match lost {
-            Lost::Reaped => self.record.reaped_violation(Some(self.asked.now)),
+            Lost::Reaped => return self.reaped(found, self.record.hot.activity.see()),
             Lost::Leg(_, Refusal::Barred) => self.record.state_violation(),
             Lost::Leg(number, Refusal::Short(word) | Refusal::Queued(word)) => self.lost_leg(number, word),
             Lost::Rate(number, too_fast) => self.lost_rate(number, too_fast),
@@ -214,7 +214,11 @@ impl<'a> Look<'a> {
             Whose::Allowance(key, asked) => {
                 let spent = self.record.spent().and_then(|all| Spent::of(all, key));
                 match self.record.core().allowances.limit(key).zip(spent) {
-                    Some((limit, spent)) => allowances::refused(key, limit, word, asked, spent.committed.read()),
+                    Some((limit, spent)) => {
+                        let (own, word) = spent.read();
+                        let limit = limit.moved(own, self.plan.source.policy.warning_threshold);
+                        allowances::refused(key, &limit, word, asked, spent.committed.read())
+                    }
                     None => allowance::unknown(key, asked),
                 }
             }

@@ -46,17 +46,17 @@ pub(super) fn take<'a>(record: &'a Record, demand: &Demand, now: &mut Option<Tim
         return Usual::Not;
     }
     let leg = |resource| PlainLeg { tally: record.hot.tally(resource), amount: demand.amount(resource) };
-    let mut legs = ArrayVec::<PlainLeg<'a>, 4>::new();
+    let mut legs = ArrayVec::<PlainLeg<'a>, { Resource::ALL.len() }>::new();
     // In the order of `OWN_LEGS`; one after another, as they are looked at.
-    let mut push = |leg: PlainLeg<'a>| {
-        if leg.amount > 0 {
-            let _room = legs.try_push(leg);
-        }
-    };
+    let mut fit = true;
+    let mut push = |leg: PlainLeg<'a>| fit &= leg.amount == 0 || legs.try_push(leg).is_ok();
     push(leg(Resource::Tokens));
     push(leg(Resource::Memory));
     push(leg(Resource::Cost));
     push(leg(Resource::DiscoveredSteps));
+    if !fit {
+        return Usual::Not;
+    }
     let steps = leg(Resource::Steps);
     let bundle = Bundle {
         legs: &legs,

@@ -34,6 +34,11 @@ impl Seen {
         now.min(LATEST).saturating_sub(self.last())
     }
 
+    /// The first moment at which it has been idle for `timeout`; `None` past the end of the word.
+    pub(crate) fn idle_for(self, timeout: u64) -> Option<u64> {
+        self.last().checked_add(timeout).filter(|moment| *moment <= LATEST)
+    }
+
     #[inline]
     pub(crate) fn reaped(self) -> bool {
         self.0 & REAPED != 0

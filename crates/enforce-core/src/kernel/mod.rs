@@ -19,6 +19,8 @@ pub(crate) mod repetition;
 pub(crate) mod state;
 pub(crate) mod table;
 pub(crate) mod tally;
+pub(crate) mod timers;
 pub(crate) mod versions;
 pub(crate) mod wakes;
+pub(crate) mod wheel;
 pub(crate) mod window;

@@ -11,9 +11,44 @@ pub(crate) struct Ticket(u64);
 
 #[derive(Debug, Default)]
 struct Line {
-    /// Whom to wake, in the order in which they came; `None` while they are awake.
-    waiters: BTreeMap<Ticket, Option<Waker>>,
+    /// In the order in which they came.
+    waiters: BTreeMap<Ticket, Waiter>,
     tickets: u64,
+    /// How many wait for each of the words of the scope.
+    wanted: [u64; WORDS],
+}
+
+#[derive(Debug)]
+struct Waiter {
+    /// Whom to wake; `None` while it is awake.
+    waker: Option<Waker>,
+    /// The words that it waits for, by their bits.
+    wants: u8,
+}
+
+/// A scope has so many words that can be waited for at most.
+const WORDS: usize = u8::BITS as usize;
+
+impl Line {
+    /// One of so many more waits for these words.
+    fn add(&mut self, wants: u8) {
+        let counts = self.wanted.iter_mut().enumerate().filter(|(bit, _)| wants >> bit & 1 == 1);
+        counts.for_each(|(_, count)| *count = count.saturating_add(1));
+    }
+
+    /// One less; for which of them nobody waits any more.
+    fn subtract(&mut self, wants: u8) -> u8 {
+        let counts = self.wanted.iter_mut().enumerate().filter(|(bit, _)| wants >> bit & 1 == 1);
+        counts.fold(0, |gone, (bit, count)| {
+            *count = count.saturating_sub(1);
+            if *count == 0 { gone | 1 << bit } else { gone }
+        })
+    }
+
+    fn all_wanted(&self) -> u64 {
+        let wanted = self.wanted.iter().enumerate().filter(|(_, count)| **count > 0);
+        wanted.fold(0, |all, (bit, _)| all | 1 << bit)
+    }
 }
 
 /// What came of a look by who stands in line.
@@ -52,30 +87,52 @@ pub(crate) struct Queue {
     line: Mutex<Line>,
     /// How many wait. Changes under the lock.
     waiting: Cell,
+    /// The words that somebody waits for, by their bits. Changes under the lock.
+    wanted: Cell,
 }
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        Self { line: Mutex::new(Line::default()), waiting: Cell::new(0) }
+        Self { line: Mutex::new(Line::default()), waiting: Cell::new(0), wanted: Cell::new(0) }
     }
 
-    /// Stands behind everyone who waits; `mark` makes it known.
-    pub(crate) fn join(&self, waker: Waker, mark: impl FnOnce()) -> Ticket {
+    /// Stands behind everyone who waits, for the words of these bits; `mark` makes it known.
+    pub(crate) fn join(&self, waker: Waker, wants: u8, mark: impl FnOnce()) -> Ticket {
         let mut line = self.line.lock();
         let ticket = Ticket(line.tickets);
         line.tickets = line.tickets.saturating_add(1);
-        line.waiters.insert(ticket, Some(waker));
+        line.waiters.insert(ticket, Waiter { waker: Some(waker), wants });
+        line.add(wants);
         // AcqRel (in `apply`), before the look for room: who asks later sees that somebody waits (F1); partner:
         // `is_empty`. Who frees room behind a lock sees it there (W1).
         self.waiting.apply(|waiting| (waiting.saturating_add(1), ()));
+        self.wanted.apply(|_| (line.all_wanted(), ()));
         mark();
         ticket
+    }
+
+    /// Waits for the words of these bits as well; what it marks of them stays marked until it leaves.
+    pub(crate) fn want(&self, ticket: Ticket, wants: u8) {
+        let mut line = self.line.lock();
+        let Some(waiter) = line.waiters.get_mut(&ticket) else { return };
+        let new = wants & !waiter.wants;
+        waiter.wants |= new;
+        line.add(new);
+        // As in `join`.
+        self.wanted.apply(|_| (line.all_wanted(), ()));
+    }
+
+    /// Whether somebody waits for the word of that bit.
+    #[inline]
+    pub(crate) fn wants(&self, bit: u8) -> bool {
+        // Acquire (in `load`), as in `is_empty`; partner: `join`, `want` (F1).
+        self.wanted.load() & u64::from(bit) != 0
     }
 
     /// Says whom to wake from now on; whether it is the first in line.
     pub(crate) fn stand(&self, ticket: Ticket, waker: Waker) -> bool {
         let mut line = self.line.lock();
-        let before = line.waiters.get_mut(&ticket).map(|place| place.replace(waker));
+        let before = line.waiters.get_mut(&ticket).map(|place| place.waker.replace(waker));
         let first = line.waiters.first_key_value().is_some_and(|(first, _)| *first == ticket);
         drop(line);
         // A user's code, so behind the lock.
@@ -107,31 +164,45 @@ impl Queue {
         }
     }
 
-    /// Leaves; whom to wake now. `unmark` takes the marks away if nobody is left.
+    /// Leaves; whom to wake now. `unmark` takes the marks away from the words for which nobody waits any more, by their
+    /// bits; from all of them if nobody is left.
     #[must_use = "whoever is first now has to be woken"]
-    pub(crate) fn leave(&self, ticket: Ticket, unmark: impl FnOnce()) -> Option<Waker> {
+    pub(crate) fn leave(&self, ticket: Ticket, unmark: impl FnOnce(u8)) -> Option<Waker> {
         let mut line = self.line.lock();
-        let left = line.waiters.remove(&ticket);
-        if left.is_some() {
-            self.waiting.apply(|waiting| (waiting.saturating_sub(1), ()));
-        }
+        let left = self.remove(&mut line, ticket);
+        let gone = left.as_ref().map_or(0, |left| line.subtract(left.wants));
+        self.wanted.apply(|_| (line.all_wanted(), ()));
         let next = match line.waiters.first_entry() {
-            Some(mut first) if *first.key() > ticket => first.get_mut().take(),
-            Some(_) => None,
-            None => {
-                unmark();
-                None
-            }
+            Some(mut first) if *first.key() > ticket => first.get_mut().waker.take(),
+            Some(_) | None => None,
         };
+        unmark(if line.waiters.is_empty() { u8::MAX } else { gone });
         drop(line);
+        // A user's code, so behind the lock.
         drop(left);
         next
     }
 
-    /// Takes marks away that were left behind: on words that were not yet, or no longer, those of the scope.
-    pub(crate) fn unmark_if_empty(&self, unmark: impl FnOnce()) {
+    /// Leaves a list in which nobody is first, and nobody's waker goes with it (W1): all of them wait for the same.
+    pub(crate) fn quit(&self, ticket: Ticket) {
+        let mut line = self.line.lock();
+        let left = self.remove(&mut line, ticket);
+        drop(line);
+        drop(left);
+    }
+
+    fn remove(&self, line: &mut Line, ticket: Ticket) -> Option<Waiter> {
+        let left = line.waiters.remove(&ticket);
+        if left.is_some() {
+            self.waiting.apply(|waiting| (waiting.saturating_sub(1), ()));
+        }
+        left
+    }
+
+    /// Takes a mark away that was left behind: on a word that was not yet, or no longer, one of the scope's.
+    pub(crate) fn unmark_unless_wanted(&self, bit: u8, unmark: impl FnOnce()) {
         let line = self.line.lock();
-        if line.waiters.is_empty() {
+        if line.all_wanted() & u64::from(bit) == 0 {
             unmark();
         }
     }
@@ -139,13 +210,13 @@ impl Queue {
     /// Whom to wake because there may be room.
     #[must_use = "whoever is first has to be woken"]
     pub(crate) fn first(&self) -> Option<Waker> {
-        self.line.lock().waiters.first_entry().and_then(|mut first| first.get_mut().take())
+        self.line.lock().waiters.first_entry().and_then(|mut first| first.get_mut().waker.take())
     }
 
     /// Whom to wake because everything may be different.
     #[must_use = "they have to be woken"]
     pub(crate) fn everyone(&self) -> Vec<Waker> {
-        self.line.lock().waiters.values_mut().filter_map(Option::take).collect()
+        self.line.lock().waiters.values_mut().filter_map(|waiter| waiter.waker.take()).collect()
     }
 
     /// Runs `free`, which frees room that bears no mark; whom to wake if it says that it did.
@@ -153,7 +224,7 @@ impl Queue {
     pub(crate) fn freeing(&self, free: impl FnOnce() -> bool) -> Option<Waker> {
         // Under the lock: who joined before is seen here, and who joins later sees what was freed (W1).
         let mut line = self.line.lock();
-        if free() { line.waiters.first_entry().and_then(|mut first| first.get_mut().take()) } else { None }
+        if free() { line.waiters.first_entry().and_then(|mut first| first.get_mut().waker.take()) } else { None }
     }
 
     /// Whether nobody waits.

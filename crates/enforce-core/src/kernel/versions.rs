@@ -35,6 +35,11 @@ impl<T> Versions<T> {
         self.list.get((self.current.load() >> 1) as u32)
     }
 
+    /// The version of that number; the first has number 0.
+    pub(crate) fn at(&self, number: u32) -> Option<&T> {
+        self.list.get(number)
+    }
+
     /// What `look` makes of the current version and of words that change with it.
     pub(crate) fn read<R>(&self, mut look: impl FnMut(&T) -> R) -> Option<R> {
         loop {

@@ -26,8 +26,10 @@ impl RateCell {
 
     /// The cell of `rule`, which changed the rate of this one when `plan` came into force.
     fn changed(&self, rule: &Rule, plan: &RatePlan) -> CachePadded<Self> {
-        let tat = Tat::in_place_of(&rule.rate, &self.rate, self.tat.retire(), plan.since_ns);
-        Self::new(rule, tat, Arc::clone(&self.line))
+        // What nothing may be taken of has no pace: what is on its way drains as before.
+        let rate = if rule.rate.interval == 0 { Rate { burst: 0, ..self.rate } } else { rule.rate };
+        let tat = Tat::in_place_of(&rate, &self.rate, self.tat.retire(), plan.since_ns);
+        Self::new(&Rule { rate, ..rule.clone() }, tat, Arc::clone(&self.line))
     }
 }
 
@@ -69,35 +71,47 @@ impl Slot {
         self.versions.get()
     }
 
-    /// As `plan` has them, or a later one.
+    /// As `plan`, which is one of `plans`, has them, or a later one.
     #[inline]
-    pub(crate) fn cells(&self, plan: &RatePlan, on: RateOn, name: &str) -> Option<&Cells> {
+    pub(crate) fn cells(&self, plans: &Versions<RatePlan>, plan: &RatePlan, key: (RateOn, &str)) -> Option<&Cells> {
         match self.latest() {
             Some(cells) if cells.version >= plan.version => Some(cells),
-            _ => self.roll(plan, on, name),
+            _ => self.roll(plans, plan, key),
         }
     }
 
     #[cold]
-    fn roll(&self, plan: &RatePlan, on: RateOn, name: &str) -> Option<&Cells> {
+    fn roll(&self, plans: &Versions<RatePlan>, plan: &RatePlan, (on, name): (RateOn, &str)) -> Option<&Cells> {
         let _turn = self.roll.lock();
         let before = self.latest()?;
-        if before.version < plan.version {
-            let same =
-                |rule: &Rule| before.all.iter().find(|cell| (cell.unit, cell.per) == (rule.limit.unit, rule.limit.per));
-            let rules = plan.of(on, Some(name));
-            let next = |rule: &Rule| match same(rule) {
-                Some(cell) => cell.changed(rule, plan),
-                None => RateCell::new(rule, Tat::new(&rule.rate, 0), Arc::new(Queue::new())),
-            };
-            let all = rules.into_iter().map(next).collect();
-            // Those of which nothing is left limit nobody any more, and whoever still looks at one asks again.
-            for cell in &before.all {
-                let _left = cell.tat.retire();
-            }
+        // Through every plan in between: so it is the same whether anybody has asked meanwhile or not (T2).
+        let since = u32::try_from(before.version).ok()?..u32::try_from(plan.version).ok()?;
+        let mut next: Option<Cells> = None;
+        for plan in since.filter_map(|number| plans.at(number.saturating_add(1))) {
+            next = Some(next.as_ref().unwrap_or(before).rolled(plan, on, name));
+        }
+        if let Some(next) = next {
             // Past the last version nothing is changed any more: 2^31 of them are out of reach.
-            let _changed: bool = self.versions.change(Cells { version: plan.version, all }, || ());
+            let _changed: bool = self.versions.change(next, || ());
         }
         self.latest()
+    }
+}
+
+impl Cells {
+    /// Those in place of these when `plan` came into force.
+    fn rolled(&self, plan: &RatePlan, on: RateOn, name: &str) -> Self {
+        let same =
+            |rule: &Rule| self.all.iter().find(|cell| (cell.unit, cell.per) == (rule.limit.unit, rule.limit.per));
+        let next = |rule: &Rule| match same(rule) {
+            Some(cell) => cell.changed(rule, plan),
+            None => RateCell::new(rule, Tat::new(&rule.rate, 0), Arc::new(Queue::new())),
+        };
+        let all = plan.of(on, Some(name)).into_iter().map(next).collect();
+        // Those of which nothing is left limit nobody any more, and whoever still looks at one asks again.
+        for cell in &self.all {
+            let _left = cell.tat.retire();
+        }
+        Self { version: plan.version, all }
     }
 }

@@ -27,7 +27,9 @@ impl Rates {
         let of = |names: &super::Names<super::Rated>, on| {
             let known = (0..names.known()).filter_map(|number| names.nth(number));
             known
-                .flat_map(|rated| undrained(rated.slot.cells(plan, on, &rated.name), on, &rated.name, None, moment))
+                .flat_map(|rated| {
+                    undrained(rated.slot.cells(&self.plans, plan, (on, &rated.name)), on, &rated.name, None, moment)
+                })
                 .collect::<Vec<_>>()
         };
         let mut all = of(&self.providers, RateOn::Provider);
@@ -41,7 +43,7 @@ impl Rates {
         let known =
             (0..self.providers.known()).filter_map(|number| Some((self.providers.nth(number)?, rates.0.get(number)?)));
         let of = |(rated, slot): (&super::Rated, &Slot)| {
-            undrained(slot.cells(plan, on, &rated.name), on, &rated.name, Some(id), moment)
+            undrained(slot.cells(&self.plans, plan, (on, &rated.name)), on, &rated.name, Some(id), moment)
         };
         known.flat_map(of).collect()
     }
@@ -67,12 +69,20 @@ impl Rates {
             (RateOn::Provider, _) => {
                 let number = self.providers.resolve("provider", &state.name, |name| self.provider(name));
                 let rated = number.ok().and_then(|number| self.providers.get(number));
-                raise(rated.and_then(|rated| rated.slot.cells(plan, state.on, &rated.name)), state, moment);
+                raise(
+                    rated.and_then(|rated| rated.slot.cells(&self.plans, plan, (state.on, &rated.name))),
+                    state,
+                    moment,
+                );
             }
             (RateOn::Model, _) => {
                 let number = self.models.resolve("model", &state.name, |name| self.model(name));
                 let rated = number.ok().and_then(|number| self.models.get(number));
-                raise(rated.and_then(|rated| rated.slot.cells(plan, state.on, &rated.name)), state, moment);
+                raise(
+                    rated.and_then(|rated| rated.slot.cells(&self.plans, plan, (state.on, &rated.name))),
+                    state,
+                    moment,
+                );
             }
             (RateOn::TenantProvider, Some(tenant)) => self.recall_tenant(plan, state, tenant, moment),
             (RateOn::TenantProvider, None) => {}

@@ -48,6 +48,15 @@ impl Record {
         if let Some(extra) = self.extra() {
             self.core().wakes.put(extra.waiters.everyone());
         }
+        self.call_watchers();
+    }
+
+    /// Has those who watch its state look again. A pause calls nobody else: it is waited out. The caller may hold a lock;
+    /// who holds none wakes them.
+    fn call_watchers(&self) {
+        if let Some(extra) = self.extra() {
+            self.core().wakes.put(extra.watchers.everyone());
+        }
     }
 
     /// Whom to wake because there may be room in its tallies.
@@ -81,8 +90,13 @@ impl Record {
         let below = || {
             self.extra_or_new().begin(Some(pause), now);
             self.each_child(|child| child.pause_above(cause, now));
+            self.call_watchers();
         };
-        self.lifecycle.pause(cause.code(), number, self.tallies(), below)
+        let change = self.lifecycle.pause(cause.code(), number, self.tallies(), below);
+        // Who waits in a line that others share waits at home from here on (F1).
+        self.call_waiters();
+        self.core().wakes.flush();
+        change
     }
 
     /// Pauses it for what has paused the scope above it, or says what goes on pausing that.
@@ -93,13 +107,24 @@ impl Record {
             // Its own pause stands nearer to what is below it.
             let cause = Cause::from_code(self.state().cause()).unwrap_or(cause);
             self.each_child(|child| child.pause_above(cause, now));
+            self.call_watchers();
         };
         drop_change(self.lifecycle.pause_above(cause.code(), self.tallies(), below));
+        self.call_waiters();
     }
 
     fn resume_above(&self, now: Timestamp) {
         drop_change(self.lifecycle.resume_above(self.tallies(), |state| self.resumed(state, false, now)));
+        self.time_again();
         self.call_waiters();
+    }
+
+    /// Its time goes on from words that have changed.
+    fn time_again(&self) {
+        if self.plan().times_out {
+            self.core().timers.again(self.seat(), 0, |execution| execution.record().moment(Timestamp::ZERO));
+            self.core().hurry(self);
+        }
     }
 
     /// What a pause's end puts right before anything is admitted again, here and below.
@@ -136,6 +161,7 @@ impl Record {
         };
         let below = |state| self.resumed(state, true, now);
         let change = self.lifecycle.resume(number, self.tallies(), approve, below);
+        self.time_again();
         self.call_waiters();
         self.core().wakes.flush();
         change
@@ -184,6 +210,13 @@ impl Record {
         // Outside that lock, which steps may take while they hold this one; of two changes the later is seen in any case.
         self.repetition.resize(|| self.plan().repetition.map(|repetition| repetition.longest));
         Ok(())
+    }
+
+    /// Runs `change` while nothing else about it changes.
+    pub(crate) fn change_while_still(&self, change: impl FnOnce()) {
+        self.lifecycle.hold_still(|_| change());
+        self.call_waiters();
+        self.core().wakes.flush();
     }
 
     /// Ends it and everything below it; what it had, if this call ended it.

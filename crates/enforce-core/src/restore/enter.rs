@@ -69,11 +69,11 @@ fn plans(
     for (place, it) in state.executions.iter().enumerate() {
         let own = own.as_mut().and_then(|own| own(it));
         let parent = it.parent.as_deref().and_then(|parent| plans.get(*places.get(parent)?));
-        let above = &parent.unwrap_or(&core.plan).source;
+        let above = &parent.unwrap_or(core.plan()).source;
         let slice = it.slice.as_ref().map(amounts);
         places.insert(it.id.as_str(), place);
         let plan = match (own, parent) {
-            (None, None) => Arc::clone(&core.plan),
+            (None, None) => Arc::clone(core.plan()),
             (own, parent) => {
                 let (limits, long_running) = own.unwrap_or_else(|| inherited(above, parent.is_some()));
                 let source = Source { limits, long_running, policy: Arc::clone(&above.policy), slice };
@@ -125,7 +125,7 @@ impl Entering<'_> {
     /// Tenants with what they have used, and the process. Each tenant stays attached.
     fn scopes(&self) {
         let Self { core, state, now, charge } = *self;
-        let kinds = |resource| *core.plan.tally(resource);
+        let kinds = |resource| *core.plan().tally(resource);
         let ended = |budget: &_| books::ended(budget, charge);
         core.process.budgets.recall(state.process.iter().map(ended), &kinds, now);
         for it in &state.tenants {
@@ -197,7 +197,9 @@ impl Entering<'_> {
                 core.executions.register([], execution.clone())
             }),
         };
-        entered.ok().map(|()| execution)
+        entered.ok()?;
+        core.time(&execution);
+        Some(execution)
     }
 
     /// Sets it aside again: on its parent, on what its parent shares a budget with, and in the periods in which it was.
@@ -208,7 +210,7 @@ impl Entering<'_> {
                 drop_recorded(shared.record().hot.tally(resource).settle(0, amounts.get(resource)));
             }
         }
-        let kinds = |resource| *self.core.plan.tally(resource);
+        let kinds = |resource| *self.core.plan().tally(resource);
         let of =
             |budgets: &crate::budget::Budgets, sliced: &[_]| budgets.recall_slice(sliced, &amounts, &kinds, self.now);
         let periods = crate::budget::Periods::of(

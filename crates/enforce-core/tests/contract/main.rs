@@ -10,6 +10,8 @@ mod clocks;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod expiry;
+#[cfg(test)]
 mod forest;
 #[cfg(test)]
 mod holds;
@@ -39,3 +41,5 @@ mod threads;
 mod trees;
 #[cfg(test)]
 mod waiting;
+#[cfg(test)]
+mod watching;

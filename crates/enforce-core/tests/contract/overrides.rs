@@ -8,7 +8,7 @@ use enforce_core::{
     ViolationType,
 };
 
-use crate::common::nano;
+use crate::common::{builder, nano, noon};
 
 fn budget(amount: u64) -> TenantPolicy {
     TenantPolicy { budget_usd: Some(nano(amount)), ..TenantPolicy::default() }
@@ -165,4 +165,21 @@ fn l1_under_changes_used_never_passes_the_largest_limit_and_sums_are_exact() {
     let usage = enforcer.tenant_usage("a").unwrap();
     assert_eq!((usage.cost_nano_usd, usage.budget.unwrap().committed), (spent, spent));
     assert_eq!(usage.budget.unwrap().outstanding, 0);
+}
+
+#[test]
+fn l1_a_limit_of_every_tenant_is_another_at_once_for_those_without_one_of_their_own() {
+    let limits = |slots| TenantPolicy { max_concurrent_executions: Some(slots), ..TenantPolicy::default() };
+    let enforcer = builder(&noon()).tenant(limits(1)).build().unwrap();
+    let register = |id: &str, tenant: &str| enforcer.execution(id, tenant).register().is_ok();
+    enforcer.set_tenant("own", limits(1)).unwrap();
+    assert!(register("a", "known") && register("b", "own"));
+    enforcer.set_every_tenant(&limits(2)).unwrap();
+    assert!(register("c", "known") && !register("d", "known"), "what is used counts");
+    assert!(!register("e", "own"));
+    assert!(register("f", "new") && register("g", "new") && !register("h", "new"));
+    enforcer.reset_tenant("own");
+    assert!(register("i", "own"));
+    assert!(enforcer.set_every_tenant(&limits(u64::MAX)).is_err());
+    assert!(!register("j", "new"));
 }

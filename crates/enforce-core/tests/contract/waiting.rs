@@ -16,7 +16,14 @@ use crate::common::unlimited;
 /// Counts how often it was called.
 #[derive(Default)]
 #[expect(clippy::disallowed_types, reason = "what has happened in another thread is told by a number")]
-struct Bell(std::sync::atomic::AtomicU64);
+pub(crate) struct Bell(std::sync::atomic::AtomicU64);
+
+impl Bell {
+    /// How often it was called since it was last asked.
+    pub(crate) fn rung(&self) -> u64 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
@@ -54,7 +61,7 @@ impl Waiter {
 
     /// How often it was woken since it was last asked.
     fn rung(&self) -> u64 {
-        self.bell.0.swap(0, Ordering::Relaxed)
+        self.bell.rung()
     }
 
     /// The hold that it gets now that it was woken.

@@ -211,3 +211,43 @@ fn t1_threads_that_call_one_tool_never_call_it_too_often() {
     });
     assert_eq!((taken, used(&run), run.snapshot().steps), (1_000, vec![1_000, 700], 1_000));
 }
+
+#[test]
+fn l1_an_allowance_changes_while_it_is_used_and_what_is_used_stays() {
+    let (enforcer, search, mail) = enforcer(|builder| builder);
+    let (run, other) = (register(&enforcer, "exec", "tenant"), register(&enforcer, "other", "tenant"));
+    let ask = |run: &Execution, units| run.reserve(Demand::none().allowance_units(search, units)).map(drop);
+    ask(&run, 2).unwrap();
+    run.set_allowance(search, 5).unwrap();
+    let refused = ask(&run, 4).unwrap_err();
+    assert_eq!((refused.limit, refused.used, refused.remaining, refused.retry), (5, 2, 3, Retry::Never));
+    ask(&run, 3).unwrap();
+    run.set_allowance(search, 1).unwrap();
+    assert_eq!(ask(&run, 1).unwrap_err().to_string(), "allowance_limit exceeded: 6 / 1 (600%)");
+    let [search_now, mail_now] = [0, 1].map(|place| run.snapshot().allowances[place].clone());
+    assert_eq!((search_now.used, search_now.limit, mail_now.limit), (5, Some(1), Some(1)));
+    run.set_allowance(search, UNLIMITED).unwrap();
+    ask(&run, 1_000).unwrap();
+    assert!(ask(&other, 4).is_err() && ask(&other, 3).is_ok(), "others have what they had");
+    assert!(run.reserve(Demand::none().allowance_units(mail, 2)).is_err());
+}
+
+#[test]
+fn an_allowance_warns_by_the_limit_that_it_has() {
+    let (enforcer, search, _) = enforcer(|builder| builder);
+    let run = register(&enforcer, "exec", "tenant");
+    run.set_allowance(search, 10).unwrap();
+    let warned = |units| run.reserve(Demand::none().allowance_units(search, units)).unwrap().warning();
+    assert_eq!(warned(7), None);
+    assert_eq!(warned(1).map(|warning| (warning.current, warning.limit)), Some((8, 10)));
+}
+
+#[test]
+fn a_limit_that_cannot_be_counted_and_a_strangers_key_change_nothing() {
+    let (enforcer, search, _) = enforcer(|builder| builder);
+    let run = register(&enforcer, "exec", "tenant");
+    assert_eq!(run.set_allowance(search, MAX + 1).unwrap_err().key, "allowance");
+    let stranger = builder(&noon()).build().unwrap();
+    assert!(register(&stranger, "exec", "tenant").set_allowance(search, 1).is_err());
+    assert!(run.reserve(Demand::none().allowance_units(search, 3)).is_ok());
+}

@@ -228,3 +228,19 @@ fn open_holds_are_settled_while_paused_and_the_slot_stays_taken() {
     let refused = run.reserve(Demand::none()).unwrap_err();
     assert_eq!((refused.retry, refused.to_string().as_str()), (Retry::AfterApproval, "paused by requested"));
 }
+
+#[test]
+fn e3_a_ticket_is_for_its_own_execution_alone() {
+    let enforcers = [noon(), noon()].map(|time| builder(&time).build().unwrap());
+    let ids = [("exec", "tenant"), ("other", "tenant"), ("exec", "other")];
+    let one = enforcers[0].execution(ids[0].0, ids[0].1).register().unwrap();
+    one.pause("one");
+    for (id, tenant) in &ids[1..] {
+        let other = enforcers[1].execution(*id, *tenant).register().unwrap();
+        other.pause("quite another");
+        assert_eq!(other.approve(&ticket(&one), approval()), Err(ApprovalError::NotPaused));
+        assert_eq!(other.reject(&ticket(&one)), Err(ApprovalError::NotPaused));
+        other.finish();
+    }
+    assert!(one.approve(&ticket(&one), approval()).is_ok());
+}

@@ -169,3 +169,38 @@ fn l1_threads_that_ask_while_a_rate_changes_get_exactly_what_it_admits_in_the_en
     assert!(total <= 1_000, "{total}");
     assert_eq!(total + admitted(&run, demand), 1_200);
 }
+
+#[test]
+fn l1_a_limit_that_was_zero_for_a_moment_forgets_nothing() {
+    let time = noon();
+    let enforcer = builder(&time).rate(requests(10)).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    assert_eq!(admitted(&run, demand(&enforcer)), 10);
+    set(&enforcer, &[RateLimit { burst: None, ..requests(0) }]);
+    assert!(run.reserve(demand(&enforcer)).is_err());
+    set(&enforcer, &[requests(10)]);
+    assert_eq!(admitted(&run, demand(&enforcer)), 0);
+}
+
+#[test]
+fn t2_whether_somebody_asks_between_two_changes_changes_nothing() {
+    for asks in [false, true] {
+        let time = noon();
+        let enforcer = builder(&time).rate(requests(60)).build().unwrap();
+        let run = register(&enforcer, "exec", "tenant");
+        assert_eq!(admitted(&run, demand(&enforcer)), 60);
+        set(&enforcer, &[rate(RateOn::Provider, RateUnit::Requests, 1, 60)]);
+        if asks {
+            assert!(run.check(demand(&enforcer)).is_blocked());
+        }
+        pass(&time, 30 * SECOND); // half of one, at the pace of then
+        set(&enforcer, &[requests(60)]);
+        assert_eq!(admitted(&run, demand(&enforcer)), 0);
+        set(&enforcer, &[]);
+        if asks {
+            assert!(run.reserve(demand(&enforcer)).is_ok());
+        }
+        set(&enforcer, &[requests(60)]);
+        assert_eq!(admitted(&run, demand(&enforcer)), 60, "what is limited no more is forgotten");
+    }
+}

@@ -145,3 +145,31 @@ fn rates_of_more_providers_than_may_be_known_are_refused_and_known_ones_take_no_
         assert_eq!(restored, if fits { Ok(()) } else { Err(full) });
     }
 }
+
+#[test]
+fn i1_a_limit_of_time_comes_by_itself_after_a_restart() {
+    let time = noon();
+    let limits = ResourceLimits { max_wall_time_ms: 9_000, ..unlimited() };
+    let walled = || builder(&time).limits(limits.clone());
+    let before = walled().build().unwrap();
+    let run = register(&before, "exec", "tenant");
+    run.child("below").limits(limits.clone()).register().unwrap();
+    pass(&time, 4 * SECOND);
+    let state = saved(&before);
+    pass(&time, 3_600 * SECOND);
+    for started in [false, true] {
+        let mut after = walled().build().unwrap();
+        if started {
+            after.expire();
+        }
+        let options = enforce_core::RestoreOptions::new();
+        after.restore(&state, options.limits(|_| Some((limits.clone(), disabled())))).unwrap();
+        let ends = time.now().as_nanos() + 6 * SECOND;
+        assert!(after.next_expiry().is_some_and(|next| next.as_nanos() <= ends));
+        after.expire_at(Timestamp::from_nanos(ends - 1));
+        assert_eq!(after.get("exec").unwrap().status(), enforce_core::Status::Live);
+        after.expire_at(Timestamp::from_nanos(ends));
+        assert!(matches!(after.get("below").unwrap().status(), enforce_core::Status::Halted(_)));
+        assert!(matches!(after.get("exec").unwrap().status(), enforce_core::Status::Halted(_)));
+    }
+}

@@ -1,6 +1,8 @@
 //! When waiting is pointless, or over.
 
-use enforce_core::{Actual, Demand, LongRunningExecutionPolicy, ResourceLimits, Retry, TenantPolicy, ViolationType};
+use enforce_core::{
+    Actual, Approval, Demand, LongRunningExecutionPolicy, ResourceLimits, Retry, TenantPolicy, ViolationType,
+};
 
 use super::{Waiter, of, tokens};
 use crate::common::{SECOND, builder, disabled, kind, nano, noon, pass, register, run_on, unlimited};
@@ -32,6 +34,25 @@ fn the_end_of_its_time_ends_the_waiting_of_everyone() {
     let end = run.started_at().saturating_add(std::time::Duration::from_secs(5)); // and the grace
     assert_eq!((first.waiting.wake_at(), second.waiting.wake_at()), (Some(end), Some(end)));
     pass(&time, 5 * SECOND);
+    assert_eq!(second.poll().and_then(kind), Some(ViolationType::WallTimeLimit));
+    assert_eq!(first.poll().and_then(kind), Some(ViolationType::Halted));
+    drop(held);
+}
+
+#[test]
+fn a_pause_is_waited_out_whatever_time_is_over_meanwhile() {
+    let time = noon();
+    let limits = ResourceLimits { max_wall_time_ms: 4_000, ..tokens(10) };
+    let run = run_on(&time, limits, disabled());
+    let held = run.reserve(of(10)).unwrap();
+    let mut first = Waiter::begin(&run, &time, of(1));
+    let mut second = Waiter::begin(&run, &time, of(1));
+    run.pause("look at it");
+    pass(&time, 6 * SECOND); // a second past the deadline
+    assert!(first.poll().is_none() && second.poll().is_none());
+    assert_eq!((first.waiting.wake_at(), second.waiting.wake_at()), (None, None), "nothing comes by itself");
+    run.approve(&run.pause_ticket().unwrap(), Approval::new("ada", "fine")).unwrap();
+    assert!(first.rung() > 0 && second.rung() > 0);
     assert_eq!(second.poll().and_then(kind), Some(ViolationType::WallTimeLimit));
     assert_eq!(first.poll().and_then(kind), Some(ViolationType::Halted));
     drop(held);

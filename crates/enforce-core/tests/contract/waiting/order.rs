@@ -157,6 +157,81 @@ fn f1_nobody_overtakes_those_who_wait_for_a_period_when_it_begins() {
 }
 
 #[test]
+fn f1_what_has_no_limit_is_waited_for_by_nobody() {
+    let time = noon();
+    let run = run_on(&time, tokens(100), crate::common::disabled());
+    let held = run.reserve(of(80)).unwrap();
+    let _waiter = Waiter::begin(&run, &time, Demand::step().tokens(50, 0));
+    let child = run.child("child").register().unwrap();
+    assert!(run.reserve(Demand::step()).is_ok() && child.reserve(Demand::step().cost(nano(1))).is_ok());
+    drop(held);
+}
+
+#[test]
+fn f1_a_mark_leaves_with_the_last_who_waits_for_its_word() {
+    let time = noon();
+    let limits = enforce_core::ResourceLimits { max_memory_mb: Some(4), ..tokens(100) };
+    let run = run_on(&time, limits, crate::common::disabled());
+    let mib = |mib: u64| Demand::none().memory_bytes(mib << 20);
+    let (_tokens, _memory) = (run.reserve(of(100)).unwrap(), run.reserve(mib(2)).unwrap());
+    let _first = Waiter::begin(&run, &time, of(50));
+    let second = Waiter::begin(&run, &time, mib(3));
+    assert!(run.reserve(mib(1)).unwrap_err().queued);
+    drop(second);
+    assert!(run.reserve(mib(1)).is_ok());
+    assert!(run.reserve(of(1)).is_err());
+}
+
+#[test]
+fn f1_a_line_of_budgets_bars_what_is_waited_for_and_nothing_else() {
+    let time = noon();
+    let budgets = [BudgetAmount::Tokens(100), BudgetAmount::Steps(100)].map(|of| Budget::new(of, BudgetPeriod::Total));
+    let tenant = TenantPolicy { budgets: budgets.to_vec(), ..Default::default() };
+    let enforcer = builder(&time).tenant(tenant).build().unwrap();
+    let (one, other) = (register(&enforcer, "one", "tenant"), register(&enforcer, "other", "tenant"));
+    let held = one.reserve(of(80)).unwrap();
+    let _waiter = Waiter::begin(&one, &time, of(50));
+    assert!(other.reserve(Demand::step()).is_ok());
+    assert!(other.reserve(of(1)).unwrap_err().queued);
+    drop(held);
+}
+
+#[test]
+fn f1_who_waits_in_this_period_does_not_bar_a_hold_of_the_last() {
+    let time = noon();
+    let tenant = TenantPolicy {
+        budgets: vec![Budget::new(BudgetAmount::Tokens(100), BudgetPeriod::Hour)],
+        ..Default::default()
+    };
+    let enforcer = builder(&time).tenant(tenant).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let mut stream = run.reserve(of(10)).unwrap();
+    pass(&time, 3_600 * SECOND);
+    let held = run.reserve(of(80)).unwrap();
+    let mut waiter = Waiter::begin(&run, &time, of(50));
+    stream.extend(of(80)).unwrap();
+    assert!(stream.extend(of(11)).is_err(), "it had 100");
+    drop(held);
+    drop(waiter.admitted());
+}
+
+#[test]
+fn f1_one_that_is_paused_waits_at_home_and_bars_no_stranger() {
+    let time = noon();
+    let process = ProcessPolicy {
+        budgets: vec![Budget::new(BudgetAmount::Tokens(100), BudgetPeriod::Total)],
+        ..Default::default()
+    };
+    let enforcer = builder(&time).process(process).build().unwrap();
+    let (one, other) = (register(&enforcer, "one", "tenant_a"), register(&enforcer, "other", "tenant_b"));
+    let _held = other.reserve(of(60)).unwrap();
+    let mut waiter = Waiter::begin(&one, &time, of(50));
+    one.pause("for a week");
+    assert!(waiter.rung() > 0 && waiter.poll().is_none());
+    assert!(other.reserve(of(10)).is_ok());
+}
+
+#[test]
 fn f1_those_who_wait_for_a_rate_are_served_in_order() {
     let time = noon();
     let limit = RateLimit {

@@ -269,6 +269,23 @@ fn w1_a_waiter_that_is_dropped_takes_neither_room_nor_wake_up_with_it() {
 }
 
 #[test]
+fn w1_a_waiter_that_is_dropped_takes_no_wake_up_of_one_in_another_line_with_it() {
+    let time = noon();
+    let (on, unit, per) = (RateOn::Provider, RateUnit::Requests, RatePeriod::Minute);
+    let limit = RateLimit { on, name: None, unit, limit: 1, per, burst: None };
+    let enforcer = builder(&time).limits(tokens(10)).rate(limit).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let request = Demand::none().provider(enforcer.provider("provider").unwrap());
+    let _held = (run.reserve(of(10)).unwrap(), run.reserve(request).unwrap());
+    let first = Waiter::begin(&run, &time, request);
+    let mut other = Waiter::begin(&run, &time, of(1));
+    drop(first);
+    run.halt(Cause::own(ViolationType::Requested));
+    assert_eq!(other.rung(), 1);
+    assert_eq!(other.poll().and_then(kind), Some(ViolationType::Halted));
+}
+
+#[test]
 fn w1_a_waiter_that_is_dropped_in_the_middle_changes_nothing_for_the_others() {
     let time = noon();
     let run = run_on(&time, tokens(10), disabled());
@@ -282,4 +299,53 @@ fn w1_a_waiter_that_is_dropped_in_the_middle_changes_nothing_for_the_others() {
     let one = first.admitted();
     let other = last.admitted();
     drop((one, other));
+}
+
+#[test]
+fn w1_a_new_period_is_waited_for_though_only_holds_are_in_the_way() {
+    let time = noon();
+    let budgets = vec![Budget::new(BudgetAmount::Tokens(100), BudgetPeriod::Hour)];
+    let enforcer = builder(&time).tenant(TenantPolicy { budgets, ..Default::default() }).build().unwrap();
+    let (one, other) = (register(&enforcer, "one", "tenant"), register(&enforcer, "other", "tenant"));
+    let _held = one.reserve(of(60)).unwrap();
+    let mut waiter = Waiter::begin(&one, &time, of(50));
+    let hour = std::time::Duration::from_secs(3_600);
+    assert_eq!(waiter.waiting.wake_at(), Some(time.now().saturating_add(hour)));
+    pass(&time, 3_600 * SECOND);
+    assert!(waiter.poll().is_some_and(|ended| ended.is_ok()));
+    assert!(other.reserve(of(10)).is_ok());
+}
+
+#[test]
+fn w1_a_rate_is_waited_for_though_others_wait_for_another_one_of_the_demand() {
+    let time = noon();
+    let requests = RateLimit::provider(RateUnit::Requests, 60, RatePeriod::Minute).burst(1);
+    let tokens = RateLimit::model(RateUnit::TotalTokens, 86_400, RatePeriod::Day);
+    let enforcer = builder(&time).rate(requests).rate(tokens).build().unwrap();
+    let (one, other) = (register(&enforcer, "one", "tenant"), register(&enforcer, "other", "tenant"));
+    let (provider, model) = (enforcer.provider("provider").unwrap(), enforcer.model("model").unwrap());
+    drop(one.reserve(Demand::none().provider(provider)).unwrap());
+    drop(other.reserve(of(40_000).model(model).on_drop(OnDrop::ChargeAll)).unwrap());
+    let first = Waiter::begin(&other, &time, of(50_000).model(model));
+    let mut second = Waiter::begin(&one, &time, of(1).provider(provider).model(model));
+    assert_eq!(second.waiting.wake_at(), Some(time.now().saturating_add(std::time::Duration::from_secs(1))));
+    pass(&time, SECOND);
+    assert!(second.poll().is_none(), "it waits for the model's rate now, behind the first");
+    drop(first);
+    drop(second.admitted());
+}
+
+#[test]
+fn w1_one_that_leaves_takes_no_other_wake_up_of_its_execution_along() {
+    let time = noon();
+    let rate = RateLimit::provider(RateUnit::Requests, 1, RatePeriod::Hour);
+    let enforcer = builder(&time).rate(rate).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let demand = |name| Demand::step().provider(enforcer.provider(name).unwrap());
+    ["p", "q"].into_iter().for_each(|name| drop(run.reserve(demand(name)).unwrap()));
+    let first = Waiter::begin(&run, &time, demand("p"));
+    let second = Waiter::begin(&run, &time, demand("q"));
+    drop(first);
+    run.halt(Cause::own(ViolationType::Requested));
+    assert!(second.rung() > 0);
 }

@@ -1,0 +1,47 @@
+//! Waiting for a state of an execution.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use enforce_core::{Status, Watch};
+
+/// Waits until an execution is halted or has ended: [`ExecutionExt::halted`](crate::ExecutionExt::halted).
+///
+/// **Cancel safety.** It changes nothing and may be dropped at any point.
+#[derive(Debug)]
+#[must_use = "it waits only while it is awaited"]
+pub struct Halted(pub(crate) Watch);
+
+impl Future for Halted {
+    type Output = Status;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Status> {
+        match self.0.look(cx.waker()) {
+            status if is_over(status) => Poll::Ready(status),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+/// Waits until an execution is not paused: [`ExecutionExt::resumed`](crate::ExecutionExt::resumed).
+///
+/// **Cancel safety.** It changes nothing and may be dropped at any point.
+#[derive(Debug)]
+#[must_use = "it waits only while it is awaited"]
+pub struct Resumed(pub(crate) Watch);
+
+impl Future for Resumed {
+    type Output = Status;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Status> {
+        match self.0.look(cx.waker()) {
+            Status::Paused(_) => Poll::Pending,
+            status => Poll::Ready(status),
+        }
+    }
+}
+
+fn is_over(status: Status) -> bool {
+    matches!(status, Status::Halted(_) | Status::Finished(_))
+}
