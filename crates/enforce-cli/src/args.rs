@@ -54,6 +54,9 @@ pub(crate) struct ReplayArgs {
     /// Write a JSON object a line for each execution, in the order of their ends
     #[arg(long, value_name = "FILE")]
     pub(crate) per_execution: Option<PathBuf>,
+    /// Write a JSON object a line for each event: what was refused, halted, near a limit, and how often
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: Option<PathBuf>,
     /// Recorded traces, all of one format
     #[arg(required = true, value_name = "TRACE")]
     pub(crate) traces: Vec<PathBuf>,

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &ReplayArgs, to: &mut impl Write) -> Result<(), ReplayEr
         Some(path) => policy(path)?,
         None => PolicyFile::unlimited(),
     };
-    let records = Records::create(args.decisions.as_deref(), args.per_execution.as_deref())?;
+    let records = Records::create(args)?;
     let progress = Progress::of(&args.traces);
     let replayed = replay(policy, args, records, &progress);
     progress.finish();

@@ -67,6 +67,8 @@ fn an_output_that_would_overwrite_an_input_or_an_output_is_refused_before_anythi
         ("--policy p-link --per-execution p t", "p: found --per-execution in the same file as the policy, "),
         ("--decisions x --per-execution x t", "x: found --per-execution in the same file as --decisions, "),
         ("--decisions x --per-execution sub/../x t", "x: found --per-execution in the same file as --decisions, "),
+        ("--events t-again t", "t-again: found --events in the same file as a trace, "),
+        ("--per-execution x --events x t", "x: found --events in the same file as --per-execution, "),
     ];
     for (words, expected) in cases {
         let folder = folder_with_links();
@@ -122,7 +124,8 @@ fn output_files_do_not_appear_without_the_report() {
     let folder = folder_with_links();
     folder.write("d", "before");
     let names = folder.names();
-    for flags in ["--json --decisions d --per-execution e t", "--decisions d --per-execution e t"] {
+    for flags in ["--json --decisions d --per-execution e --events v t", "--decisions d --per-execution e --events v t"]
+    {
         let output = enforce_into(Path::new("/dev/full"), &arguments(&folder, flags));
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{stderr}");

@@ -4,12 +4,15 @@ mod allowances;
 mod budgets;
 mod expiry;
 mod fitted;
+mod found;
 mod look;
 mod take;
 mod times;
 mod usual;
 
 pub(crate) use self::expiry::expire;
+use self::found::{Blocked, Found, Looked, Stop};
+pub(crate) use self::found::{Noticed, Obstacle};
 pub(crate) use self::look::{asks_budget, cost_threshold_violation};
 use self::look::{countable, when_freed};
 pub(crate) use self::times::times;
@@ -18,17 +21,16 @@ use self::usual::Usual;
 use crate::books::{self, Used};
 use crate::budget::Periods;
 use crate::clock::Timestamp;
-use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, ScopeKind, ViolationType};
+use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, ScopeKind};
 use crate::hold::Receipt;
 use crate::kept::Kept;
-use crate::kernel::activity::Seen;
 use crate::kernel::repetition::Repetition;
 use crate::kernel::tally::{METERED, Word};
 use crate::limits::Action;
-use crate::paces::Paces;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::resource::{Amounts, Demand, Resource};
+use crate::told::{Asked as Asking, Near};
 
 /// When and where a question is asked, worked out once.
 #[derive(Debug, Clone, Copy)]
@@ -88,121 +90,6 @@ fn time(record: &Record, now: Option<Timestamp>, needed: bool) -> Timestamp {
     }
 }
 
-/// What was noticed about a demand that nothing stands against.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Noticed {
-    /// The first limit that is near.
-    pub(crate) warning: Option<EnforcementWarning>,
-    /// The first limit that only observes and would have refused.
-    pub(crate) observed: Option<EnforcementViolation>,
-}
-
-impl Noticed {
-    /// What was noticed last comes first.
-    pub(crate) fn join(&mut self, later: Self) {
-        self.warning = later.warning.or(self.warning);
-        self.observed = later.observed.or(self.observed);
-    }
-}
-
-/// The first limit that stands against a demand, and what it does about it.
-#[derive(Debug, Clone, Copy)]
-struct Blocked {
-    violation: EnforcementViolation,
-    /// Halt or pause, if the limit is exhausted and says so.
-    act: Option<Action>,
-    /// What was judged idle.
-    idle: Option<Seen>,
-    obstacle: Obstacle,
-}
-
-/// Where a demand has met the limit that stands against it, and so where it would wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Obstacle {
-    /// At the execution, or at the pool of that number above it.
-    Scope(usize),
-    /// At a budget of its tenant's.
-    Tenant,
-    /// At a budget of the process's.
-    Process,
-    /// At the rate of that number, of those that it meets.
-    Rate(usize),
-    /// At somebody else's take that has come through or is undone in a moment.
-    Passing,
-}
-
-/// What looking has found. It is put down where it is found: on the way back goes one bit, not a violation that every
-/// caller in between would have to copy.
-#[derive(Debug, Default)]
-struct Found {
-    noticed: Noticed,
-    blocked: Option<Blocked>,
-    /// What was taken of rates of tokens.
-    paces: Option<Paces>,
-    /// A take was undone, so there may be somebody to wake.
-    undone: bool,
-}
-
-/// Something stands against the demand; [`Found::blocked`] says what.
-#[derive(Debug, Clone, Copy)]
-struct Stop;
-
-type Looked = Result<(), Stop>;
-
-impl Found {
-    /// Blocks.
-    #[inline]
-    fn stop(&mut self, violation: EnforcementViolation, act: Option<Action>) -> Stop {
-        self.blocked = Some(Blocked { violation, act, idle: None, obstacle: Obstacle::Scope(0) });
-        Stop
-    }
-
-    /// Says where what blocks was met.
-    #[inline]
-    fn at(&mut self, obstacle: Obstacle) {
-        if let Some(blocked) = &mut self.blocked {
-            blocked.obstacle = obstacle;
-        }
-    }
-
-    /// Blocks, unless the limit only observes.
-    #[inline]
-    fn refuse(&mut self, violation: EnforcementViolation, action: Action, exhausted: bool) -> Looked {
-        match action {
-            Action::Observe => {
-                self.noticed.observed.get_or_insert(violation);
-                Ok(())
-            }
-            Action::Halt | Action::Pause if exhausted => Err(self.stop(violation, Some(action))),
-            Action::Halt | Action::Pause | Action::Refuse => Err(self.stop(violation, None)),
-        }
-    }
-
-    /// What stands against the demand.
-    #[inline]
-    fn violation(&self, record: &Record) -> EnforcementViolation {
-        self.blocked.as_ref().map_or_else(|| record.state_violation(), |blocked| blocked.violation)
-    }
-
-    /// Whether there is nothing to be told and nothing to be remembered of rates.
-    #[inline]
-    fn is_plain(&self) -> bool {
-        self.noticed.warning.is_none() && self.noticed.observed.is_none() && self.paces.is_none()
-    }
-
-    /// What is granted, with all that was found.
-    #[inline(never)]
-    fn receipt(&self, demand: &Demand, granted: Granted) -> Receipt {
-        let Granted { periods, bare } = granted;
-        Receipt::new(Kept::of(demand, periods, bare, self.paces), self.noticed)
-    }
-
-    #[cold]
-    fn warn(&mut self, scope: ScopeKind, kind: ViolationType, current: u64, limit: u64) {
-        self.noticed.warning.get_or_insert_with(|| EnforcementWarning::of(scope, kind, current, limit));
-    }
-}
-
 /// Everything that is looked at for one demand.
 #[derive(Clone, Copy)]
 struct Look<'a> {
@@ -228,8 +115,24 @@ pub(crate) fn reserve(
     demand: &Demand,
     now: Option<Timestamp>,
 ) -> Result<Receipt, EnforcementViolation> {
+    reserve_as(record, demand, now, Way::default())
+}
+
+/// [`reserve`] for a demand that waits if it is refused: then nobody is told of it.
+#[inline(always)]
+pub(crate) fn reserve_or_wait(record: &Record, demand: &Demand) -> Result<Receipt, EnforcementViolation> {
+    reserve_as(record, demand, None, Way { waits: true, ..Way::default() })
+}
+
+#[inline(always)]
+fn reserve_as(
+    record: &Record,
+    demand: &Demand,
+    now: Option<Timestamp>,
+    way: Way,
+) -> Result<Receipt, EnforcementViolation> {
     if demand.up_to {
-        return fitted::reserve(record, demand, now);
+        return fitted::reserve(record, demand, now, way);
     }
     // One exchange is the whole decision where everything else is unlimited and not asked for.
     if record.is_bare()
@@ -242,7 +145,9 @@ pub(crate) fn reserve(
         let limit = record.plan().tally(Resource::Steps);
         let warning = (after.remaining() <= limit.warn_room).then(|| {
             let current = after.used(limit.limit);
-            EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit)
+            let warning = EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit);
+            tell_near(record, demand, warning, now);
+            warning
         });
         // It may be extended, and its policy is that of all of it.
         let kept = Kept::nothing(Periods::NONE, demand.on_drop);
@@ -253,7 +158,7 @@ pub(crate) fn reserve(
         return Ok(Receipt::new(Kept::of(demand, Periods::NONE, bare, None), Noticed::default()));
     }
     let mut found = Found::default();
-    match reserve_whole(record, demand, now, Way::default(), &mut found) {
+    match reserve_whole(record, demand, now, way, &mut found) {
         // Put together from what is known here to be nothing, so that it need not be copied.
         Ok(Granted { periods, bare }) if found.is_plain() => {
             Ok(Receipt::new(Kept::of(demand, periods, bare, None), Noticed::default()))
@@ -270,7 +175,15 @@ pub(crate) struct Refused {
     pub(crate) obstacle: Obstacle,
 }
 
-/// [`reserve`] for a demand that is the first in the line of `first`, if in any.
+/// Tells that an execution of which nothing but steps is limited is near that limit.
+#[cold]
+#[inline(never)]
+fn tell_near(record: &Record, demand: &Demand, warning: EnforcementWarning, now: Option<Timestamp>) {
+    let noticed = Noticed { warning: Some(warning), observed: None };
+    record.tell_admitted(demand, &noticed, &[Near { warning, level: 0, ends: 0 }], now);
+}
+
+/// [`reserve`] for a demand that is the first in the line of `first`, if in any; who waits tells how it ends.
 pub(crate) fn reserve_in_line(
     record: &Record,
     demand: &Demand,
@@ -281,7 +194,7 @@ pub(crate) fn reserve_in_line(
         return fitted::reserve_in_line(record, demand, now, first);
     }
     let mut found = Found::default();
-    match reserve_whole(record, demand, Some(now), Way { held: None, first }, &mut found) {
+    match reserve_whole(record, demand, Some(now), Way { held: None, first, waits: true }, &mut found) {
         Ok(granted) => Ok(found.receipt(demand, granted)),
         Err(Stop) => Err(Refused {
             violation: found.violation(record),
@@ -297,11 +210,20 @@ pub(crate) fn extend(
     now: Option<Timestamp>,
     held: Periods,
 ) -> Result<Receipt, EnforcementViolation> {
+    extend_as(record, more, now, Way { held: Some(held), ..Way::default() })
+}
+
+fn extend_as(
+    record: &Record,
+    more: &Demand,
+    now: Option<Timestamp>,
+    way: Way,
+) -> Result<Receipt, EnforcementViolation> {
     if more.up_to {
-        return fitted::extend(record, more, now, held);
+        return fitted::extend(record, more, now, way);
     }
     let mut found = Found::default();
-    match reserve_whole(record, more, now, Way { held: Some(held), first: None }, &mut found) {
+    match reserve_whole(record, more, now, way, &mut found) {
         Ok(granted) => Ok(found.receipt(more, granted)),
         Err(Stop) => Err(found.violation(record)),
     }
@@ -321,6 +243,8 @@ struct Way {
     held: Option<Periods>,
     /// The line in which it is the first.
     first: Option<Obstacle>,
+    /// A refusal is not the end of it.
+    waits: bool,
 }
 
 /// Takes everything.
@@ -345,12 +269,26 @@ fn reserve_whole(
         attempt(Look { first: way.first, ..Look::of(record, demand, &asked, None) }, found)
     };
     if found.undone {
-        record.core().wakes.flush();
+        record.core().flush();
     }
+    let at = asked.minted.then_some(asked.now);
     if let (Err(Stop), Some(blocked)) = (admitted, &mut found.blocked) {
-        carry_out(record, blocked, asked.minted.then_some(asked.now));
+        carry_out(record, blocked, at);
+    }
+    if record.core().telling.is_some() {
+        tell(record, demand, admitted.is_ok(), way, found, at);
     }
     admitted
+}
+
+/// Tells how a demand went.
+#[inline(never)]
+fn tell(record: &Record, demand: &Demand, admitted: bool, way: Way, found: &Found, at: Option<Timestamp>) {
+    if admitted {
+        record.tell_admitted(demand, &found.noticed, &found.near, at);
+    } else if !way.waits {
+        record.tell_refused(Asking::Demand, &found.violation(record), Some(demand), at);
+    }
 }
 
 /// Whether `demand` would be admitted.
@@ -388,7 +326,7 @@ pub(crate) fn set_aside(record: &Record, amounts: &Amounts, now: Timestamp) -> R
     let look = Look::of(record, &demand, &asked, None);
     let looked = look.all(&mut found).and_then(|()| look.take(&mut found).map_err(|lost| look.lost(lost, &mut found)));
     if found.undone {
-        record.core().wakes.flush();
+        record.core().flush();
     }
     if let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) {
         carry_out(record, blocked, Some(now));

@@ -107,7 +107,7 @@ pub(crate) fn give_back(record: &Record, tokens: u64, memory: u64, cost: u64, pe
         others |= budgets::shift(record, periods, &Amounts::of(back), &Amounts::default());
     }
     if others {
-        record.core().wakes.flush();
+        record.core().flush();
     }
 }
 
@@ -190,7 +190,7 @@ impl<'a> Books<'a> {
             None => own,
             Some(_) => own.or(self.climb(used)).or(carried),
         };
-        self.record.core().wakes.flush();
+        self.record.core().flush();
         first
     }
 

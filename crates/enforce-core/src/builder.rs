@@ -1,8 +1,11 @@
 //! Configuring an engine.
 
+use std::fmt;
+
 use crate::allowance::Allowances;
 use crate::clock::Clock;
 use crate::enforcer::Enforcer;
+use crate::event::EventSink;
 use crate::kernel::versions::Versions;
 use crate::limits::{
     ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProcessPolicy, ProviderPolicy, RateLimit,
@@ -14,6 +17,7 @@ use crate::process::ProcessPlan;
 use crate::rate_plan::RatePlan;
 use crate::registry::{Caps, Core};
 use crate::sync::Arc;
+use crate::telling::Telling;
 use crate::tenant::TenantPlan;
 
 /// Configures an [`Enforcer`]. What is not set limits nothing; only [`EnforcerBuilder::build`] validates.
@@ -31,6 +35,17 @@ pub struct EnforcerBuilder {
     allowances: Vec<(String, u64)>,
     clock: Option<Clock>,
     caps: Caps,
+    sink: Option<Sink>,
+}
+
+/// Whose it is shows nothing.
+#[derive(Clone)]
+struct Sink(Arc<dyn EventSink>);
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sink")
+    }
 }
 
 impl EnforcerBuilder {
@@ -47,6 +62,7 @@ impl EnforcerBuilder {
             allowances: Vec::new(),
             clock: None,
             caps: Caps::default(),
+            sink: None,
         }
     }
 
@@ -196,6 +212,34 @@ impl EnforcerBuilder {
         Self { caps: Caps { waiters: max, ..self.caps }, ..self }
     }
 
+    /// Who hears of every event: blocks, warnings, halts, pauses and what else happens. Which of them are told,
+    /// [`EnforcementPolicy::emit_warning_events`] and [`EnforcementPolicy::emit_block_events`] say. Default: nobody, and then
+    /// nothing is kept for it.
+    ///
+    /// ```
+    /// use enforce_core::{Demand, Enforcer, Event, EventKind, ResourceLimits};
+    ///
+    /// let limits = ResourceLimits { max_tokens: 1_000, ..ResourceLimits::unlimited() };
+    /// let log = |event: &Event| {
+    ///     if let EventKind::Blocked { violation } = &event.kind {
+    ///         eprintln!("{}: {violation}", event.execution_id.as_deref().unwrap_or("?"));
+    ///     }
+    /// };
+    /// let enforcer = Enforcer::builder().limits(limits).events(log).build()?;
+    /// let run = enforcer.execution("exec_1", "tenant_a").register()?;
+    /// assert!(run.reserve(Demand::step().tokens(2_000, 0)).is_err()); // exec_1: token_limit exceeded: 2000 / 1000 (200%)
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn events(self, sink: impl EventSink) -> Self {
+        Self { sink: Some(Sink(Arc::new(sink))), ..self }
+    }
+
+    /// How many events may wait while a sink is busy; what comes then is dropped and counted
+    /// ([`Enforcer::dropped_events`]). Default: 65,536.
+    pub fn max_pending_events(self, max: u64) -> Self {
+        Self { caps: Caps { events: max, ..self.caps }, ..self }
+    }
+
     /// Validates everything and builds the engine.
     ///
     /// # Errors
@@ -236,6 +280,7 @@ impl EnforcerBuilder {
         let mut core = Core::new(clock, Arc::new(plan), tenant, process, rates, self.policy.actions.rate, self.caps);
         core.networks = Versions::new(self.network);
         core.allowances = allowances;
+        core.telling = self.sink.map(|Sink(sink)| Box::new(Telling::new(sink, &self.policy, self.caps.events)));
         Enforcer::over(core)
     }
 }

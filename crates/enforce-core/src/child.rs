@@ -6,6 +6,7 @@ use crate::admission;
 use crate::books;
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, ScopeKind};
+use crate::event::EventKind;
 use crate::execution::Execution;
 use crate::family::{Parent, Share, Slice};
 use crate::id::validate;
@@ -16,6 +17,7 @@ use crate::record::Record;
 use crate::register::RegisterError;
 use crate::resource::{Amounts, Demand};
 use crate::sync::Arc;
+use crate::told::Asked;
 
 /// Registers a child of an execution.
 #[derive(Debug)]
@@ -98,6 +100,20 @@ impl ChildBuilder<'_> {
     /// # Errors
     /// As [`ChildBuilder::register`].
     pub fn register_at(self, now: Timestamp) -> Result<Execution, RegisterError> {
+        let above = self.parent.record();
+        let registered = self.enter_at(now);
+        match &registered {
+            Ok(_) => above.tell_answered(Asked::Registration, Some(now)),
+            Err(RegisterError::Refused(violation)) => {
+                above.tell_refused(Asked::Registration, violation, None, Some(now));
+            }
+            Err(_) => {}
+        }
+        above.core().flush();
+        registered
+    }
+
+    fn enter_at(self, now: Timestamp) -> Result<Execution, RegisterError> {
         validate("execution id", &self.id).map_err(RegisterError::InvalidId)?;
         let above = self.parent.record();
         if let Some(violation) = above.too_deep() {
@@ -127,7 +143,7 @@ impl ChildBuilder<'_> {
         let registered = above.hold_still(|| above.children().join(above.plan(), &child, || enter(above, &child, now)));
         let refused = match registered {
             Ok(Ok(Entered { in_time: true })) => {
-                above.core().wakes.flush();
+                above.core().flush();
                 return Ok(child);
             }
             Ok(Ok(Entered { in_time: false })) => {
@@ -174,6 +190,7 @@ fn enter(above: &Record, child: &Execution, now: Timestamp) -> Result<Entered, R
         Ok(()) | Err(Rejected::Closed) => {}
         Err(rejected) => return Err(rejected),
     }
+    child.record().note(Some(now), || EventKind::Registered { parent: Some(above.id().as_str().into()) });
     core.time(child);
     let in_time = above.plan().idle.is_none() || above.hot.activity.touch(now.nanos_since(core.epoch));
     Ok(Entered { in_time })
@@ -184,7 +201,7 @@ fn give_back(child: &Execution) {
     child.record().annul();
     if let Some(Parent { execution, share: Share::Slice(slice), .. }) = child.record().parent() {
         books::shift(execution, slice.periods, &slice.amounts, &Amounts::default());
-        execution.record().core().wakes.flush();
+        execution.record().core().flush();
     }
 }
 

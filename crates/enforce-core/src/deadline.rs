@@ -7,6 +7,7 @@ use crate::admission::{self, Noticed};
 use crate::books::Used;
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, EnforcementWarning};
+use crate::event::EventKind;
 use crate::execution::Execution;
 use crate::hold::{OwnedHold, Receipt, Settlement};
 use crate::kept::{Kept, OnDrop};
@@ -108,7 +109,7 @@ impl Deadlines {
     /// has.
     pub(crate) fn expire(&self, now: Timestamp, most: usize) -> u64 {
         // One at a time: what a hold gives back is written under no lock of the table.
-        std::iter::from_fn(|| self.next_due(now)).take(most).map(|timed| u64::from(timed.expire())).sum()
+        std::iter::from_fn(|| self.next_due(now)).take(most).map(|timed| u64::from(timed.expire(now))).sum()
     }
 
     pub(crate) fn first(&self) -> Option<Timestamp> {
@@ -128,12 +129,16 @@ impl Deadlines {
 
 impl Timed {
     /// Ends it by its policy, unless something has ended it before.
-    fn expire(&self) -> bool {
+    fn expire(&self, now: Timestamp) -> bool {
         let mut held = self.held.lock();
         let Held::Open(kept) = *held else { return false };
-        *held = Held::Expired(kept, kept.charged());
+        let charged = kept.charged();
+        *held = Held::Expired(kept, charged);
         drop(held);
-        kept.release(self.execution.record());
+        let record = self.execution.record();
+        kept.release(record);
+        record.note(Some(now), || EventKind::HoldExpired { tokens: charged.total(), nano_usd: charged.cost });
+        record.core().flush();
         true
     }
 }
@@ -207,12 +212,14 @@ impl TimedHold {
 
     fn settle_with(self, actual: &Actual, now: Option<Timestamp>) -> Settlement {
         let record = self.timed.execution.record();
-        match self.end() {
+        let settlement = match self.end() {
             Held::Open(kept) => kept.settle(record, actual, now),
             Held::Expired(kept, charged) => kept.settle_rest(record, actual, &charged, now),
             // Only a settle and a drop end it thus, and it is consumed by either.
             Held::Ended => Settlement::default(),
-        }
+        };
+        settlement.tell(record, actual, now);
+        settlement
     }
 
     /// Ends it: what it was up to here.

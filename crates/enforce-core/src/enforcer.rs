@@ -80,6 +80,17 @@ impl Enforcer {
         self.get(id).ok_or_else(EnforcementViolation::unknown_execution)
     }
 
+    /// The execution of that id, which is asked for something.
+    #[inline]
+    fn asked(&self, id: &str) -> Result<Execution, EnforcementViolation> {
+        let known = self.known(id);
+        match &known {
+            Ok(_) => self.core().tell_known(),
+            Err(violation) => self.core().tell_unknown(violation, id),
+        }
+        known
+    }
+
     /// [`Execution::reserve`] by id.
     ///
     /// # Errors
@@ -95,7 +106,7 @@ impl Enforcer {
     /// ```
     #[inline]
     pub fn reserve(&self, id: &str, demand: Demand) -> Result<OwnedHold, EnforcementViolation> {
-        self.known(id)?.into_reserved(demand, None)
+        self.asked(id)?.into_reserved(demand, None)
     }
 
     /// [`Enforcer::reserve`] at a time that the caller has minted.
@@ -104,7 +115,7 @@ impl Enforcer {
     /// As [`Enforcer::reserve`].
     #[inline]
     pub fn reserve_at(&self, id: &str, demand: Demand, now: Timestamp) -> Result<OwnedHold, EnforcementViolation> {
-        self.known(id)?.into_reserved(demand, Some(now))
+        self.asked(id)?.into_reserved(demand, Some(now))
     }
 
     /// [`Execution::check`] by id; an id that is not registered is blocked.
@@ -273,6 +284,13 @@ impl Enforcer {
         self.core().deadlines.len()
     }
 
+    /// How many events nobody heard of: more were to be told than may be
+    /// ([`EnforcerBuilder::max_pending_events`]), or the sink panicked. Their numbers are missing in what was told.
+    #[must_use]
+    pub fn dropped_events(&self) -> u64 {
+        self.core().telling.as_ref().map_or(0, |telling| telling.dropped())
+    }
+
     /// How many demands wait: [`Execution::reserve_within`], [`Execution::wait_for`].
     #[must_use]
     pub fn waiting_count(&self) -> u64 {
@@ -294,7 +312,9 @@ impl Enforcer {
     /// Lets every tenant go that a fresh entry would decide like: nothing registered, no handle held, no limited budget
     /// used in this period. Returns what they had used. A full table does the same by itself, as far as it needs room.
     pub fn evict_idle_tenants(&self) -> Vec<TenantUsage> {
-        self.core().evict_all(self.core().clock.now())
+        let evicted = self.core().evict_all(self.core().clock.now());
+        self.core().flush();
+        evicted
     }
 }
 

@@ -14,6 +14,7 @@ use crate::record::Record;
 use crate::resource::{Actual, Demand, Resource};
 use crate::snapshot::{Status, UsageSnapshot};
 use crate::sync::{Arc, Keyed, Weak};
+use crate::told::Asked as Asking;
 
 /// The handle of one registered execution: cheap to clone, `Send + Sync + 'static`; all clones are the same execution.
 ///
@@ -182,7 +183,11 @@ impl Execution {
 
     fn charge_with(&self, actual: &Actual, now: Option<Timestamp>) -> Settlement {
         let (periods, now) = Asked::to_record(&self.0, now);
-        Kept::nothing(periods, OnDrop::GiveBack).settle(&self.0, actual, now)
+        let settled = Kept::nothing(periods, OnDrop::GiveBack).settle(&self.0, actual, now);
+        if settled.late {
+            self.0.tell_settled(actual, &settled, false, now);
+        }
+        settled
     }
 
     /// Says that it is not idle.
@@ -231,7 +236,9 @@ impl Execution {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn check_host(&self, host: &str) -> Result<(), EnforcementViolation> {
-        self.0.core().check_host(host)
+        let checked = self.0.core().check_host(host);
+        self.tell_asked(Asking::Host, checked.as_ref().err());
+        checked
     }
 
     /// One discovery deeper, until the guard is dropped.
@@ -252,13 +259,28 @@ impl Execution {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn enter_discovery(&self) -> Result<DepthGuard<'_>, EnforcementViolation> {
+        let entered = self.enter();
+        self.tell_asked(Asking::Level, entered.as_ref().err());
+        entered.map(|()| DepthGuard(self))
+    }
+
+    fn enter(&self) -> Result<(), EnforcementViolation> {
         if let Some(violation) = self.0.barred(self.0.hot.tally(Resource::Steps).word().flags()) {
             return Err(violation);
         }
         let limit = self.0.plan().depth_limit.filter(|_| self.0.plan().depth_action != Action::Observe);
         match self.0.hot.depth.push(limit.unwrap_or(u64::MAX)) {
-            Ok(_) => Ok(DepthGuard(self)),
+            Ok(_) => Ok(()),
             Err(depth) => Err(depth_violation(depth, limit.unwrap_or(u64::MAX))),
+        }
+    }
+
+    /// Tells how something went that is asked for without a demand.
+    #[inline]
+    fn tell_asked(&self, asked: Asking, refused: Option<&EnforcementViolation>) {
+        match refused {
+            Some(violation) => self.0.tell_refused(asked, violation, None, None),
+            None => self.0.tell_answered(asked, None),
         }
     }
 
@@ -296,7 +318,7 @@ impl Execution {
         for exhausted in &exhausted {
             let _acted = exhausted.carry_out(Some(now));
         }
-        self.0.core().wakes.flush();
+        self.0.core().flush();
         self.0.snapshot(now)
     }
 

@@ -10,6 +10,7 @@ use crate::kernel::queue::Queue;
 use crate::kernel::versions::Versions;
 use crate::plan::Plan;
 use crate::sync::{Arc, Mutex, OnceLock};
+use crate::told::Told;
 
 /// Kept apart from the record, so that an execution without any of it stays small.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Extra {
     pub(crate) line: Queue,
     /// Its own demands that wait, wherever they do.
     pub(crate) waiters: Queue,
+    /// What was told of it, from the first refusal or warning on that anybody wants to hear of.
+    pub(crate) told: OnceLock<Box<Told>>,
     /// Those who watch its state.
     pub(crate) watchers: Queue,
 }
@@ -58,6 +61,7 @@ impl Extra {
             children: Children::new(plan),
             line: Queue::new(),
             waiters: Queue::new(),
+            told: OnceLock::new(),
             watchers: Queue::new(),
         }
     }

@@ -33,6 +33,16 @@ pub struct Settlement {
     pub exhausted: Option<EnforcementViolation>,
 }
 
+impl Settlement {
+    /// Tells of it where there is something to be told. By reference: it is made where its caller wants it.
+    #[inline(always)]
+    pub(crate) fn tell(&self, record: &Record, actual: &Actual, now: Option<Timestamp>) {
+        if self.late || (self.overrun_tokens | self.overrun_nano_usd) != 0 {
+            record.tell_settled(actual, self, true, now);
+        }
+    }
+}
+
 impl Receipt {
     #[inline]
     pub(crate) const fn new(kept: Kept, noticed: Noticed) -> Self {
@@ -81,7 +91,9 @@ macro_rules! hold {
                 let record = closed.record();
                 let needed = record.plan().idle.is_some();
                 let now = needed.then(|| record.core().clock.now());
-                kept.settle(record, &actual, now)
+                let settlement = kept.settle(record, &actual, now);
+                settlement.tell(record, &actual, now);
+                settlement
             }
 
             /// `settle` at a time that the caller has minted.
@@ -89,7 +101,9 @@ macro_rules! hold {
             pub fn settle_at(self, actual: Actual, now: Timestamp) -> Settlement {
                 let (closed, kept) = self.close();
                 let record = closed.record();
-                kept.settle(record, &actual, Some(now))
+                let settlement = kept.settle(record, &actual, Some(now));
+                settlement.tell(record, &actual, Some(now));
+                settlement
             }
 
             /// Grows it while a stream runs: takes what `more` asks as [`Execution::reserve`] would, on every limit or

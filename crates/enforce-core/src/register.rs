@@ -130,17 +130,23 @@ impl ExecutionBuilder<'_> {
         let execution = Execution::from_record(record);
         let enter = |slots: [&Tally; 2]| {
             core.executions.register(slots, execution.clone())?;
+            core.note_registered(execution.record());
             core.time(&execution);
             Ok(())
         };
         let joined = tenant.join(&execution, enter);
-        core.wakes.flush();
-        joined.map(|()| execution).map_err(|rejected| match rejected {
-            Rejected::Duplicate => RegisterError::Duplicate { id: self.id.into_owned() },
+        let registered = joined.map(|()| execution).map_err(|rejected| match rejected {
+            Rejected::Duplicate => RegisterError::Duplicate { id: self.id.to_string() },
             // Never closed as long as there is an enforcer.
             Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },
-            Rejected::NoSlot(number) => RegisterError::Refused(tenant.no_slot(number)),
-        })
+            Rejected::NoSlot(number) => {
+                let violation = tenant.no_slot(number);
+                core.note_no_slot(&tenant, &violation, &self.id, now);
+                RegisterError::Refused(violation)
+            }
+        });
+        core.flush();
+        registered
     }
 
     fn plan(&self) -> Result<Arc<Plan>, ConfigError> {

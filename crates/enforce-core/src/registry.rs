@@ -25,6 +25,7 @@ use crate::rates::Rates;
 use crate::record::Record;
 use crate::snapshot::TenantUsage;
 use crate::sync::{Arc, Mutex};
+use crate::telling::Telling;
 use crate::tenant::{Tenant, TenantEntry, TenantPlan};
 
 /// How many of each may be known at a time.
@@ -36,6 +37,8 @@ pub(crate) struct Caps {
     pub(crate) models: u64,
     pub(crate) timed_holds: u64,
     pub(crate) waiters: u64,
+    /// Events that are still to be told.
+    pub(crate) events: u64,
 }
 
 impl Default for Caps {
@@ -47,6 +50,7 @@ impl Default for Caps {
             models: 1 << 12,
             timed_holds: 1 << 20,
             waiters: 1 << 20,
+            events: 1 << 16,
         }
     }
 }
@@ -103,6 +107,8 @@ pub(crate) struct Core {
     pub(crate) max_waiters: u64,
     /// Who is to be woken.
     pub(crate) wakes: Wakes,
+    /// Who hears of events, if anybody does.
+    pub(crate) telling: Option<Box<Telling>>,
     pub(crate) networks: Versions<NetworkPolicy>,
     pub(crate) allowances: Allowances,
 }
@@ -139,6 +145,7 @@ impl Core {
             waiters: Tally::new(caps.waiters),
             max_waiters: caps.waiters,
             wakes: Wakes::new(),
+            telling: None,
             networks: Versions::new(NetworkPolicy::Open),
             allowances: Allowances::default(),
         }
@@ -216,7 +223,7 @@ impl Core {
             match self.tenants.register([], TenantEntry(Arc::clone(&tenant))) {
                 Ok(()) => {
                     self.catch_up(&tenant, now);
-                    self.wakes.flush();
+                    self.flush();
                     return Some(tenant);
                 }
                 Err(Rejected::Duplicate) => {}
@@ -268,7 +275,7 @@ impl Core {
             tenant.relimit(&plan, now);
         }
         drop(plans);
-        self.wakes.flush();
+        self.flush();
         true
     }
 
@@ -283,7 +290,7 @@ impl Core {
             }
         }
         drop(plans);
-        self.wakes.flush();
+        self.flush();
     }
 
     /// Replaces the limits of all tenants together.
@@ -292,7 +299,7 @@ impl Core {
         self.process.relimit(plan, now, || self.tenants.entries().iter().for_each(|entry| entry.0.reach()));
         // Who waits looks at the new limits (W1).
         self.wakes.put(self.process.budgets.line.first());
-        self.wakes.flush();
+        self.flush();
     }
 
     /// One attachment less. A tenant that never did anything goes at once; another may go when room is needed.
@@ -353,6 +360,9 @@ impl Core {
             let Some(seen) = tenant.attachments.see() else { continue };
             if tenant.equals_fresh(now) {
                 evicted = self.let_go(&tenant, seen, now);
+                if evicted {
+                    self.note_evicted(&tenant, now, || tenant.usage(now));
+                }
             } else if !tenant.stays() {
                 kept.push(tenant);
             }
@@ -381,7 +391,9 @@ impl Core {
                     self.queue(&tenant);
                 }
             } else if self.let_go(&tenant, seen, now) {
-                evicted.push(tenant.usage(now));
+                let usage = tenant.usage(now);
+                self.note_evicted(&tenant, now, || usage.clone());
+                evicted.push(usage);
             }
         }
         evicted
@@ -436,6 +448,10 @@ impl Core {
     pub(crate) fn disband(&self) {
         // First: a child that came later would keep itself and this core in memory.
         self.executions.close();
+        if self.telling.is_some() {
+            let (executions, tenants) = (self.executions.entries(), self.tenants.entries());
+            self.close_runs(executions.iter().map(Execution::record), tenants.iter().map(|entry| &*entry.0));
+        }
         for entry in self.tenants.entries() {
             entry.0.disband();
         }
@@ -445,5 +461,6 @@ impl Core {
         self.tenants.clear();
         let left = self.left.lock().take();
         drop(left);
+        self.flush();
     }
 }

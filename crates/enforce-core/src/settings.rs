@@ -128,7 +128,7 @@ impl Enforcer {
         for execution in core.executions.entries() {
             execution.record().call_waiters();
         }
-        core.wakes.flush();
+        core.flush();
         Ok(())
     }
 

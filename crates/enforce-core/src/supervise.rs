@@ -4,6 +4,7 @@ use crate::allowance::{AllowanceKey, Spent};
 use crate::approval::{Approval, ApprovalError, Approved, PauseTicket};
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, ScopeKind, ViolationType};
+use crate::event::EventKind;
 use crate::execution::Execution;
 use crate::extra::{Extra, Pause};
 use crate::kernel::tally::MAX_AMOUNT;
@@ -98,6 +99,7 @@ impl Execution {
             let done = Approved { pause: ticket.pause, cause, by, why, next_limit, at: now };
             // Under the lock of the pause, so that they stand in the order in which they were carried out.
             record.extra_or_new().record(done.clone());
+            record.note(Some(now), || EventKind::Approved { approved: done.clone() });
             approved = Some(done);
             Ok(plan)
         })?;
@@ -210,7 +212,7 @@ impl Execution {
         self.record().change_limits(|plan| Plan::compile(next(plan.source.clone())))?;
         // A limit of time may be new, or come earlier now.
         self.record().core().time_anew(self);
-        self.record().core().wakes.flush();
+        self.record().core().flush();
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use crate::registry::Core;
 use crate::slots::{Slots, live_limit};
 use crate::snapshot::TenantUsage;
 use crate::sync::{Arc, CachePadded, Keyed, Mutex, OnceLock};
+use crate::told::Told;
 
 /// What every tenant may do, compiled.
 #[derive(Debug, Default)]
@@ -66,6 +67,8 @@ pub(crate) struct Tenant {
     pub(crate) ended: Ended,
     /// Its rates with providers, once it has named one.
     rates: OnceLock<Box<TenantRates>>,
+    /// What was told of it: registrations that were refused, budgets that were near.
+    told: OnceLock<Box<Told>>,
     /// 1 while it stands in the queue of those that may be evicted.
     pub(crate) queued: Cell,
 }
@@ -95,6 +98,7 @@ impl Tenant {
                 cost: Meter::new(),
             },
             rates: OnceLock::new(),
+            told: OnceLock::new(),
             queued: Cell::new(0),
             core,
             plan,
@@ -134,6 +138,15 @@ impl Tenant {
     /// Its rates with providers, if it has named one.
     pub(crate) fn rates_so_far(&self) -> Option<&TenantRates> {
         self.rates.get().map(Box::as_ref)
+    }
+
+    /// What was told of it, if anything was.
+    pub(crate) fn told(&self) -> Option<&Told> {
+        self.told.get().map(Box::as_ref)
+    }
+
+    pub(crate) fn told_or_new(&self) -> &Told {
+        self.told.get_or_init(|| Box::new(Told::new()))
     }
 
     /// Where `number` says that there is no slot to give: its own come first, then the process's.

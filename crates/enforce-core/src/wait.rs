@@ -17,6 +17,7 @@ use crate::rates::{Keys, Met};
 use crate::record::Record;
 use crate::resource::{Demand, Resource};
 use crate::sync::{Arc, yield_now};
+use crate::told::Asked;
 
 /// How often one look goes from line to line before it lets others run.
 const MOVES: usize = 16;
@@ -86,6 +87,14 @@ impl Waiting {
         waker: &Waker,
         now: Timestamp,
     ) -> Poll<Result<Receipt, EnforcementViolation>> {
+        let polled = self.poll_in_line(waker, now);
+        if let Poll::Ready(Err(refused)) = &polled {
+            self.execution.tell_refused(&self.demand, refused, Some(now));
+        }
+        polled
+    }
+
+    fn poll_in_line(&mut self, waker: &Waker, now: Timestamp) -> Poll<Result<Receipt, EnforcementViolation>> {
         if self.standing.is_none()
             && let Some(ended) = self.enter(waker, now)
         {
@@ -385,9 +394,9 @@ impl Execution {
     }
 
     fn receipt_within(&self, demand: Demand, within: Duration) -> Result<Receipt, EnforcementViolation> {
-        match admission::reserve(self.record(), &demand, None) {
+        match admission::reserve_or_wait(self.record(), &demand) {
             Err(refused) if refused.retry != Retry::Never => self.wait_within(demand, within),
-            ended => ended,
+            ended => ended.inspect_err(|refused| self.tell_refused(&demand, refused, None)),
         }
     }
 
@@ -401,12 +410,21 @@ impl Execution {
             match waiting.poll_receipt(&waker, now) {
                 Poll::Ready(ended) => return ended,
                 Poll::Pending => match waiting.refused.filter(|_| now >= until) {
-                    Some(refused) => return Err(refused),
+                    Some(refused) => {
+                        self.tell_refused(&demand, &refused, Some(now));
+                        return Err(refused);
+                    }
                     None => clock.park(waiting.wake_at().map_or(until, |wake_at| wake_at.min(until)), now, &waker),
                 },
             }
             now = clock.now();
         }
+    }
+
+    /// Tells that waiting came to nothing.
+    #[cold]
+    fn tell_refused(&self, demand: &Demand, refused: &EnforcementViolation, at: Option<Timestamp>) {
+        self.record().tell_refused(Asked::Demand, refused, Some(demand), at);
     }
 
     /// Begins to wait for `demand`: a [`Waiting`] that the caller polls.

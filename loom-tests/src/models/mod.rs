@@ -18,6 +18,7 @@ mod limited;
 mod meter;
 mod metered;
 mod node;
+mod outbox;
 mod pacer;
 mod pause;
 mod pausing;

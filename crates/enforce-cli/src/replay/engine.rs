@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use enforce_core::{
-    Action, Actual, Budget, Cause, Clock, Demand, EnforcementViolation, Enforcer, Execution, ManualClock, NanoUsd,
-    PolicyFile, ProviderKey, RegisterError, ScopeKind, Status, Timestamp, ViolationType,
+    Action, Actual, Budget, Cause, Clock, Demand, EnforcementViolation, Enforcer, EventBuffer, Execution, ManualClock,
+    NanoUsd, PolicyFile, ProviderKey, RegisterError, ScopeKind, Status, Timestamp, ViolationType,
 };
 
 use super::decision::Decision;
@@ -54,6 +54,8 @@ pub(crate) struct Engine {
     last_ns: u64,
     report: Report,
     records: Records,
+    /// What has happened and is not yet written.
+    events: EventBuffer,
 }
 
 impl Engine {
@@ -66,7 +68,12 @@ impl Engine {
     ) -> Result<Self, ReplayError> {
         // Every call brings its time. The clock stands where the trace begins, since rates count from there.
         let clock = ManualClock::starting_at(Timestamp::from_nanos(start_ns));
-        let enforcer = Enforcer::builder()
+        let events = EventBuffer::new(usize::MAX);
+        let mut builder = Enforcer::builder();
+        if records.has_events() {
+            builder = builder.events(events.clone()).max_pending_events(u64::MAX);
+        }
+        let enforcer = builder
             .policy_file(policy.clone())
             .clock(Clock::manual(&clock))
             // A trace is no stranger: what it names may be kept.
@@ -86,6 +93,7 @@ impl Engine {
             last_ns: 0,
             report: Report::default(),
             records,
+            events,
         })
     }
 
@@ -94,14 +102,31 @@ impl Engine {
         match item {
             Item::Begin { run, time_ns } => {
                 let live = self.register(&run, time_ns)?;
+                self.write_events(Some(&run))?;
                 self.live.insert(run, live);
             }
-            Item::Step(step) => self.step(step)?,
+            Item::Step(step) => {
+                let run = step.run.clone();
+                self.step(step)?;
+                self.write_events(Some(&run))?;
+            }
             Item::End { run, time_ns } => {
                 if let Some(live) = self.live.remove(&run) {
                     self.end(&run, live, time_ns)?;
+                    self.write_events(Some(&run))?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Writes what has happened, to the execution of `run` if to any, which the trace calls by another name.
+    fn write_events(&mut self, run: Option<&Run>) -> Result<(), ReplayError> {
+        for mut event in self.events.drain() {
+            if let (Some(id), Some(run)) = (&mut event.execution_id, run) {
+                *id = run.execution.to_string();
+            }
+            self.records.event(&event)?;
         }
         Ok(())
     }
@@ -112,7 +137,11 @@ impl Engine {
         open.sort_unstable_by_key(|(_, live)| live.number);
         for (run, live) in open {
             self.end(&run, live, self.last_ns)?;
+            self.write_events(Some(&run))?;
         }
+        // With its last handle an enforcer tells what is still to be counted.
+        self.enforcer = Enforcer::default();
+        self.write_events(None)?;
         self.report.trace.span_ns = self.last_ns - self.first_ns.unwrap_or(self.last_ns);
         self.records.flush()?;
         Ok((self.report, self.records))

@@ -46,7 +46,8 @@ pub(super) fn check(args: &ReplayArgs) -> Result<(), ReplayError> {
     let named = |role: &'static str, path: &PathBuf| Identity::of(path).map(|identity| (role, path.clone(), identity));
     let traces = args.traces.iter().filter_map(|path| named("a trace", path));
     let mut others: Vec<_> = args.policy.iter().filter_map(|path| named("the policy", path)).chain(traces).collect();
-    let outputs = [("--decisions", &args.decisions), ("--per-execution", &args.per_execution)];
+    let outputs =
+        [("--decisions", &args.decisions), ("--per-execution", &args.per_execution), ("--events", &args.events)];
     for (role, path) in outputs {
         let Some(output) = path.as_ref().and_then(|path| named(role, path)) else { continue };
         refuse(&output, &others)?;

@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use enforce_core::{Cause, UsageSnapshot};
+use enforce_core::{Cause, Event, UsageSnapshot};
 use serde::Serialize;
 
 use super::decision::Decision;
 use super::error::ReplayError;
+use crate::args::ReplayArgs;
 use crate::output::Output;
 use crate::trace::Run;
 
@@ -29,6 +30,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Records {
     decisions: Option<Record>,
     per_execution: Option<Record>,
+    events: Option<Record>,
 }
 
 #[derive(Debug)]
@@ -38,9 +40,22 @@ struct Record {
 }
 
 impl Records {
-    pub(crate) fn create(decisions: Option<&Path>, per_execution: Option<&Path>) -> Result<Self, ReplayError> {
-        let create = |path: Option<&Path>| path.map(Record::create).transpose();
-        Ok(Self { decisions: create(decisions)?, per_execution: create(per_execution)? })
+    pub(crate) fn create(args: &ReplayArgs) -> Result<Self, ReplayError> {
+        let create = |path: &Option<PathBuf>| path.as_deref().map(Record::create).transpose();
+        let ReplayArgs { decisions, per_execution, events, .. } = args;
+        Ok(Self { decisions: create(decisions)?, per_execution: create(per_execution)?, events: create(events)? })
+    }
+
+    /// Whether anybody wants to see events.
+    pub(crate) fn has_events(&self) -> bool {
+        self.events.is_some()
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) -> Result<(), ReplayError> {
+        match &mut self.events {
+            Some(record) => record.line(event),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn decision(&mut self, decision: Decision) -> Result<(), ReplayError> {
@@ -73,15 +88,12 @@ impl Records {
             violation: violation.map(|cause| cause.to_string()),
             halted_at_step,
         };
-        record.write(|output| {
-            serde_json::to_writer(&mut *output, &line)?;
-            output.write_all(b"\n")
-        })
+        record.line(&line)
     }
 
     /// Writes all that is still to be written, so that only names are left to be changed.
     pub(crate) fn flush(&mut self) -> Result<(), ReplayError> {
-        for record in [&mut self.decisions, &mut self.per_execution].into_iter().flatten() {
+        for record in [&mut self.decisions, &mut self.per_execution, &mut self.events].into_iter().flatten() {
             record.write(Write::flush)?;
         }
         Ok(())
@@ -89,7 +101,7 @@ impl Records {
 
     /// Puts the files in their places.
     pub(crate) fn commit(self) -> Result<(), ReplayError> {
-        for record in [self.decisions, self.per_execution].into_iter().flatten() {
+        for record in [self.decisions, self.per_execution, self.events].into_iter().flatten() {
             let Record { path, output } = record;
             output.commit().map_err(|error| ReplayError::Output(path, error))?;
         }
@@ -101,6 +113,14 @@ impl Record {
     fn create(path: &Path) -> Result<Self, ReplayError> {
         let output = Output::create(path).map_err(|error| ReplayError::Output(path.to_path_buf(), error))?;
         Ok(Self { path: path.to_path_buf(), output })
+    }
+
+    /// Writes a JSON object on a line.
+    fn line(&mut self, line: &impl Serialize) -> Result<(), ReplayError> {
+        self.write(|output| {
+            serde_json::to_writer(&mut *output, line)?;
+            output.write_all(b"\n")
+        })
     }
 
     fn write(&mut self, write: impl FnOnce(&mut Output) -> io::Result<()>) -> Result<(), ReplayError> {

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -64,6 +65,7 @@ pub(crate) struct Replayed {
     pub(crate) report: Value,
     pub(crate) letters: String,
     pub(crate) executions: Vec<Value>,
+    pub(crate) events: Vec<Value>,
 }
 
 impl Replayed {
@@ -89,8 +91,8 @@ impl Replayed {
 pub(crate) fn replay(policy: &str, reserve: &str, traces: &[PathBuf]) -> Replayed {
     let folder = Folder::new();
     let policy = folder.write("policy.toml", policy);
-    let [decisions, executions] = ["decisions", "executions"].map(|name| folder.path(name));
-    let flags: [&Path; 9] = [
+    let [decisions, executions, events] = ["decisions", "executions", "events"].map(|name| folder.path(name));
+    let flags: [&Path; 11] = [
         "--json".as_ref(),
         "--policy".as_ref(),
         &policy,
@@ -100,17 +102,64 @@ pub(crate) fn replay(policy: &str, reserve: &str, traces: &[PathBuf]) -> Replaye
         &decisions,
         "--per-execution".as_ref(),
         &executions,
+        "--events".as_ref(),
+        &events,
     ];
     let output = enforce(flags.into_iter().chain(traces.iter().map(PathBuf::as_path)));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && stderr.is_empty(), "{stderr}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let letters: String = fs::read_to_string(decisions).unwrap().lines().collect();
-    let executions =
-        fs::read_to_string(executions).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let replayed = Replayed { report, letters, executions };
+    let [executions, events] = [executions, events].map(|path| -> Vec<Value> {
+        fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    });
+    let replayed = Replayed { report, letters, executions, events };
     hold_to_itself(&replayed);
+    hold_to_events(&replayed);
     replayed
+}
+
+/// What was told adds up to what is reported.
+fn hold_to_events(replayed: &Replayed) {
+    let told = |kind: &str| replayed.events.iter().filter(|event| event["kind"] == kind).collect::<Vec<_>>();
+    let count = |kind: &str| told(kind).len() as u64;
+    for (index, event) in replayed.events.iter().enumerate() {
+        assert_eq!(event["sequence"], index as u64 + 1, "nothing was dropped");
+    }
+
+    // A run is told when it begins and, with its count, when it ends.
+    let [blocked, registrations] = ["blocked", "registration_refused"].map(|kind| {
+        let begun: HashSet<u64> = told(kind).iter().map(|event| event["sequence"].as_u64().unwrap()).collect();
+        let cleared = told("cleared").into_iter().filter(|event| begun.contains(&event["since"].as_u64().unwrap()));
+        let cleared: Vec<_> = cleared.collect();
+        assert_eq!(cleared.len(), begun.len());
+        cleared
+    });
+    let sum = |runs: &[&Value]| runs.iter().map(|run| run["count"].as_u64().unwrap()).sum::<u64>();
+    let by_rates = ["requests", "tokens", "both"].map(|rates| {
+        let runs: Vec<_> = blocked.iter().copied().filter(|run| run["violation"]["rates"] == rates).collect();
+        sum(&runs)
+    });
+    let rates = replayed.numbers(["/rates/requests", "/rates/tokens", "/rates/both"]);
+    assert_eq!((sum(&blocked), by_rates), (replayed.number("/refused"), rates));
+
+    let executions = ["/executions/started", "/executions/refused", "/executions/paused", "/executions/completed"];
+    let [started, refused, paused, completed] = replayed.numbers(executions);
+    assert_eq!((count("registered"), sum(&registrations)), (started, refused));
+    assert_eq!((count("paused"), count("ended")), (paused, started));
+    assert_eq!(count("ended") - count("paused") - count("halted"), completed);
+    let mut halted = BTreeMap::<String, u64>::new();
+    for event in told("halted") {
+        let [kind, scope] = ["violation_type", "scope"].map(|field| event["cause"][field].as_str().unwrap());
+        let cause = if scope == "execution" { kind.to_owned() } else { format!("{scope}:{kind}") };
+        *halted.entry(cause).or_default() += 1;
+    }
+    assert_eq!(replayed.report["executions"]["halted"], serde_json::to_value(halted).unwrap());
+
+    let usage = |key: &str| told("ended").iter().map(|event| event["usage"][key].as_u64().unwrap()).sum::<u64>();
+    for key in ["steps", "input_tokens", "output_tokens", "total_tokens", "cost_nano_usd"] {
+        assert_eq!(usage(key), replayed.number(&format!("/usage/{key}")), "{key}");
+    }
 }
 
 fn hold_to_itself(replayed: &Replayed) {

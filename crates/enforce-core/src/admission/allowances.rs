@@ -9,6 +9,7 @@ use crate::limits::Action;
 use crate::plan::TallyLimit;
 use crate::record::Record;
 use crate::resource::Demand;
+use crate::told::Near;
 
 /// Counts what has come through.
 #[cold]
@@ -61,10 +62,9 @@ impl<'a> Look<'a> {
                 })?;
             } else if word.remaining() - asked as i64 <= limit.warn_room {
                 let current = word.used(limit.limit).saturating_add(asked);
-                found.noticed.warning.get_or_insert_with(|| EnforcementWarning {
-                    allowance: Some(key),
-                    ..EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit)
-                });
+                let warning = EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit);
+                let warning = EnforcementWarning { allowance: Some(key), ..warning };
+                found.near(Near { warning, level: 0, ends: 0 });
             }
         }
         Ok(())

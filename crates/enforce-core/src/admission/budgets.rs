@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 use super::take::OWN_LEGS;
 use super::{Asked, Found, Look, Looked, Obstacle, countable, when_freed};
 use crate::budget::{MAX_BUDGETS, Payer, Periods, Terms};
-use crate::decision::{EnforcementViolation, Retry, ScopeKind};
+use crate::decision::{EnforcementViolation, EnforcementWarning, Retry, ScopeKind};
 use crate::kernel::bundle::{Leg, Lost};
 use crate::kernel::queue::Queue;
 use crate::kernel::tally::{WAITERS, Word};
@@ -17,6 +17,7 @@ use crate::limits::Action;
 use crate::plan::TallyLimit;
 use crate::record::Record;
 use crate::resource::Demand;
+use crate::told::Near;
 
 /// The most budgets that one demand meets.
 pub(super) const MAX_MET: usize = 2 * MAX_BUDGETS;
@@ -150,7 +151,9 @@ impl<'a> Look<'a> {
         }
         if fits || limit.tolerates(asked, used) {
             if word.remaining() - asked as i64 <= limit.warn_room {
-                found.warn(met.payer.scope, limit.kind, used.saturating_add(asked), limit.limit);
+                let current = used.saturating_add(asked);
+                let warning = EnforcementWarning::of(met.payer.scope, limit.kind, current, limit.limit);
+                found.near(Near { warning, level: 0, ends: met.window.ends() });
             }
             return Ok(());
         }

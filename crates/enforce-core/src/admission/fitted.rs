@@ -1,7 +1,7 @@
 //! Demands that take what is left.
 
-use super::{Obstacle, extend as extend_all, needs_time, time};
-use super::{Refused, asks_budget, check as check_all, reserve as reserve_all, reserve_in_line as reserve_all_in_line};
+use super::{Asking, Obstacle, Way, extend_as, needs_time, reserve_as, time};
+use super::{Refused, asks_budget, check as check_all, reserve_in_line as reserve_all_in_line};
 use crate::budget::Periods;
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementResult, EnforcementViolation};
@@ -20,8 +20,27 @@ pub(super) fn reserve(
     record: &Record,
     demand: &Demand,
     now: Option<Timestamp>,
+    way: Way,
 ) -> Result<Receipt, EnforcementViolation> {
-    attempt(record, demand, now, None, |fitted, now| reserve_all(record, fitted, Some(now)))
+    let once = Way { waits: true, ..way };
+    let ended = attempt(record, demand, now, None, |fitted, now| reserve_as(record, fitted, Some(now), once));
+    told(record, demand, now, way, ended)
+}
+
+/// Tells a refusal once, however often it was looked.
+fn told<T>(
+    record: &Record,
+    demand: &Demand,
+    now: Option<Timestamp>,
+    way: Way,
+    ended: Result<T, EnforcementViolation>,
+) -> Result<T, EnforcementViolation> {
+    if let Err(violation) = &ended
+        && !way.waits
+    {
+        record.tell_refused(Asking::Demand, violation, Some(demand), now);
+    }
+    ended
 }
 
 #[cold]
@@ -39,9 +58,11 @@ pub(super) fn extend(
     record: &Record,
     more: &Demand,
     now: Option<Timestamp>,
-    held: Periods,
+    way: Way,
 ) -> Result<Receipt, EnforcementViolation> {
-    attempt(record, more, now, Some(held), |fitted, now| extend_all(record, fitted, Some(now), held))
+    let once = Way { waits: true, ..way };
+    let ended = attempt(record, more, now, way.held, |fitted, now| extend_as(record, fitted, Some(now), once));
+    told(record, more, now, way, ended)
 }
 
 #[cold]

@@ -78,7 +78,7 @@ impl<'a> Look<'a> {
             let violation = EnforcementViolation::of(ScopeKind::Execution, kind, elapsed, 0, limit.limit, Retry::Never);
             found.refuse(violation, limit.action, true)?;
         } else if elapsed_ns >= limit.warn_ns {
-            found.warn(ScopeKind::Execution, kind, elapsed_ns / unit_ns, limit.limit);
+            found.warn(0, kind, elapsed_ns / unit_ns, limit.limit);
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ impl<'a> Look<'a> {
         self.tally(found, record, plan, level, Resource::Memory)?;
         self.tally(found, record, plan, level, Resource::Cost)?;
         if let Some(threshold) = &plan.cost_threshold {
-            self.cost_threshold(found, record, scope_of(level), threshold)?;
+            self.cost_threshold(found, record, level, threshold)?;
         }
         self.tally(found, record, plan, level, Resource::DiscoveredSteps)
     }
@@ -187,13 +187,13 @@ impl<'a> Look<'a> {
             }
             Ok(()) | Err(Refusal::Queued(_)) => {
                 if word.remaining() - asked as i64 <= warn_room {
-                    found.warn(scope, kind, used.saturating_add(asked), limit);
+                    found.warn(level, kind, used.saturating_add(asked), limit);
                 }
                 Ok(())
             }
             Err(Refusal::Barred) => Err(found.stop(seen_from(scope, record.state_violation()), None)),
             Err(Refusal::Short(_)) if plan.tolerates(asked, used) => {
-                found.warn(scope, kind, used, limit);
+                found.warn(level, kind, used, limit);
                 Ok(())
             }
             Err(Refusal::Short(_)) => {
@@ -212,18 +212,19 @@ impl<'a> Look<'a> {
         &self,
         found: &mut Found,
         record: &Record,
-        scope: ScopeKind,
+        level: usize,
         threshold: &TallyLimit,
     ) -> Looked {
         let committed = record.hot.cost.read();
         if committed >= threshold.limit {
+            let scope = scope_of(level);
             let violation = EnforcementViolation { scope, ..cost_threshold_violation(committed, threshold.limit) };
             return found.refuse(violation, threshold.action, true);
         }
         let current = record.used(Resource::Cost).saturating_add(self.demand.cost);
         // A threshold is at most 2^56 − 1, and so is what is left of it.
         if threshold.limit as i64 - current.min(MAX_AMOUNT) as i64 <= threshold.warn_room {
-            found.warn(scope, threshold.kind, current, threshold.limit);
+            found.warn(level, threshold.kind, current, threshold.limit);
         }
         Ok(())
     }

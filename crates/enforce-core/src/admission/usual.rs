@@ -69,7 +69,7 @@ pub(super) fn take<'a>(record: &'a Record, demand: &Demand, now: &mut Option<Tim
         Look::of(record, demand, &Asked::at(moment, now_ns), None).undone(undone);
     });
     let Ok(after) = taken else {
-        core.wakes.flush();
+        core.flush();
         return Usual::Not;
     };
     let bare = plan.idle.is_some() && demand.leaves_no_trace();

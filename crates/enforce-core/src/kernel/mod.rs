@@ -14,6 +14,7 @@ pub(crate) mod depth;
 pub(crate) mod epochs;
 pub(crate) mod gcra;
 pub(crate) mod meter;
+pub(crate) mod outbox;
 pub(crate) mod queue;
 pub(crate) mod repetition;
 pub(crate) mod state;

@@ -34,6 +34,11 @@ impl State {
         self.0 & (PAUSED_BIT | PAUSED_ABOVE_BIT) != 0 && !self.is_halted()
     }
 
+    /// Paused with the scope above, whatever else it is.
+    pub(crate) fn is_paused_above(self) -> bool {
+        self.0 & PAUSED_ABOVE_BIT != 0
+    }
+
     /// Paused by itself, so that an approval may resume it.
     pub(crate) fn awaits_approval(self) -> bool {
         self.0 & (PAUSED_BIT | HALTED_BIT | FINISHED_BIT) == PAUSED_BIT

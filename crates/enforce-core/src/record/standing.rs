@@ -6,6 +6,7 @@ use super::{Committed, Record};
 use crate::books::{self, Exhausted};
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
+use crate::event::EventKind;
 use crate::extra::{Extra, Pause};
 use crate::family::{Parent, Share};
 use crate::kernel::state::{Change, State};
@@ -24,22 +25,26 @@ impl Record {
     /// Halts it and everything below it, at `now`.
     pub(crate) fn halt(&self, cause: Cause, now: Option<Timestamp>) -> Change {
         // Before any lock: a clock is somebody else's code.
-        let now = self.idle_above().map(|_| now.unwrap_or_else(|| self.core().clock.now()));
+        let now = now.or_else(|| self.idle_above().map(|_| self.core().clock.now()));
         let change = self.halt_here(cause, now);
-        self.core().wakes.flush();
+        self.core().flush();
         change
     }
 
-    /// Halts it; `now` where the end of its life is its parent's activity.
+    /// Halts it, at `now` where the end of its life is its parent's activity.
     pub(crate) fn halt_here(&self, cause: Cause, now: Option<Timestamp>) -> Change {
-        let above = Cause { scope: ScopeKind::Parent, ..cause };
-        let below = || {
-            self.touch_above(now);
-            self.each_child(|child| drop_change(child.halt_here(above, None)));
-        };
+        let below = || self.halted_here(cause, now);
         let change = self.lifecycle.halt(cause.code(), self.tallies(), self.slots(), below);
         self.call_waiters();
         change
+    }
+
+    /// What a halt does beside marking its own words.
+    fn halted_here(&self, cause: Cause, now: Option<Timestamp>) {
+        self.touch_above(now);
+        self.note(now, || EventKind::Halted { cause });
+        let above = Cause { scope: ScopeKind::Parent, ..cause };
+        self.each_child(|child| drop_change(child.halt_here(above, now)));
     }
 
     /// Has those who wait look again: its state or its limits are others now. The caller may hold a lock; who holds none
@@ -89,21 +94,27 @@ impl Record {
         let (number, cause) = (pause.number, pause.violation.as_cause());
         let below = || {
             self.extra_or_new().begin(Some(pause), now);
+            self.note(Some(now), || EventKind::Paused { cause, pause: Some(number) });
             self.each_child(|child| child.pause_above(cause, now));
             self.call_watchers();
         };
         let change = self.lifecycle.pause(cause.code(), number, self.tallies(), below);
         // Who waits in a line that others share waits at home from here on (F1).
         self.call_waiters();
-        self.core().wakes.flush();
+        self.core().flush();
         change
     }
 
     /// Pauses it for what has paused the scope above it, or says what goes on pausing that.
     fn pause_above(&self, cause: Cause, now: Timestamp) {
         let cause = Cause { scope: ScopeKind::Parent, ..cause };
+        // The caller holds the lock of the scope above, and nobody else pauses from there.
+        let again = self.state().is_paused_above();
         let below = || {
             self.extra_or_new().begin(None, now);
+            if !again {
+                self.note(Some(now), || EventKind::Paused { cause, pause: None });
+            }
             // Its own pause stands nearer to what is below it.
             let cause = Cause::from_code(self.state().cause()).unwrap_or(cause);
             self.each_child(|child| child.pause_above(cause, now));
@@ -135,7 +146,12 @@ impl Record {
         match Cause::from_code(state.cause()).filter(|_| state.is_paused()) {
             // Paused by itself and from above, it goes on being paused, and so does all below, for what is left (E3).
             Some(cause) => self.each_child(|child| child.pause_above(cause, now)),
-            None => self.each_child(|child| child.resume_above(now)),
+            None => {
+                if !own {
+                    self.note(Some(now), || EventKind::Resumed {});
+                }
+                self.each_child(|child| child.resume_above(now));
+            }
         }
     }
 
@@ -163,22 +179,21 @@ impl Record {
         let change = self.lifecycle.resume(number, self.tallies(), approve, below);
         self.time_again();
         self.call_waiters();
-        self.core().wakes.flush();
+        self.core().flush();
         change
     }
 
     /// Halts it instead of ending the pause of that number.
     pub(crate) fn reject(&self, number: u64, now: Option<Timestamp>) -> Change {
-        let now = self.idle_above().map(|_| now.unwrap_or_else(|| self.core().clock.now()));
+        let now = now.or_else(|| self.idle_above().map(|_| self.core().clock.now()));
         let cause = Cause::from_code(self.state().cause()).unwrap_or(Cause::own(ViolationType::Requested));
-        let above = Cause { scope: ScopeKind::Parent, ..cause };
         let below = || {
-            self.touch_above(now);
-            self.each_child(|child| drop_change(child.halt_here(above, None)));
+            self.note(now, || EventKind::Rejected { cause, pause: number });
+            self.halted_here(cause, now);
         };
         let change = self.lifecycle.reject(number, self.tallies(), self.slots(), below);
         self.call_waiters();
-        self.core().wakes.flush();
+        self.core().flush();
         change
     }
 
@@ -206,7 +221,7 @@ impl Record {
             self.relimit(plan);
             Ok(())
         })?;
-        self.core().wakes.flush();
+        self.core().flush();
         // Outside that lock, which steps may take while they hold this one; of two changes the later is seen in any case.
         self.repetition.resize(|| self.plan().repetition.map(|repetition| repetition.longest));
         Ok(())
@@ -230,8 +245,12 @@ impl Record {
             // Under the lock of its changes, so that limit and word are of one version.
             ended = Some(self.close());
         };
-        drop_change(self.lifecycle.finish(self.tallies(), self.slots(), below));
+        let first = self.lifecycle.finish(self.tallies(), self.slots(), below).first;
         self.call_waiters();
+        if first && let Some(telling) = self.core().telling.as_deref() {
+            self.note_over(telling, Some(now));
+            telling.note_of(self, Some(now), EventKind::Ended { usage: self.snapshot(now) });
+        }
         ended
     }
 
@@ -312,7 +331,11 @@ impl Drop for Record {
         {
             books::shift(execution, slice.periods, &slice.amounts, &held);
             books::commit(execution, slice.periods, &committed.into(), None, &mut Vec::new());
-            self.core().wakes.flush();
+            self.core().flush();
+        }
+        if let Some(telling) = self.core().telling.as_deref() {
+            // Who was refused after its end. Whoever comes by next tells it, for here may be any lock.
+            self.note_over(telling, None);
         }
         self.core().detach(&self.tenant);
     }

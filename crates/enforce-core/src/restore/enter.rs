@@ -7,6 +7,7 @@ use super::{OpenHolds, RestoreError, RestoreOptions, Restored, books, check, rat
 use crate::child;
 use crate::clock::Timestamp;
 use crate::enforcer::Enforcer;
+use crate::event::EventKind;
 use crate::execution::Execution;
 use crate::family::{Parent, Share, Slice};
 use crate::limits::{LongRunningExecutionPolicy, ResourceLimits};
@@ -198,6 +199,8 @@ impl Entering<'_> {
             }),
         };
         entered.ok()?;
+        let parent = above.map(|above| above.id().into());
+        execution.record().note(Some(self.now), || EventKind::Registered { parent });
         core.time(&execution);
         Some(execution)
     }

@@ -10,6 +10,8 @@ mod clocks;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod expiry;
 #[cfg(test)]
 mod forest;

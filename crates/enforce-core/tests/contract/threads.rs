@@ -14,7 +14,7 @@ use std::thread;
 const THREADS: u64 = 64;
 
 /// Runs `work` with its number on every thread at once, while `watch` looks on from outside, and returns what came out.
-fn storm<T: Send>(work: impl Fn(u64) -> T + Sync, watch: impl Fn() + Sync) -> Vec<T> {
+pub(crate) fn storm<T: Send>(work: impl Fn(u64) -> T + Sync, watch: impl Fn() + Sync) -> Vec<T> {
     let start = Barrier::new(THREADS as usize + 1);
     thread::scope(|scope| {
         let workers: Vec<_> = (0..THREADS)
@@ -37,14 +37,14 @@ fn storm<T: Send>(work: impl Fn(u64) -> T + Sync, watch: impl Fn() + Sync) -> Ve
 }
 
 /// Numbers that look random and are the same each time.
-struct Numbers(u64);
+pub(crate) struct Numbers(u64);
 
 impl Numbers {
-    fn of(thread: u64) -> Self {
+    pub(crate) fn of(thread: u64) -> Self {
         Self(thread.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -1,8 +1,8 @@
 //! Pauses and halts.
 
 use enforce_core::{
-    Actual, Approval, ApprovalError, Cause, Demand, LongRunningExecutionPolicy, OpenHolds, RestoreOptions, ScopeKind,
-    Status, ViolationType,
+    Actual, Approval, ApprovalError, Cause, Demand, EventBuffer, EventKind, LongRunningExecutionPolicy, OpenHolds,
+    RestoreOptions, ScopeKind, Status, ViolationType,
 };
 
 use super::{into, saved};
@@ -106,4 +106,28 @@ fn r2_a_charge_of_open_holds_that_reaches_the_cost_threshold_pauses() {
         after.restore(&state, RestoreOptions::new().open_holds(holds)).unwrap();
         assert_eq!(after.get("exec").unwrap().pause_ticket().is_some(), paused, "{holds:?}");
     }
+}
+
+#[test]
+fn v1_a_restart_tells_who_is_there_and_what_stops_them() {
+    let before = builder(&noon()).build().unwrap();
+    let run = register(&before, "exec", "tenant");
+    run.child("below").register().unwrap().halt(Cause::own(ViolationType::SameStepLoop));
+    run.pause("wait");
+    let events = EventBuffer::new(10);
+    let _after = into(builder(&noon()).events(events.clone()), &saved(&before));
+    let told = events.drain().into_iter().map(|event| (event.sequence, event.execution_id, event.kind));
+    let told: Vec<_> = told.map(|(sequence, id, kind)| (sequence, id.unwrap().to_string(), kind)).collect();
+    assert!(
+        matches!(
+            &told[..],
+            [
+                (1, exec, EventKind::Registered { parent: None }),
+                (2, below, EventKind::Registered { parent: Some(_) }),
+                (3, halted, EventKind::Halted { .. }),
+                (4, paused, EventKind::Paused { .. }),
+            ] if exec == "exec" && below == "below" && halted == "below" && paused == "exec"
+        ),
+        "{told:?}"
+    );
 }

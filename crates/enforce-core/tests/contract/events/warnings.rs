@@ -1,0 +1,125 @@
+//! Warnings: once for each limit and level.
+
+use enforce_core::{
+    Action, Actual, Budget, BudgetAmount, BudgetPeriod, Demand, EnforcementPolicy, Event, EventBuffer, EventKind,
+    ResourceLimits, ScopeKind, TenantPolicy, ViolationType,
+};
+
+use crate::common::{DAY, noon, pass, register, unlimited};
+use crate::limits::all;
+
+use super::{heard, heard_at, heard_run};
+
+/// (limit, whose, percent) of each warning.
+fn warned(events: &EventBuffer) -> Vec<(ViolationType, ScopeKind, u32)> {
+    let warning = |event: &Event| match event.kind {
+        EventKind::Warning { warning } => Some((warning.warning_type, warning.scope, warning.usage_percent)),
+        _ => None,
+    };
+    events.drain().iter().filter_map(warning).collect()
+}
+
+const OWN: ScopeKind = ScopeKind::Execution;
+
+#[test]
+fn a_limit_that_is_near_is_told_once_and_once_more_when_it_is_reached() {
+    for limits in [
+        ResourceLimits { max_steps: 10, ..unlimited() },
+        // Not the short way.
+        ResourceLimits { max_steps: 10, max_tokens: 1_000, ..unlimited() },
+    ] {
+        let (run, events, _enforcer) = heard_run(limits);
+        for _ in 0..7 {
+            drop(run.reserve(Demand::step()).unwrap());
+        }
+        assert_eq!(warned(&events), []);
+        for _ in 7..9 {
+            assert!(run.reserve(Demand::step()).unwrap().warning().is_some(), "a result each time");
+        }
+        assert_eq!(warned(&events), [(ViolationType::StepLimit, OWN, 80)]);
+        drop(run.reserve(Demand::step()).unwrap());
+        assert_eq!(warned(&events), [(ViolationType::StepLimit, OWN, 100)]);
+    }
+}
+
+#[test]
+fn every_limit_that_is_near_is_told_though_the_result_names_the_first() {
+    let (run, events, _enforcer) = heard_run(ResourceLimits { max_steps: 1, max_tokens: 10, ..unlimited() });
+    let hold = run.reserve(Demand::step().tokens(9, 0)).unwrap();
+    assert_eq!(hold.warning().map(|warning| warning.warning_type), Some(ViolationType::StepLimit));
+    assert_eq!(warned(&events), [(ViolationType::StepLimit, OWN, 100), (ViolationType::TokenLimit, OWN, 90)]);
+}
+
+#[test]
+fn a_limit_that_comes_and_goes_is_told_once() {
+    let (run, events, _enforcer) = heard_run(ResourceLimits { max_tokens: 10, ..unlimited() });
+    for _ in 0..3 {
+        drop(run.reserve(Demand::step().tokens(9, 0)).unwrap());
+        drop(run.reserve(Demand::step().tokens(1, 0)).unwrap());
+    }
+    assert_eq!(warned(&events), [(ViolationType::TokenLimit, OWN, 90)]);
+}
+
+#[test]
+fn a_limit_that_is_raised_is_told_anew_and_one_that_is_lowered_is_not() {
+    let (run, events, _enforcer) = heard_run(ResourceLimits { max_tokens: 10, ..unlimited() });
+    run.charge(Actual::tokens(9, 0));
+    let step = || drop(run.reserve(Demand::step().tokens(0, 0)).unwrap());
+    let limit = |max_tokens| run.set_limits(ResourceLimits { max_tokens, ..unlimited() }).unwrap();
+    step();
+    limit(11);
+    step();
+    limit(10);
+    step();
+    limit(9);
+    step();
+    let expected = [90, 81, 100].map(|percent| (ViolationType::TokenLimit, OWN, percent));
+    assert_eq!(warned(&events), expected);
+}
+
+#[test]
+fn a_budget_is_told_once_a_period_for_all_that_share_it() {
+    let time = noon();
+    let budgets = vec![
+        Budget::new(BudgetAmount::Tokens(10), BudgetPeriod::Day),
+        Budget::new(BudgetAmount::Tokens(100), BudgetPeriod::Total),
+    ];
+    let (enforcer, events) = heard_at(&time, unlimited(), |builder| {
+        builder.tenant(TenantPolicy { budgets, ..TenantPolicy::default() }).policy(all(Action::Refuse))
+    });
+    let runs = ["one", "two"].map(|id| register(&enforcer, id, "tenant"));
+    for _ in 0..2 {
+        for run in &runs {
+            run.charge(Actual::tokens(4, 0));
+        }
+        for run in runs.iter().chain(&runs) {
+            assert!(run.reserve(Demand::none().tokens(1, 0)).unwrap().warning().is_some());
+        }
+        assert_eq!(warned(&events), [(ViolationType::TokenLimit, ScopeKind::Tenant, 90)]);
+        pass(&time, DAY);
+    }
+}
+
+#[test]
+fn a_parents_limit_is_told_once_for_all_that_share_it() {
+    let (run, events, _enforcer) = heard_run(ResourceLimits { max_tokens: 10, ..unlimited() });
+    let children = ["one", "two"].map(|id| run.child(id).register().unwrap());
+    run.charge(Actual::tokens(8, 0));
+    for _ in 0..2 {
+        for child in &children {
+            drop(child.reserve(Demand::step().tokens(1, 0)).unwrap());
+        }
+    }
+    assert_eq!(warned(&events), [(ViolationType::TokenLimit, ScopeKind::Parent, 90)]);
+}
+
+#[test]
+fn a_threshold_of_a_hundred_percent_tells_only_what_is_reached() {
+    let policy = EnforcementPolicy { warning_threshold: 100, ..EnforcementPolicy::default() };
+    let (enforcer, events) = heard(ResourceLimits { max_steps: 2, ..unlimited() }, |builder| builder.policy(policy));
+    let run = register(&enforcer, "exec", "tenant");
+    drop(run.reserve(Demand::step()).unwrap());
+    assert_eq!(warned(&events), []);
+    drop(run.reserve(Demand::step()).unwrap());
+    assert_eq!(warned(&events), [(ViolationType::StepLimit, OWN, 100)]);
+}
