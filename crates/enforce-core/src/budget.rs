@@ -1,5 +1,9 @@
 //! What a scope may use over its executions, and in which periods something was taken from it.
 
+mod recalled;
+
+pub(crate) use self::recalled::Saved;
+
 use std::num::NonZeroU32;
 
 use crate::calendar;
@@ -168,11 +172,12 @@ impl Budgets {
         match self.epochs.get() {
             Some(epochs) => epochs.replace(plan.iter().copied(), now.as_nanos()),
             None if plan.is_empty() => {}
-            None => {
-                self.epochs
-                    .get_or_init(|| Box::new(CachePadded::new(Epochs::new(plan.iter().copied(), now.as_nanos()))));
-            }
+            None => self.begin(plan, now),
         }
+    }
+
+    fn begin(&self, plan: &[Terms], now: Timestamp) {
+        self.epochs.get_or_init(|| Box::new(CachePadded::new(Epochs::new(plan.iter().copied(), now.as_nanos()))));
     }
 
     #[inline]

@@ -161,13 +161,18 @@ impl ChildBuilder<'_> {
 
     /// Its own limits, and no more of anything than its slice.
     fn source(&self, above: &Plan) -> Source {
-        let long_running = self.long_running.clone().unwrap_or_else(|| LongRunningExecutionPolicy {
-            cost_alert_threshold_usd: None,
-            max_discovered_steps: None,
-            ..above.source.long_running.clone()
-        });
+        let long_running = self.long_running.clone().unwrap_or_else(|| guards(&above.source));
         let (policy, slice) = (Arc::clone(&above.source.policy), self.slice.as_ref().map(Demand::amounts));
         Source { limits: self.limits.clone(), long_running, policy, slice }
+    }
+}
+
+/// The long-running limits of a child that names none: the guards of its parent.
+pub(crate) fn guards(above: &Source) -> LongRunningExecutionPolicy {
+    LongRunningExecutionPolicy {
+        cost_alert_threshold_usd: None,
+        max_discovered_steps: None,
+        ..above.long_running.clone()
     }
 }
 

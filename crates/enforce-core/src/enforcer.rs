@@ -51,6 +51,11 @@ impl Enforcer {
         Self(Arc::new(Owner { core: Arc::new(core) }))
     }
 
+    /// All of it, while nobody else has a handle of it or of anything in it.
+    pub(crate) fn core_mut(&mut self) -> Option<&mut Core> {
+        Arc::get_mut(&mut self.0).and_then(|owner| Arc::get_mut(&mut owner.core))
+    }
+
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.0.core
     }

@@ -97,6 +97,19 @@ impl Extra {
         }
     }
 
+    /// Takes over what an earlier life has left: since when it is paused, how long its ended pauses lasted, its approvals.
+    pub(crate) fn recall(&self, since: Option<Timestamp>, paused_ns: u64, approved: Vec<Approved>) {
+        let mut history = self.history.lock();
+        (history.since, history.approved) = (since, approved);
+        // Before anybody else knows it.
+        self.paused_ns.apply(|_| (paused_ns, ()));
+    }
+
+    /// Since when it is paused, by itself or from above.
+    pub(crate) fn paused_since(&self) -> Option<Timestamp> {
+        self.history.lock().since
+    }
+
     /// How long its ended pauses lasted.
     pub(crate) fn paused_ns(&self) -> u64 {
         self.paused_ns.load()

@@ -60,6 +60,24 @@ impl Children {
         &self.live
     }
 
+    /// How many there ever were, under that limit.
+    pub(crate) fn total(&self, limit: u64) -> u64 {
+        self.total.word().used(limit)
+    }
+
+    /// Makes `child`, which was one in an earlier life, a member again, whatever the limits are by now.
+    pub(crate) fn recall(&self, child: &Execution) {
+        let mut list = self.list.lock();
+        self.live.settle(0, 1);
+        list.push(child.downgrade());
+        number(&list, list.len().saturating_sub(1));
+    }
+
+    /// Counts the children of an earlier life, whatever the limits are by now.
+    pub(crate) fn recall_total(&self, total: u64) {
+        self.total.settle(0, total);
+    }
+
     /// Moves the limits.
     pub(crate) fn relimit(&self, from: [u64; 2], to: [u64; 2]) {
         for ((tally, from), to) in [&self.live, &self.total].into_iter().zip(from).zip(to) {

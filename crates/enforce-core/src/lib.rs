@@ -67,9 +67,11 @@ mod record;
 mod register;
 mod registry;
 mod resource;
+mod restore;
 mod settings;
 mod slots;
 mod snapshot;
+mod state;
 mod step_timeout;
 mod supervise;
 mod sync;
@@ -112,7 +114,12 @@ pub use policy_file::{PolicyFile, PolicyFileError};
 pub use provider::{ProviderError, ProviderKey};
 pub use register::{ExecutionBuilder, RegisterError};
 pub use resource::{Actual, Demand};
+pub use restore::{OpenHolds, RestoreError, RestoreOptions, Restored};
 pub use snapshot::{BudgetUsage, Outstanding, ProcessUsage, Status, TenantUsage, UsageSnapshot};
+pub use state::{
+    AllowanceState, BudgetName, BudgetState, CommittedState, EnforcerState, ExecutionState, OutstandingState,
+    PauseState, RateState, RepeatedState, STATE_VERSION, SliceState, SlicedBudget, TenantState,
+};
 pub use step_timeout::StepTimeoutGuard;
 pub use timekeeper::Timekeeper;
 pub use usage::ExecutionUsage;

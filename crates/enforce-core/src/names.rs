@@ -89,6 +89,21 @@ impl<T> Names<T> {
         self.entries.get(number.get())
     }
 
+    /// The one that was named as number `place`, from 0 on.
+    pub(crate) fn nth(&self, place: u32) -> Option<&T> {
+        self.entries.get(place)
+    }
+
+    /// Whether that name is known.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.names.get(name.as_bytes()).is_some()
+    }
+
+    /// How many may be known.
+    pub(crate) fn cap(&self) -> u64 {
+        self.cap
+    }
+
     /// How many are known.
     pub(crate) fn known(&self) -> u32 {
         *self.known.lock()

@@ -1,6 +1,7 @@
 //! The cells of rates: whose they are, and which of them a demand meets.
 
 mod cells;
+mod recalled;
 
 pub(crate) use self::cells::RateCell;
 use self::cells::{Cells, Slot};
@@ -56,6 +57,8 @@ pub(crate) struct Rates {
     pub(crate) models: Names<Rated>,
     /// The latest time at which cells were let go, in nanoseconds.
     passed: Cell,
+    /// When an earlier life went on in this one, in nanoseconds; 0 if there was none.
+    begun: Cell,
 }
 
 impl Rates {
@@ -66,6 +69,7 @@ impl Rates {
             providers: Names::new(max_providers),
             models: Names::new(max_models),
             passed: Cell::new(0),
+            begun: Cell::new(0),
         }
     }
 
@@ -88,11 +92,13 @@ impl Rates {
     }
 
     fn rated(&self, on: RateOn, name: Arc<str>) -> Rated {
+        // Where an earlier life was left behind, they begin: before that nobody asks who had not asked there (Q1).
+        let from = self.begun.load();
         // There is always a plan.
         let slot = self
             .plans
             .get()
-            .map_or_else(|| Slot::new(&RatePlan::default(), on, &name, 0), |plan| Slot::new(plan, on, &name, 0));
+            .map_or_else(|| Slot::new(&RatePlan::default(), on, &name, from), |plan| Slot::new(plan, on, &name, from));
         Rated { slot, name }
     }
 
@@ -176,7 +182,14 @@ impl Rates {
     /// Whether all cells of a tenant have passed by `now_ns`.
     pub(crate) fn have_passed(&self, rates: &TenantRates, now_ns: u64) -> bool {
         let mut known = (0..self.providers.known()).filter_map(|number| rates.0.get(number)?.latest());
-        known.all(|cells| cells.all.iter().all(|cell| cell.tat.has_passed(&cell.rate, now_ns)))
+        known.all(|cells| cells.have_passed(now_ns))
+    }
+
+    /// Whether all cells of providers and models have passed by `now_ns`.
+    pub(crate) fn all_have_passed(&self, now_ns: u64) -> bool {
+        let passed = |rated: &Rated| rated.slot.latest().is_none_or(|cells| cells.have_passed(now_ns));
+        let named = |names: &Names<Rated>| (0..names.known()).all(|number| names.nth(number).is_none_or(passed));
+        named(&self.providers) && named(&self.models)
     }
 
     /// Keeps the time by which cells have passed that are about to be let go.

@@ -1,6 +1,7 @@
 //! All of one execution: its words, its limits, and its state.
 
 mod expiry;
+mod recalled;
 mod standing;
 
 pub(crate) use self::standing::Ended;

@@ -93,12 +93,12 @@ pub(crate) struct Core {
     pub(crate) process: Process,
     /// What tenants may do.
     tenant_plans: Mutex<TenantPlans>,
-    max_tenants: u64,
+    pub(crate) max_tenants: u64,
     pub(crate) rate_action: Action,
     /// Tenants that nobody is attached to, in the order in which they were left; `None` once everyone is forgotten.
     left: Mutex<Option<VecDeque<Arc<Tenant>>>>,
     /// How many pauses there were.
-    pauses: Cell,
+    pub(crate) pauses: Cell,
     pub(crate) deadlines: Deadlines,
     /// The executions that have a limit of time.
     pub(crate) timers: Timers<Execution>,
@@ -184,8 +184,24 @@ impl Core {
         self.pauses.apply(|before| (before.wrapping_add(1), before.wrapping_add(1) % PAUSE_NUMBERS))
     }
 
+    /// The number of the latest pause.
+    pub(crate) fn last_pause(&self) -> u64 {
+        self.pauses.load() % PAUSE_NUMBERS
+    }
+
+    /// Whether nothing is counted in it by `now` that a new one would not count.
+    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
+        let untouched = self.executions.len() == 0 && self.tenants.len() == 0 && self.process.slots.live() == 0;
+        untouched && self.process.budgets.are_whole(now) && self.rates.all_have_passed(now.nanos_since(self.epoch))
+    }
+
     pub(crate) fn tenant(&self, id: &str) -> Option<Arc<Tenant>> {
         self.tenants.get(id.as_bytes()).map(|entry| entry.0)
+    }
+
+    /// Everyone in the table of tenants.
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = Arc<Tenant>> + use<> {
+        self.tenants.entries().into_iter().map(|entry| entry.0)
     }
 
     pub(crate) fn tenant_count(&self) -> u64 {

@@ -135,6 +135,11 @@ impl Tenant {
         self.rates.get_or_init(|| Box::new(TenantRates::new()))
     }
 
+    /// Its rates with providers, if it has named one.
+    pub(crate) fn rates_so_far(&self) -> Option<&TenantRates> {
+        self.rates.get().map(Box::as_ref)
+    }
+
     /// What was told of it, if anything was.
     pub(crate) fn told(&self) -> Option<&Told> {
         self.told.get().map(Box::as_ref)
@@ -251,7 +256,8 @@ impl Ended {
         self.cost.add(cost);
     }
 
-    fn read(&self) -> Committed {
+    /// What was added.
+    pub(crate) fn read(&self) -> Committed {
         Committed {
             steps: self.steps.read(),
             input_tokens: self.input_tokens.read(),

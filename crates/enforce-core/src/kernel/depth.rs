@@ -25,6 +25,15 @@ impl Depth {
         Self(Cell::new(0))
     }
 
+    /// Takes over the maximum of an earlier life.
+    pub(crate) fn recall(&self, maximum: u32) {
+        // As in `push`: one exchange, and no maximum is lost (D1).
+        self.0.apply(|word| {
+            let (current, known) = split(word);
+            ((known.max(u64::from(maximum)) << HALF) | current, ())
+        });
+    }
+
     /// (current, maximum), read together.
     pub(crate) fn read(&self) -> (u64, u64) {
         split(self.0.load())

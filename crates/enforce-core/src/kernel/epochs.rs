@@ -135,6 +135,46 @@ impl<T: Term> Epochs<T> {
         self.publish(current.saturating_add(1), Arc::new(plan), windows);
     }
 
+    /// Every budget whose current period is known: those of the list, then those on the shelf; each with its window.
+    pub(crate) fn known(&self) -> Vec<(T, Arc<Window>)> {
+        let shelf = self.shelf.lock();
+        let listed = self.shared(self.current()).map(|(term, window)| (term.clone(), Arc::clone(window)));
+        listed.chain(shelf.iter().cloned()).collect()
+    }
+
+    /// Puts the windows of an earlier life in the place of those of the list, under the limits of the list; those of other
+    /// budgets go on the shelf. Before anybody takes.
+    pub(crate) fn recall(&self, mut known: Vec<(T, Arc<Window>)>) {
+        let mut shelf = self.shelf.lock();
+        let number = self.current();
+        let Some(epoch) = self.list.get(number) else { return };
+        let window = |(term, fresh): (&T, &Arc<Window>)| match known.iter().position(|(before, _)| before.is(term)) {
+            Some(place) => {
+                let window = known.swap_remove(place).1;
+                // What is used stays, as in `replace` (L1).
+                window.relimit(term.limit());
+                window
+            }
+            None => Arc::clone(fresh),
+        };
+        let windows = epoch.plan.iter().zip(&epoch.windows).map(window).collect();
+        shelf.append(&mut known);
+        self.publish(number.saturating_add(1), Arc::clone(&epoch.plan), windows);
+    }
+
+    /// An epoch of an earlier life, in whose windows something was set aside: its number. The current one goes on under
+    /// another number. Before anybody takes.
+    pub(crate) fn past(&self, budgets: Vec<(T, Arc<Window>)>) -> u32 {
+        let _turn = self.shelf.lock();
+        let number = self.current();
+        let Some(epoch) = self.list.get(number) else { return number };
+        let (plan, windows): (Vec<T>, Vec<_>) = budgets.into_iter().unzip();
+        let past = self.publish(number.saturating_add(1), Arc::new(plan.into()), windows.into());
+        let windows = epoch.windows.iter().map(Arc::clone).collect();
+        self.publish(past.saturating_add(1), Arc::clone(&epoch.plan), windows);
+        past
+    }
+
     #[cold]
     fn roll(&self, now: u64) -> u32 {
         let _turn = self.shelf.lock();

@@ -105,6 +105,16 @@ pub(crate) struct Tat {
     refunded: Cell,
 }
 
+/// Now, and the moment at which an earlier life was left, as it lies before or behind that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) now_ns: u64,
+    /// How long ago that was; 0 if the clock stepped back.
+    pub(crate) passed_ns: u64,
+    /// How far the clock stepped back; of a moment by itself, how far it lies before the epoch.
+    pub(crate) early_ns: u64,
+}
+
 /// What a cell had left when it was retired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Left {
@@ -142,6 +152,26 @@ impl Tat {
         // Rounded up: a part of a unit counts for no less than it did.
         let tat = now.saturating_add(scaled(ahead, rate.interval, before.interval));
         Self { tat: Cell::new(tat), latest: Cell::new(now), refunded: Cell::new(0) }
+    }
+
+    /// How far it is ahead of `now_ns`, or of `early_ns` before its epoch, in units of time of `rate`; 0 if nothing was taken.
+    pub(crate) fn ahead(&self, rate: &Rate, now_ns: u64, early_ns: u64) -> u64 {
+        match self.tat.load().saturating_sub(rate.units(now_ns)) {
+            0 => 0,
+            ahead => ahead.saturating_add(rate.units(early_ns)),
+        }
+    }
+
+    /// Raises it to where a cell of `before` has come by now that was `ahead` when an earlier life was left. It never becomes
+    /// fuller (Q1).
+    pub(crate) fn recall(&self, rate: &Rate, before: &Rate, ahead: u64, moment: Moment) {
+        let Moment { now_ns, passed_ns, early_ns } = moment;
+        // As many units as had not drained then, as in `in_place_of`; below half of the word, which is five years.
+        let then = rate.units(now_ns).saturating_add(rate.units(early_ns));
+        let tat = then.saturating_add(scaled(ahead, rate.interval, before.interval)).min(u64::MAX >> 1);
+        let tat = tat.saturating_sub(rate.units(passed_ns));
+        // One exchange, and the larger of two stays: whatever was taken meanwhile, it is not fuller than it was (Q1).
+        self.tat.apply(|own| (own.max(tat), ()));
     }
 
     /// Whether all that was ever taken has drained by `now_ns`, so that a fresh cell decides the same.

@@ -35,6 +35,15 @@ impl Cycles {
     }
 }
 
+/// The memory as plain data: of cycles nothing, where none are looked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Remembered {
+    pub(crate) last: u64,
+    pub(crate) run: u64,
+    pub(crate) recent: Vec<Option<u64>>,
+    pub(crate) equal: Vec<u64>,
+}
+
 fn extend(count: u64, before: Option<u64>, fingerprint: Option<u64>) -> u64 {
     if fingerprint.is_some() && before == fingerprint { count.saturating_add(1) } else { 0 }
 }
@@ -132,6 +141,32 @@ impl RepetitionGuard {
         if memory.cycles.as_ref().map_or(1, |cycles| cycles.longest) != longest.min(MAX_CYCLE) {
             memory.cycles = Cycles::up_to(longest);
         }
+    }
+
+    /// What it remembers.
+    pub(crate) fn remembered(&self) -> Remembered {
+        let memory = self.memory.lock();
+        let Repetition { last, run, cycles } = &*memory;
+        let cycles = cycles.as_deref();
+        Remembered {
+            last: *last,
+            run: *run,
+            recent: cycles.map_or_else(Vec::new, |cycles| cycles.recent.to_vec()),
+            equal: cycles.map_or_else(Vec::new, |cycles| cycles.equal.to_vec()),
+        }
+    }
+
+    /// Takes over what was remembered in an earlier life, as far as it looks for it.
+    pub(crate) fn recall(&self, remembered: &Remembered) {
+        let mut memory = self.memory.lock();
+        (memory.last, memory.run) = (remembered.last, remembered.run);
+        if let Some(cycles) = memory.cycles.as_deref_mut() {
+            cycles.recent.iter_mut().zip(&remembered.recent).for_each(|(to, from)| *to = *from);
+            cycles.equal.iter_mut().zip(&remembered.equal).for_each(|(to, from)| *to = *from);
+        }
+        let remembers = u64::from(memory.remembers());
+        // Written under the lock, as in `within`.
+        self.remembers.apply(|_| (remembers, ()));
     }
 
     /// Looks at the memory; changes nothing.

@@ -78,6 +78,11 @@ impl<V: Keyed> Table<V> {
         removed
     }
 
+    /// How many entries it may hold.
+    pub(crate) fn cap(&self) -> u64 {
+        self.cap
+    }
+
     /// How many entries it holds.
     pub(crate) fn len(&self) -> u64 {
         self.room.word().used(self.cap)

@@ -16,7 +16,7 @@ const MAX_UNITS_PER_NS: u64 = u64::MAX / TEN_YEARS_NS;
 const MAX_BURST_UNITS: u64 = 1 << 62;
 
 /// Whose rate it is: what a demand has to name to meet it. Prints and serializes in snake case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RateOn {

@@ -11,7 +11,7 @@ use crate::sync::{Arc, CachePadded, Mutex};
 #[derive(Debug)]
 pub(crate) struct RateCell {
     pub(crate) unit: RateUnit,
-    per: RatePeriod,
+    pub(crate) per: RatePeriod,
     pub(crate) rate: Rate,
     pub(crate) tat: Tat,
     /// Those who wait for it. It outlives the cell: whoever takes its place has it, too.
@@ -38,6 +38,13 @@ impl RateCell {
 pub(crate) struct Cells {
     pub(crate) version: u64,
     pub(crate) all: Box<[CachePadded<RateCell>]>,
+}
+
+impl Cells {
+    /// Whether all have passed by `now_ns`.
+    pub(crate) fn have_passed(&self, now_ns: u64) -> bool {
+        self.all.iter().all(|cell| cell.tat.has_passed(&cell.rate, now_ns))
+    }
 }
 
 /// The rates of one key.

@@ -32,7 +32,7 @@ impl Record {
     }
 
     /// Halts it, at `now` where the end of its life is its parent's activity.
-    fn halt_here(&self, cause: Cause, now: Option<Timestamp>) -> Change {
+    pub(crate) fn halt_here(&self, cause: Cause, now: Option<Timestamp>) -> Change {
         let below = || self.halted_here(cause, now);
         let change = self.lifecycle.halt(cause.code(), self.tallies(), self.slots(), below);
         self.call_waiters();
@@ -86,8 +86,12 @@ impl Record {
     /// Pauses it, and everything below it, for what `violation` says, at `now`.
     pub(crate) fn pause(&self, violation: &EnforcementViolation, why: Option<String>, now: Timestamp) -> Change {
         let number = self.core().next_pause();
-        let cause = violation.as_cause();
-        let pause = Pause { number, violation: *violation, why, at: now };
+        self.begin_pause(Pause { number, violation: *violation, why, at: now }, now)
+    }
+
+    /// Begins that pause at `now`, here and below.
+    pub(crate) fn begin_pause(&self, pause: Pause, now: Timestamp) -> Change {
+        let (number, cause) = (pause.number, pause.violation.as_cause());
         let below = || {
             self.extra_or_new().begin(Some(pause), now);
             self.note(Some(now), || EventKind::Paused { cause, pause: Some(number) });

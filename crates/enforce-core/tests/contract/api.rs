@@ -49,6 +49,7 @@ fn every_error_is_an_error() {
     error::<MoneyError>();
     error::<enforce_core::UnknownAllowance>();
     error::<enforce_core::DeadlinesFull>();
+    error::<enforce_core::RestoreError>();
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod approve;
 mod compare;
 mod look;
 mod model;
+mod restart;
 mod steps;
 
 use std::cell::RefCell;
@@ -62,6 +63,8 @@ struct Pair {
     /// Every pause so far: whose, its number in the oracle, and its ticket.
     tickets: Vec<(usize, usize, PauseTicket)>,
     forest: Forest,
+    /// Those that had ended before a restart: nobody can ask them any more.
+    past: BTreeSet<usize>,
     met: BTreeSet<(ViolationType, ScopeKind)>,
     /// How often what came about.
     seen: BTreeMap<&'static str, u64>,
@@ -101,18 +104,22 @@ fn policy(actions: &Actions) -> EnforcementPolicy {
     EnforcementPolicy { actions, timeout_grace_ms: 0, ..EnforcementPolicy::default() }
 }
 
+fn enforcer(time: &ManualClock, actions: &Actions, budget: Option<u64>) -> Enforcer {
+    let tenant = TenantPolicy {
+        budget_usd: budget.map(|nanos| NanoUsd::new(nanos).unwrap()),
+        budget_action: actions.budget,
+        ..TenantPolicy::default()
+    };
+    builder(time).policy(policy(actions)).tenant(tenant).build().unwrap()
+}
+
 impl Pair {
     fn new(actions: Actions, budget: Option<u64>) -> Self {
         let time = noon();
-        let tenant = TenantPolicy {
-            budget_usd: budget.map(|nanos| NanoUsd::new(nanos).unwrap()),
-            budget_action: actions.budget,
-            ..TenantPolicy::default()
-        };
-        let enforcer = builder(&time).policy(policy(&actions)).tenant(tenant).build().unwrap();
+        let enforcer = enforcer(&time, &actions, budget);
         let forest = Forest { actions, budget, nodes: Vec::new(), pauses: 0, now: 0 };
-        let (met, seen) = (BTreeSet::new(), BTreeMap::new());
-        Self { time, enforcer, runs: Vec::new(), holds: Vec::new(), tickets: Vec::new(), forest, met, seen }
+        let (past, met, seen) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+        Self { time, enforcer, runs: Vec::new(), holds: Vec::new(), tickets: Vec::new(), forest, past, met, seen }
     }
 
     fn note(&mut self, what: &'static str) {
@@ -122,7 +129,10 @@ impl Pair {
     fn take(&mut self, step: &Step) {
         let now = self.time.now().as_nanos();
         self.forest.now = now;
-        let run_of = |run: &usize| (!self.runs.is_empty()).then(|| run % self.runs.len());
+        let run_of = |run: &usize| {
+            let run = (!self.runs.is_empty()).then(|| run % self.runs.len());
+            run.filter(|run| !self.past.contains(run))
+        };
         match step {
             Step::Forward { ms } => pass(&self.time, ms * 1_000_000),
             Step::Root { id, tenant, limits } => {

@@ -32,6 +32,8 @@ mod pauses;
 #[cfg(test)]
 mod rates;
 #[cfg(test)]
+mod restore;
+#[cfg(test)]
 mod snapshots;
 #[cfg(test)]
 mod tables;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use enforce_core::{
     Action, Actual, Budget, BudgetAmount, BudgetPeriod, BudgetResource, Demand, Enforcer, Execution, ManualClock,
-    OwnedHold, Retry, ScopeKind, Timestamp,
+    OpenHolds, OwnedHold, RestoreOptions, Retry, ScopeKind, Timestamp,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -28,6 +28,12 @@ enum Call {
     Pass(u64),
     StepBack(u64),
     Set(bool, Vec<Budget>),
+    /// Nothing runs for so long, or the clock steps back by it; open holds are charged or go back.
+    Restart {
+        charge: bool,
+        nanos: u64,
+        back: bool,
+    },
 }
 
 /// What is used of one budget in one period.
@@ -316,6 +322,11 @@ impl Pair {
                 set(&self.enforcer, SCOPES[usize::from(*process)], budgets.clone());
                 self.oracle.scopes[usize::from(*process)].set(budgets.clone(), self.now);
             }
+            Call::Restart { charge, nanos, back } => {
+                let state = serde_json::to_string(&self.enforcer.save()).unwrap();
+                self.set(if *back { self.now - nanos } else { self.now + nanos });
+                self.restart(&state, *charge);
+            }
             Call::Extend(..) | Call::Settle(..) | Call::Drop(_) => {}
         }
         for (scope, kind) in self.oracle.scopes.iter().zip(SCOPES) {
@@ -324,6 +335,34 @@ impl Pair {
             let expected = scope.list.iter().map(|it| (it.amount.resource(), it.per, it.amount.counted()));
             assert!(listed.eq(expected));
         }
+    }
+
+    /// Another enforcer under the same lists goes on where the first one was.
+    fn restart(&mut self, state: &str, charge: bool) {
+        for (_, held) in std::mem::take(&mut self.holds) {
+            for scope in [0, 1] {
+                for (budget, row) in &held.rows[scope] {
+                    let of = place(budget).0;
+                    let row = &mut self.oracle.scopes[scope].rows[*row];
+                    if !RESOURCES[of].beginnings {
+                        row.held -= held.amounts[of];
+                        row.committed += if charge { committed(&held.amounts, of) } else { 0 };
+                    }
+                }
+            }
+        }
+        // A restart begins the periods of its moment, as whoever asks does.
+        for scope in &mut self.oracle.scopes {
+            scope.enter(self.now);
+        }
+        self.enforcer = builder(&self.time).build().unwrap();
+        for (scope, kind) in self.oracle.scopes.iter().zip(SCOPES) {
+            set(&self.enforcer, kind, scope.list.clone());
+        }
+        let holds = if charge { OpenHolds::ChargeInFull } else { OpenHolds::GiveBack };
+        let options = RestoreOptions::new().open_holds(holds);
+        self.enforcer.restore(&serde_json::from_str(state).unwrap(), options).unwrap();
+        self.run = self.enforcer.get("exec").unwrap();
     }
 
     fn set(&mut self, now: u64) {
@@ -379,6 +418,8 @@ fn call() -> impl Strategy<Value = Call> {
         4 => time.prop_map(Call::Pass),
         1 => (1..DAY).prop_map(Call::StepBack),
         2 => (any::<bool>(), list()).prop_map(|(process, budgets)| Call::Set(process, budgets)),
+        2 => (any::<bool>(), prop_oneof![1..3_600 * SECOND, 1..2 * DAY], any::<bool>())
+            .prop_map(|(charge, nanos, back)| Call::Restart { charge, nanos, back }),
     ]
 }
 

@@ -174,6 +174,11 @@ impl Forest {
         std::iter::successors(Some(node), up).collect()
     }
 
+    /// Whether what it uses arrives at its parent.
+    pub(crate) fn passes_on(&self, node: usize) -> bool {
+        self.nodes[node].slice.is_none() || self.ended(node)
+    }
+
     pub(crate) fn depth(&self, node: usize) -> usize {
         std::iter::successors(self.nodes[node].parent, |node| self.nodes[*node].parent).count()
     }
@@ -317,7 +322,7 @@ impl Forest {
     }
 
     /// The cost threshold acts by the record that reaches it.
-    fn reach(&mut self, node: usize, cost: u128, exact: bool) -> Option<Refusal> {
+    pub(crate) fn reach(&mut self, node: usize, cost: u128, exact: bool) -> Option<Refusal> {
         let limit = u128::from(self.nodes[node].limits.threshold?);
         let committed = self.committed(node)[COST];
         if cost == 0 || committed < limit {

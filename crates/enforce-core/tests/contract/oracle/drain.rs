@@ -30,6 +30,12 @@ pub(super) struct Taken {
 }
 
 impl Drain {
+    /// The same, in shares since an epoch that is `later` shares later, or earlier by as many; nobody has asked before `now`.
+    pub(super) fn since(&self, later: i128, now: i128) -> Self {
+        let end = if self.end == 0 { 0 } else { self.end as i128 - later };
+        Self { end: end.max(now) as u128, ..Self::default() }
+    }
+
     pub(super) fn take(&mut self, at: u128, amount: u128) {
         self.end = self.end.max(at) + amount * MINUTE_NS;
         self.latest = self.latest.max(at);

@@ -71,7 +71,7 @@ pub(crate) struct Open {
     pub(crate) tokens: u128,
     pub(crate) memory: u128,
     pub(crate) cost: u128,
-    period: u64,
+    pub(super) period: u64,
     pub(super) rated: Option<Taken>,
 }
 
@@ -317,7 +317,7 @@ impl Oracle {
     }
 
     /// The cost threshold acts by the record that reaches it.
-    fn exhaust(&mut self, index: usize, cost: u64) -> Option<Refusal> {
+    pub(super) fn exhaust(&mut self, index: usize, cost: u64) -> Option<Refusal> {
         let (limit, action) = self.policy.threshold;
         let run = &self.runs[index];
         if cost == 0 || run.cost < u128::from(limit?) {
