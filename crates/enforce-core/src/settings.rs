@@ -133,7 +133,7 @@ impl Enforcer {
     }
 
     /// Replaces the limits of executions that are registered from here on and bring none of their own; what is running keeps
-    /// what it has ([`Execution::set_limits`] changes that). `max_concurrent_executions` is the tenants' and is not looked at.
+    /// what it has ([`Execution::set_limits`](crate::Execution::set_limits) changes that). `max_concurrent_executions` is the tenants' and is not looked at.
     ///
     /// # Errors
     /// Limits that make no sense; the old ones stay.
@@ -159,7 +159,7 @@ impl Enforcer {
         Ok(())
     }
 
-    /// Replaces the network policy, from the next [`Execution::check_host`] on.
+    /// Replaces the network policy, from the next [`Execution::check_host`](crate::Execution::check_host) on.
     ///
     /// # Errors
     /// A policy that makes no sense; the old one stays.
