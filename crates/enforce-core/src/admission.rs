@@ -131,9 +131,6 @@ fn reserve_as(
     now: Option<Timestamp>,
     way: Way,
 ) -> Result<Receipt, EnforcementViolation> {
-    if demand.up_to {
-        return fitted::reserve(record, demand, now, way);
-    }
     // One exchange is the whole decision where everything else is unlimited and not asked for.
     if record.is_bare()
         && demand.is_bare()
@@ -146,12 +143,17 @@ fn reserve_as(
         let warning = (after.remaining() <= limit.warn_room).then(|| {
             let current = after.used(limit.limit);
             let warning = EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit);
-            tell_near(record, demand, warning, now);
+            tell_near(record, *demand, warning, now);
             warning
         });
         // It may be extended, and its policy is that of all of it.
         let kept = Kept::nothing(Periods::NONE, demand.on_drop);
         return Ok(Receipt::new(kept, Noticed { warning, observed: None }));
+    }
+    // A copy for the calls below: the caller's own never has an address, so up to here it is not in memory.
+    let demand = &{ *demand };
+    if demand.up_to {
+        return fitted::reserve(record, demand, now, way);
     }
     let mut now = now;
     if let Usual::Taken { bare } = usual::take(record, demand, &mut now) {
@@ -178,9 +180,9 @@ pub(crate) struct Refused {
 /// Tells that an execution of which nothing but steps is limited is near that limit.
 #[cold]
 #[inline(never)]
-fn tell_near(record: &Record, demand: &Demand, warning: EnforcementWarning, now: Option<Timestamp>) {
+fn tell_near(record: &Record, demand: Demand, warning: EnforcementWarning, now: Option<Timestamp>) {
     let noticed = Noticed { warning: Some(warning), observed: None };
-    record.tell_admitted(demand, &noticed, &[Near { warning, level: 0, ends: 0 }], now);
+    record.tell_admitted(&demand, &noticed, &[Near { warning, level: 0, ends: 0 }], now);
 }
 
 /// [`reserve`] for a demand that is the first in the line of `first`, if in any; who waits tells how it ends.
