@@ -108,29 +108,31 @@ struct Look<'a> {
 /// Takes everything that `demand` asks, or says which limit stands against it, having carried out that limit's action.
 ///
 /// Always inlined, and all that leaves the short way goes in registers: were the result built in memory, copying it to
-/// where the caller wants it would cost several times the exchange.
+/// where the caller wants it would cost several times the exchange. For the same reason each way out makes its own `hold`.
 #[inline(always)]
-pub(crate) fn reserve(
+pub(crate) fn reserve<T>(
     record: &Record,
     demand: &Demand,
     now: Option<Timestamp>,
-) -> Result<Receipt, EnforcementViolation> {
-    reserve_as(record, demand, now, Way::default())
+    hold: impl FnOnce(Receipt) -> T,
+) -> Result<T, EnforcementViolation> {
+    reserve_as(record, demand, now, Way::default(), hold)
 }
 
 /// [`reserve`] for a demand that waits if it is refused: then nobody is told of it.
 #[inline(always)]
 pub(crate) fn reserve_or_wait(record: &Record, demand: &Demand) -> Result<Receipt, EnforcementViolation> {
-    reserve_as(record, demand, None, Way { waits: true, ..Way::default() })
+    reserve_as(record, demand, None, Way { waits: true, ..Way::default() }, |receipt| receipt)
 }
 
 #[inline(always)]
-fn reserve_as(
+fn reserve_as<T>(
     record: &Record,
     demand: &Demand,
     now: Option<Timestamp>,
     way: Way,
-) -> Result<Receipt, EnforcementViolation> {
+    hold: impl FnOnce(Receipt) -> T,
+) -> Result<T, EnforcementViolation> {
     // One exchange is the whole decision where everything else is unlimited and not asked for.
     if record.is_bare()
         && demand.is_bare()
@@ -139,33 +141,28 @@ fn reserve_as(
         if after.flags() & METERED != 0 {
             count_begun(record, demand.steps);
         }
-        let limit = record.plan().tally(Resource::Steps);
-        let warning = (after.remaining() <= limit.warn_room).then(|| {
-            let current = after.used(limit.limit);
-            let warning = EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit);
-            tell_near(record, *demand, warning, now);
-            warning
-        });
+        if after.remaining() <= record.plan().tally(Resource::Steps).warn_room {
+            return Ok(hold(near(record, *demand, after, now)));
+        }
         // It may be extended, and its policy is that of all of it.
-        let kept = Kept::nothing(Periods::NONE, demand.on_drop);
-        return Ok(Receipt::new(kept, Noticed { warning, observed: None }));
+        return Ok(hold(Receipt::new(Kept::nothing(Periods::NONE, demand.on_drop), Noticed::default())));
     }
     // A copy for the calls below: the caller's own never has an address, so up to here it is not in memory.
     let demand = &{ *demand };
     if demand.up_to {
-        return fitted::reserve(record, demand, now, way);
+        return fitted::reserve(record, demand, now, way).map(hold);
     }
     let mut now = now;
     if let Usual::Taken { bare } = usual::take(record, demand, &mut now) {
-        return Ok(Receipt::new(Kept::of(demand, Periods::NONE, bare, None), Noticed::default()));
+        return Ok(hold(Receipt::new(Kept::of(demand, Periods::NONE, bare, None), Noticed::default())));
     }
     let mut found = Found::default();
     match reserve_whole(record, demand, now, way, &mut found) {
         // Put together from what is known here to be nothing, so that it need not be copied.
         Ok(Granted { periods, bare }) if found.is_plain() => {
-            Ok(Receipt::new(Kept::of(demand, periods, bare, None), Noticed::default()))
+            Ok(hold(Receipt::new(Kept::of(demand, periods, bare, None), Noticed::default())))
         }
-        Ok(granted) => Ok(found.receipt(demand, granted)),
+        Ok(granted) => Ok(hold(found.receipt(demand, granted))),
         Err(Stop) => Err(found.violation(record)),
     }
 }
@@ -177,12 +174,15 @@ pub(crate) struct Refused {
     pub(crate) obstacle: Obstacle,
 }
 
-/// Tells that an execution of which nothing but steps is limited is near that limit.
+/// What is admitted to an execution of which nothing but steps is limited, near that limit; tells of it.
 #[cold]
 #[inline(never)]
-fn tell_near(record: &Record, demand: Demand, warning: EnforcementWarning, now: Option<Timestamp>) {
+fn near(record: &Record, demand: Demand, after: Word, now: Option<Timestamp>) -> Receipt {
+    let limit = record.plan().tally(Resource::Steps);
+    let warning = EnforcementWarning::of(ScopeKind::Execution, limit.kind, after.used(limit.limit), limit.limit);
     let noticed = Noticed { warning: Some(warning), observed: None };
     record.tell_admitted(&demand, &noticed, &[Near { warning, level: 0, ends: 0 }], now);
+    Receipt::new(Kept::nothing(Periods::NONE, demand.on_drop), noticed)
 }
 
 /// [`reserve`] for a demand that is the first in the line of `first`, if in any; who waits tells how it ends.

@@ -106,7 +106,7 @@ impl Enforcer {
     /// ```
     #[inline]
     pub fn reserve(&self, id: &str, demand: Demand) -> Result<OwnedHold, EnforcementViolation> {
-        self.asked(id)?.into_reserved(demand, None)
+        self.asked(id)?.reserve_owned(demand)
     }
 
     /// [`Enforcer::reserve`] at a time that the caller has minted.
@@ -115,7 +115,7 @@ impl Enforcer {
     /// As [`Enforcer::reserve`].
     #[inline]
     pub fn reserve_at(&self, id: &str, demand: Demand, now: Timestamp) -> Result<OwnedHold, EnforcementViolation> {
-        self.asked(id)?.into_reserved(demand, Some(now))
+        self.asked(id)?.reserve_owned_at(demand, now)
     }
 
     /// [`Execution::check`] by id; an id that is not registered is blocked.

@@ -119,7 +119,7 @@ impl Execution {
     /// ```
     #[inline(always)]
     pub fn reserve(&self, demand: Demand) -> Result<Hold<'_>, EnforcementViolation> {
-        admission::reserve(&self.0, &demand, None).map(|receipt| Hold::new(self, receipt))
+        admission::reserve(&self.0, &demand, None, |receipt| Hold::new(self, receipt))
     }
 
     /// [`Execution::reserve`] at a time that the caller has minted.
@@ -128,7 +128,7 @@ impl Execution {
     /// As [`Execution::reserve`].
     #[inline(always)]
     pub fn reserve_at(&self, demand: Demand, now: Timestamp) -> Result<Hold<'_>, EnforcementViolation> {
-        admission::reserve(&self.0, &demand, Some(now)).map(|receipt| Hold::new(self, receipt))
+        admission::reserve(&self.0, &demand, Some(now), |receipt| Hold::new(self, receipt))
     }
 
     /// [`Execution::reserve`] for a hold that outlives the borrow: for tasks and response bodies.
@@ -137,7 +137,7 @@ impl Execution {
     /// As [`Execution::reserve`].
     #[inline(always)]
     pub fn reserve_owned(&self, demand: Demand) -> Result<OwnedHold, EnforcementViolation> {
-        admission::reserve(&self.0, &demand, None).map(|receipt| OwnedHold::new(self.clone(), receipt))
+        admission::reserve(&self.0, &demand, None, |receipt| OwnedHold::new(self.clone(), receipt))
     }
 
     /// [`Execution::reserve_owned`] at a time that the caller has minted.
@@ -146,18 +146,7 @@ impl Execution {
     /// As [`Execution::reserve`].
     #[inline(always)]
     pub fn reserve_owned_at(&self, demand: Demand, now: Timestamp) -> Result<OwnedHold, EnforcementViolation> {
-        admission::reserve(&self.0, &demand, Some(now)).map(|receipt| OwnedHold::new(self.clone(), receipt))
-    }
-
-    /// [`Execution::reserve_owned`] of a handle that is not needed for anything else.
-    #[inline(always)]
-    pub(crate) fn into_reserved(
-        self,
-        demand: Demand,
-        now: Option<Timestamp>,
-    ) -> Result<OwnedHold, EnforcementViolation> {
-        let receipt = admission::reserve(&self.0, &demand, now)?;
-        Ok(OwnedHold::new(self, receipt))
+        admission::reserve(&self.0, &demand, Some(now), |receipt| OwnedHold::new(self.clone(), receipt))
     }
 
     /// Whether `demand` would be admitted now. Changes nothing; the answer may be out of date when it arrives, which is

@@ -23,7 +23,9 @@ pub(super) fn reserve(
     way: Way,
 ) -> Result<Receipt, EnforcementViolation> {
     let once = Way { waits: true, ..way };
-    let ended = attempt(record, demand, now, None, |fitted, now| reserve_as(record, fitted, Some(now), once));
+    let ended = attempt(record, demand, now, None, |fitted, now| {
+        reserve_as(record, fitted, Some(now), once, |receipt| receipt)
+    });
     told(record, demand, now, way, ended)
 }
 
