@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use enforce_core::{Actual, Budget, BudgetAmount, BudgetPeriod, BudgetResource, Demand, Retry, Timestamp};
+use enforce_core::{
+    Action, Actual, Approval, Budget, BudgetAmount, BudgetPeriod, BudgetResource, Demand, Retry, Timestamp,
+};
 
 use super::{clock, figures};
 use crate::common::{DAY, NOON, SECOND, builder, nano, pass, register};
@@ -136,7 +138,7 @@ fn the_retry_is_the_latest_of_all_budgets_that_refuse() {
         assert_eq!(retry(4, 5, 2, &[hour]), Retry::WhenFreed, "only the hold is in the way");
         assert_eq!(retry(4, 5, 2, &[cost(10, BudgetPeriod::Hour), cost(5, BudgetPeriod::Day)][..1]), Retry::WhenFreed);
         assert_eq!(retry(9, 0, 2, &[hour, cost(10, BudgetPeriod::Total)]), Retry::Never, "the total never comes back");
-        let observed = cost(10, BudgetPeriod::Total).action(enforce_core::Action::Observe);
+        let observed = cost(10, BudgetPeriod::Total).action(Action::Observe);
         assert_eq!(retry(9, 0, 2, &[hour, observed]), after(3_600 * SECOND), "and is not asked if it only observes");
         assert_eq!(retry(0, 0, 11, &[hour, day]), Retry::Never);
     }
@@ -151,11 +153,27 @@ fn what_is_about_to_halt_is_not_waited_for_and_what_waits_becomes_an_error_that_
         run.charge(Actual::tokens(10, 0));
         run.reserve(Demand::none().tokens(1, 0)).unwrap_err()
     };
-    assert_eq!(refused(enforce_core::Action::Halt).retry, Retry::Never);
-    assert_eq!(refused(enforce_core::Action::Pause).retry, Retry::Never);
-    let error = refused(enforce_core::Action::Refuse).to_error();
+    assert_eq!(refused(Action::Halt).retry, Retry::Never);
+    assert_eq!(refused(Action::Pause).retry, Retry::Never);
+    let error = refused(Action::Refuse).to_error();
     assert_eq!((error.to_http_status(), error.is_retryable(), error.is_fatal()), (429, true, false));
     assert_eq!(error.retry_policy.delay_for_attempt(1), Duration::from_secs(3_600));
+}
+
+#[test]
+fn e3_the_next_period_of_a_budget_ends_no_pause_but_has_room_behind_the_approval() {
+    for scope in SCOPES {
+        let time = clock(NOON);
+        let budget = Budget::new(BudgetAmount::Tokens(10), BudgetPeriod::Hour).action(Action::Pause);
+        let enforcer = with(builder(&time), scope, vec![budget]).build().unwrap();
+        let run = register(&enforcer, "exec", "tenant");
+        run.charge(Actual::tokens(10, 0));
+        assert!(run.reserve(Demand::none().tokens(1, 0)).is_err());
+        pass(&time, DAY);
+        assert_eq!(run.reserve(Demand::none().tokens(1, 0)).unwrap_err().retry, Retry::AfterApproval);
+        run.approve(&run.pause_ticket().unwrap(), Approval::new("ada", "a new hour")).unwrap();
+        assert!(run.reserve(Demand::none().tokens(10, 0)).is_ok());
+    }
 }
 
 #[test]
