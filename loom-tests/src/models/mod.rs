@@ -32,3 +32,4 @@ mod slots;
 mod table;
 mod tally;
 mod timers;
+mod wakes;

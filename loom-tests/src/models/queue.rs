@@ -11,23 +11,21 @@ use crate::kernel::cell::Cell;
 use crate::kernel::gcra::{Paced, Rate, Tat};
 use crate::kernel::queue::{Found, Queue, Ticket, Turn};
 use crate::kernel::tally::{HALTED, Refusal, Tally, WAITERS};
-use crate::kernel::wakes::Wakes;
 use crate::race;
-use crate::sync::{Mutex, Waker};
+use crate::sync::Waker;
 
 const W1_FREED: &str = "W1: room that is freed wakes who waits for it";
 const W1_LEFT: &str = "W1: who leaves the line lets the next one know";
 const W1_STATE: &str = "W1: a change of state wakes who waits";
 const W1_QUIT: &str = "W1: who leaves a list takes nobody else's call with it";
 const W1_RATE: &str = "W1: what comes back to a rate wakes who waits for it";
-const W1_LATER: &str = "W1: who is to be woken once no lock is held is woken";
 const F1_OVERTAKEN: &str = "F1: nobody who does not wait overtakes who does";
 const F1_ORDER: &str = "F1: the first in line is served first";
 const E1_FIRST: &str = "E1: the first in line passes no halt";
 
 /// Remembers that it was called. The explorer does not see it: it is looked at when everyone is done.
 #[derive(Default)]
-struct Bell(OnceLock<()>);
+pub(super) struct Bell(OnceLock<()>);
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
@@ -36,7 +34,7 @@ impl Wake for Bell {
 }
 
 impl Bell {
-    fn rung(&self) -> bool {
+    pub(super) fn rung(&self) -> bool {
         self.0.get().is_some()
     }
 }
@@ -323,68 +321,6 @@ fn w1_what_comes_back_to_a_rate_wakes_who_waits() {
 #[test]
 fn w1_what_comes_back_to_a_rate_wakes_who_waits_twin() {
     twin(W1_RATE, TWO, || refunded(true));
-}
-
-/// Wakers that are called later.
-trait Later: Send + Sync + 'static {
-    fn put(&self, waker: Waker);
-    fn flush(&self);
-}
-
-impl Later for Wakes {
-    fn put(&self, waker: Waker) {
-        Wakes::put(self, [waker]);
-    }
-
-    fn flush(&self) {
-        Wakes::flush(self);
-    }
-}
-
-/// Says that there is one before it is there.
-struct Announced {
-    pending: Cell,
-    list: Mutex<Vec<Waker>>,
-}
-
-impl Later for Announced {
-    fn put(&self, waker: Waker) {
-        self.pending.apply(|_| (1, ()));
-        self.list.lock().push(waker);
-    }
-
-    fn flush(&self) {
-        if self.pending.apply(|pending| (0, pending)) > 0 {
-            let all = std::mem::take(&mut *self.list.lock());
-            all.into_iter().for_each(Waker::wake);
-        }
-    }
-}
-
-/// Two who each find somebody to be woken.
-fn later<L: Later>(wakes: L) -> impl std::fmt::Debug {
-    let bells: [Arc<Bell>; 2] = Default::default();
-    let each = |bell: &Arc<Bell>| {
-        let (bell, bells) = (Arc::clone(bell), bells.clone());
-        move |wakes: &L| {
-            wakes.put(Waker::from(bell));
-            wakes.flush();
-            bells.iter().filter(|bell| bell.rung()).count()
-        }
-    };
-    let (one, other, _wakes) = race::two(wakes, each(&bells[0]), each(&bells[1]));
-    assert!(bells.iter().all(|bell| bell.rung()), "{W1_LATER}");
-    (one, other)
-}
-
-#[test]
-fn w1_who_is_to_be_woken_later_is_woken() {
-    model(W1_LATER, TWO, || later(Wakes::new()));
-}
-
-#[test]
-fn w1_who_is_to_be_woken_later_is_woken_twin() {
-    twin(W1_LATER, TWO, || later(Announced { pending: Cell::new(0), list: Mutex::new(Vec::new()) }));
 }
 
 type Take = fn(&Tally) -> Result<(), Refusal>;
