@@ -3,6 +3,7 @@
 
 mod guards;
 mod hostile;
+mod load;
 mod mutated;
 mod scopes;
 mod stops;
