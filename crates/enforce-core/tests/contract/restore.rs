@@ -3,6 +3,7 @@
 
 mod guards;
 mod hostile;
+mod killed;
 mod load;
 mod mutated;
 mod scopes;
