@@ -51,6 +51,13 @@ impl Saved {
         sliced
     }
 
+    /// Reads once more what is committed, and leaves what is held: what was settled in between is in both.
+    pub(crate) fn count_again(&mut self) {
+        for (_, window, state) in &mut self.0 {
+            state.committed = window.committed.read();
+        }
+    }
+
     /// As plain data.
     pub(crate) fn into_states(self) -> Vec<BudgetState> {
         self.0.into_iter().map(|(_, _, state)| state).collect()
