@@ -4,16 +4,20 @@
 //! ratio compares what ran side by side. The binary `ratios` prints the table of targets; the criterion benches time
 //! the same cases one by one.
 
-pub mod enact;
+pub mod arguments;
+pub mod churn;
+pub mod counts;
 pub mod expiring;
 pub mod floor;
 mod ids;
 pub mod ours;
 mod pair;
+pub mod plot;
 pub mod report;
 pub mod resident;
 pub mod rivals;
 mod rounds;
+pub mod targets;
 pub mod words;
 
 #[path = "../../crates/enforce-core/src/kernel/mod.rs"]
@@ -29,7 +33,7 @@ pub use rounds::{Case, Figures, Rounds};
 pub fn bench(cases: impl IntoIterator<Item = Case>) {
     let mut criterion = criterion::Criterion::default().configure_from_args();
     for mut case in cases {
-        criterion.bench_function(case.name(), |bencher| {
+        criterion.bench_function(&case.name().to_owned(), |bencher| {
             bencher.iter_custom(|times| case.turn(u32::try_from(times).unwrap_or(u32::MAX)));
         });
     }
