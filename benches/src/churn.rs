@@ -4,7 +4,7 @@ mod come_and_go;
 mod growth;
 mod tail;
 
-pub use come_and_go::{enact_while_others_come_and_go, ours_while_others_come_and_go};
+pub use come_and_go::{Steps, enact_while_others_come_and_go, ours_while_others_come_and_go};
 pub use growth::{Grown, enact_growing, ours_growing};
 pub use tail::{Percentiles, Tail};
 

@@ -19,8 +19,11 @@ pub use callgrind::{Callgrind, CountError};
 /// How often a case is done in the shorter run, and in the longer.
 const TIMES: [u32; 2] = [1_000, 21_000];
 
-/// The paths that are counted, by name: each is made when it is its turn.
-pub const PATHS: [(&str, fn() -> Case); 13] = [
+/// A path by name: it is made when it is its turn.
+pub type Path = (&'static str, fn() -> Case);
+
+/// The paths that are counted.
+pub const PATHS: [Path; 16] = [
     ("bare", ours::bare),
     ("owned", ours::bare_owned),
     ("awaited", ours::bare_acquired),
@@ -33,8 +36,19 @@ pub const PATHS: [(&str, fn() -> Case); 13] = [
     ("refusal, bare", ours::refused_bare),
     ("by id, bare", ours::by_id_bare),
     ("rate cell", words::rate),
+    ("rate by key", rate_by_key),
+    ("awaited, rate", ours::rates::acquired),
+    ("tree of two, a step", tree),
     ("register + finish", register_and_finish),
 ];
+
+fn rate_by_key() -> Case {
+    ours::rates::by_key("rate by key", &Ids::hot())
+}
+
+fn tree() -> Case {
+    ours::trees::step("step, 2", 2)
+}
 
 /// Registers and finishes a thousand names in turn beside a thousand others: making the names is not counted.
 fn register_and_finish() -> Case {

@@ -165,7 +165,7 @@ pub fn bare_owned() -> Case {
 pub fn bare_acquired() -> Case {
     let (run, _) = Setting::Bare.execution();
     Case::new("acquire, bare", move || {
-        drop(ready(run.acquire(Demand::step())));
+        black_box(ready(run.acquire(Demand::step())));
     })
 }
 

@@ -51,40 +51,61 @@ fn turn_over<T>(who: usize, stop: &AtomicBool, mut come: impl FnMut(u64) -> T, m
     number
 }
 
-/// Nothing at all, then a step by handle, then one by id, among `live` executions with the usual limits; and how many
-/// executions came and went meanwhile.
+/// What is measured among live executions while others come and go.
+#[derive(Debug)]
+pub struct Steps {
+    /// Nothing at all.
+    pub nothing: Tail,
+    /// By handle, a thousand of them in turn.
+    pub by_handle_hot: Tail,
+    /// By handle, all of them in turn.
+    pub by_handle: Tail,
+    /// By id, a thousand of them in turn.
+    pub by_id_hot: Tail,
+    /// By id, all of them in turn.
+    pub by_id: Tail,
+}
+
+/// So many of `op` in a row, each measured.
+fn row(tail: &mut Tail, mut op: impl FnMut()) {
+    for _ in 0..IN_A_ROW {
+        tail.time(&mut op);
+    }
+}
+
+/// Steps among `live` executions with the usual limits, and how many executions came and went meanwhile.
 #[expect(clippy::expect_used, reason = "limits that are known to be valid, and ids that are free")]
-pub fn ours_while_others_come_and_go(live: usize, churners: usize) -> ([Tail; 3], u64) {
-    let (enforcer, mut ids) = (Setting::Usual.enforcer(), Ids::of(live));
+pub fn ours_while_others_come_and_go(live: usize, churners: usize) -> (Steps, u64) {
+    let (enforcer, mut ids, mut hot_ids) = (Setting::Usual.enforcer(), Ids::of(live), Ids::hot());
     for (number, id) in (0..).zip(ids.sorted()) {
         enforcer.execution(id, tenant(number)).register().expect("a free id");
     }
-    let mut runs = ids.map(|id| enforcer.get(id).expect("it lives"));
-    let ticks = Ticks::from(enforcer.clock().now());
+    let handles = |ids: &Ids| ids.map(|id| enforcer.get(id).expect("it lives"));
+    let (mut runs, mut hot_runs) = (handles(&ids), handles(&hot_ids));
+    let mut now = Ticks::from(enforcer.clock().now());
+    let start = now.clone();
     let churn = |who: usize, stop: &AtomicBool| {
-        let mut ticks = ticks.clone();
+        let mut ticks = start.clone();
         let come =
             |number| enforcer.execution(id(number), tenant(number)).register_at(ticks.tick()).expect("a free id");
         turn_over(who, stop, come, |run| drop(run.finish()))
     };
-    let mut now = ticks.clone();
     let read = || {
-        let mut tails = [Tail::new(), Tail::new(), Tail::new()];
-        let [nothing, by_handle, by_id] = &mut tails;
+        let mut steps = Steps {
+            nothing: Tail::new(),
+            by_handle_hot: Tail::new(),
+            by_handle: Tail::new(),
+            by_id_hot: Tail::new(),
+            by_id: Tail::new(),
+        };
         for _ in 0..TURNS {
-            for _ in 0..IN_A_ROW {
-                nothing.time(|| ());
-            }
-            for _ in 0..IN_A_ROW {
-                let (run, now) = (runs.next_id(), now.tick());
-                by_handle.time(|| drop(run.reserve_at(Demand::step(), now)));
-            }
-            for _ in 0..IN_A_ROW {
-                let (id, now) = (ids.next_id(), now.tick());
-                by_id.time(|| drop(enforcer.reserve_at(id, Demand::step(), now)));
-            }
+            row(&mut steps.nothing, || ());
+            row(&mut steps.by_handle_hot, || drop(hot_runs.next_id().reserve_at(Demand::step(), now.tick())));
+            row(&mut steps.by_handle, || drop(runs.next_id().reserve_at(Demand::step(), now.tick())));
+            row(&mut steps.by_id_hot, || drop(enforcer.reserve_at(hot_ids.next_id(), Demand::step(), now.tick())));
+            row(&mut steps.by_id, || drop(enforcer.reserve_at(ids.next_id(), Demand::step(), now.tick())));
         }
-        tails
+        steps
     };
     beside(churners, churn, read)
 }
