@@ -107,3 +107,23 @@ async fn end_when_idle(run: Execution, idle: Duration) {
         before = now;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use enforce_core::{Enforcer, Status};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_named_execution_ends_when_it_has_done_nothing_from_one_look_to_the_next() {
+        let run = Enforcer::default().execution("a/run", "a").register().unwrap();
+        let watched = tokio::spawn(end_when_idle(run.clone(), Duration::from_secs(10)));
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        let hold = run.reserve(Demand::step().tokens(1, 0)).unwrap();
+        // It has done something before the second look, and has something open at the third.
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(run.status(), Status::Live);
+        drop(hold);
+        watched.await.unwrap();
+        assert_eq!(run.status(), Status::Finished(None));
+    }
+}

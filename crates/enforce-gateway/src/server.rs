@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// The largest head of a request, in bytes; a larger one is answered with 431.
+/// The largest head of a request, in bytes; one that is not whole by then is answered with 431.
 const MAX_HEAD_BYTES: usize = 32 << 10;
 /// The most fields in a head.
 const MAX_FIELDS: usize = 100;

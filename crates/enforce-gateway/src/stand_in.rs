@@ -45,8 +45,8 @@ pub struct Sent {
 /// its own where it streams; a prompt has as many tokens as words.
 ///
 /// The `metadata` of a request can ask for something else, each as a number: `tokens`, how many to answer with, in place of
-/// `max_completion_tokens` or `max_tokens`; `stall_after`, to fall silent after so many tokens of a stream; `fail_after`, to
-/// break off after them; `status`, to answer with this status of an error.
+/// `max_completion_tokens` or `max_tokens`; `stall_after`, to fall silent after so many tokens, or at once where it does not stream;
+/// `fail_after`, to break off a stream after them; `status`, to answer with this status of an error.
 #[derive(Clone, Debug, Default)]
 pub struct StandIn(Arc<Mutex<Sent>>);
 
@@ -61,6 +61,10 @@ impl StandIn {
     #[must_use]
     pub fn sent(&self) -> Sent {
         *self.0.lock()
+    }
+
+    fn count(&self, count: impl FnOnce(&mut Sent)) {
+        count(&mut self.0.lock());
     }
 
     /// Answers whoever connects, until it is dropped.
@@ -126,16 +130,18 @@ async fn complete(State(stand_in): State<StandIn>, body: Body) -> Response<Body>
     if let Some(status) = asked.status {
         return error(status);
     }
-    let mut sent = stand_in.0.lock();
-    sent.requests += 1;
-    sent.prompt_tokens += asked.input;
+    let output = asked.output.min(MOST);
+    stand_in.count(|sent| {
+        sent.requests += 1;
+        sent.prompt_tokens += asked.input;
+    });
     if asked.streams {
-        drop(sent);
         return answer("text/event-stream", Body::new(Chunks { asked, stand_in, sent: 0, state: Next::Role }));
     }
-    let output = asked.output.min(MOST);
-    sent.completion_tokens += output;
-    drop(sent);
+    if asked.stall_after.is_some() {
+        return std::future::pending().await;
+    }
+    stand_in.count(|sent| sent.completion_tokens += output);
     let text = " token".repeat(usize::try_from(output).unwrap_or(0));
     let completion = json!({
         "id": "chatcmpl-stand-in", "object": "chat.completion", "created": 0, "model": asked.model,
@@ -212,7 +218,7 @@ impl http_body::Body for Chunks {
             }
             Next::Token if this.sent < this.asked.output => {
                 this.sent += 1;
-                this.stand_in.0.lock().completion_tokens += 1;
+                this.stand_in.count(|sent| sent.completion_tokens += 1);
                 this.delta(&json!({"content": " token"}), None)
             }
             Next::Token => {
