@@ -9,10 +9,12 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use enforce_async::ExecutionExt;
 use enforce_core::{OnDrop, OwnedHold};
+use enforce_prices::{PriceError, TokenUsage};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
 use serde::Deserialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -71,8 +73,6 @@ async fn admit(gateway: &Gateway, request: Request) -> Result<Call, Refusal> {
     let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the body took too long to arrive");
     let body = timeout(BODY_TIMEOUT, read(body, requests.max_body_bytes)).await.map_err(late)?;
     let chat = Chat::read(&body.map_err(|problem| problem.of_client())?, requests)?;
-    let unpriced =
-        |error: enforce_prices::PriceError| Refusal::new(StatusCode::NOT_FOUND, "model_not_found", error.to_string());
     let prices = settings.prices.find(&chat.model).map_err(unpriced)?;
     let bill = Bill { prices: prices.clone(), at: gateway.enforcer.clock().now() };
     let model = gateway.enforcer.model(prices.name());
@@ -91,6 +91,13 @@ async fn admit(gateway: &Gateway, request: Request) -> Result<Call, Refusal> {
     }
     let hold = entry.acquire(demand, requests.max_wait()).await?;
     Ok(Call { chat, bill, hold, entry, settings, noted: gateway.note_call() })
+}
+
+fn unpriced(error: PriceError) -> Refusal {
+    match error {
+        PriceError::TooLarge { .. } => Refusal::bad_request(error.to_string()),
+        error => Refusal::new(StatusCode::NOT_FOUND, "model_not_found", error.to_string()),
+    }
 }
 
 /// The same for requests that are the same: an agent that repeats itself is a matter of the policy.
@@ -124,7 +131,7 @@ impl Call {
         let whole = self.entry.run.run(read(body, self.settings.config.requests.max_answer_bytes)).await;
         let body = whole.map_err(|stopped| self.entry.refusal(stopped.violation()))?;
         let body = body.map_err(|problem| problem.of_upstream())?;
-        if let Some(usage) = reported(&body).and_then(Reported::usage) {
+        if let Some(usage) = reported(&body) {
             self.hold.settle(self.bill.actual(&usage));
         }
         let mut response = Response::new(Body::from(body));
@@ -134,12 +141,12 @@ impl Call {
     }
 }
 
-fn reported(body: &Bytes) -> Option<Reported> {
+fn reported(body: &Bytes) -> Option<TokenUsage> {
     #[derive(Deserialize)]
     struct Completion {
-        usage: Option<Reported>,
+        usage: Value,
     }
-    serde_json::from_slice(body).ok().and_then(|completion: Completion| completion.usage)
+    serde_json::from_slice(body).ok().and_then(|completion: Completion| Reported::read(completion.usage))
 }
 
 fn is_stream(headers: &HeaderMap) -> bool {

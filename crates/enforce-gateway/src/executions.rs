@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use enforce_core::{Approval, ApprovalError, Execution};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,6 +22,21 @@ const TENANT: HeaderName = HeaderName::from_static("x-enforce-tenant");
 
 /// The largest decision, in bytes.
 const MAX_DECISION_BYTES: usize = 16 << 10;
+
+/// The name in a path.
+#[derive(Debug)]
+pub(crate) struct Name(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(name) = path.map_err(|rejection| Refusal::bad_request(rejection.body_text()))?;
+        name_of(&name)?;
+        Ok(Self(name))
+    }
+}
 
 /// What `approve` and `reject` are told.
 #[derive(Deserialize)]
@@ -39,7 +55,7 @@ struct Decision {
 /// What it has used, whether it is paused, and what was approved: to its tenant and to admins.
 pub(crate) async fn show(
     State(gateway): State<Arc<Gateway>>,
-    Path(name): Path<String>,
+    Name(name): Name,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Refusal> {
     find(&gateway, &name, &headers, false).map(|run| answer(&shown(&run)))
@@ -48,7 +64,7 @@ pub(crate) async fn show(
 /// Ends it; its last figures.
 pub(crate) async fn end(
     State(gateway): State<Arc<Gateway>>,
-    Path(name): Path<String>,
+    Name(name): Name,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Refusal> {
     let run = find(&gateway, &name, &headers, false)?;
@@ -59,7 +75,7 @@ pub(crate) async fn end(
 /// Lets it go on.
 pub(crate) async fn approve(
     State(gateway): State<Arc<Gateway>>,
-    Path(name): Path<String>,
+    Name(name): Name,
     request: Request,
 ) -> Result<Response<Body>, Refusal> {
     let (run, decision) = decide(&gateway, &name, request).await?;
@@ -75,7 +91,7 @@ pub(crate) async fn approve(
 /// Halts it instead.
 pub(crate) async fn reject(
     State(gateway): State<Arc<Gateway>>,
-    Path(name): Path<String>,
+    Name(name): Name,
     request: Request,
 ) -> Result<Response<Body>, Refusal> {
     let (run, decision) = decide(&gateway, &name, request).await?;
@@ -106,7 +122,7 @@ fn find(gateway: &Gateway, name: &str, headers: &HeaderMap, admins_only: bool) -
             tenant.ok_or_else(|| Refusal::bad_request(format!("name the tenant in the header {TENANT}")))?
         }
     };
-    let known = gateway.enforcer.get(&id(tenant, name_of(name)?));
+    let known = gateway.enforcer.get(&id(tenant, name));
     known.ok_or_else(|| {
         Refusal::new(StatusCode::NOT_FOUND, "unknown_execution", "no execution of that name is registered")
     })

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 use enforce_async::drive;
-use enforce_core::{Cause, Clock, Enforcer, ProviderKey, ViolationType};
+use enforce_core::{Cause, Clock, Enforcer, Execution, ProviderKey, ViolationType};
 use http::{HeaderMap, StatusCode};
 use parking_lot::RwLock;
 use tokio::net::TcpListener;
@@ -85,20 +85,27 @@ impl Gateway {
             self.calls.closed().await;
         };
         if timeout(self.settings().config.requests.grace(), ended).await.is_err() {
-            let stopped = Cause::own(ViolationType::Requested);
-            self.for_each_execution(|id| self.enforcer.halt(id, stopped).map(drop).unwrap_or_default());
+            self.halt_all();
             let _told = timeout(LAST_WORDS, open.ended()).await;
+            // Whoever does not listen is not waited for: a body that is dropped settles what has flowed.
+            open.abort().await;
+            // What was just being let in, and has a task of its own.
+            self.halt_all();
         }
-        // Whoever does not listen is not waited for: a body that is dropped settles what has flowed.
-        open.abort().await;
         self.calls.closed().await;
-        self.for_each_execution(|id| self.enforcer.finish(id).map(drop).unwrap_or_default());
+        self.executions().for_each(|run| drop(run.finish()));
     }
 
-    fn for_each_execution(&self, mut end: impl FnMut(&str)) {
-        for execution in self.enforcer.save().executions {
-            end(&execution.id);
-        }
+    fn halt_all(&self) {
+        self.executions().for_each(|run| {
+            run.halt(Cause::own(ViolationType::Requested));
+        });
+    }
+
+    /// Everything that is registered.
+    fn executions(&self) -> impl Iterator<Item = Execution> {
+        let registered = self.enforcer.save().executions;
+        registered.into_iter().filter_map(|execution| self.enforcer.get(&execution.id))
     }
 
     fn router(gateway: &Arc<Self>) -> Router {

@@ -14,6 +14,9 @@ const PAUSE: HeaderName = HeaderName::from_static("x-enforce-pause");
 /// Whether trying again helps, as OpenAI's client libraries read it.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
+/// In seconds: what is later than that, client libraries do not wait for, but try again before it.
+const SOON: u64 = 60;
+
 /// Why there is no completion.
 #[derive(Debug)]
 pub(crate) enum Refusal {
@@ -117,7 +120,8 @@ impl IntoResponse for Refusal {
             if violation.retry == Retry::WhenFreed && !headers.contains_key(RETRY_AFTER) {
                 headers.insert(RETRY_AFTER, HeaderValue::from(1));
             }
-            let again = headers.contains_key(RETRY_AFTER);
+            let after = headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse::<u64>().ok());
+            let again = after.is_some_and(|seconds| seconds <= SOON);
             headers.insert(SHOULD_RETRY, HeaderValue::from_static(if again { "true" } else { "false" }));
             if let Some(pause) = pause {
                 headers.insert(PAUSE, HeaderValue::from(*pause));

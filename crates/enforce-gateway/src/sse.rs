@@ -38,15 +38,12 @@ pub(crate) struct Chunk {
 /// The parts of a chunk that count.
 #[derive(Deserialize)]
 struct Wire {
-    #[serde(default)]
-    choices: Vec<Choice>,
-    #[serde(default)]
-    usage: Option<Reported>,
+    choices: Option<Vec<Choice>>,
+    usage: Option<Value>,
 }
 
 #[derive(Deserialize)]
 struct Choice {
-    #[serde(default)]
     delta: Option<Map<String, Value>>,
 }
 
@@ -56,10 +53,11 @@ impl Chunk {
             Ok(wire) => wire,
             Err(error) => return Piece::Broken(format!("an event of the upstream is no chunk: {error}")),
         };
-        let deltas = wire.choices.iter().filter_map(|choice| choice.delta.as_ref());
+        let choices = wire.choices.unwrap_or_default();
+        let deltas = choices.iter().filter_map(|choice| choice.delta.as_ref());
         let tokens = deltas.map(|delta| tokens(delta, bytes_per_token)).sum();
-        let usage = wire.usage.and_then(Reported::usage);
-        Piece::Chunk(Self { data, tokens, is_usage: wire.choices.is_empty() && usage.is_some(), usage })
+        let usage = wire.usage.and_then(Reported::read);
+        Piece::Chunk(Self { data, tokens, is_usage: choices.is_empty() && usage.is_some(), usage })
     }
 }
 
@@ -243,8 +241,10 @@ mod tests {
         let alone = pieces("data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 3, \"completion_tokens\": 4}}\n\n");
         let [Piece::Chunk(chunk)] = alone.as_slice() else { panic!("{alone:?}") };
         assert_eq!((chunk.is_usage, chunk.usage), (true, TokenUsage::new(3, 4).ok()));
-        let none = pieces("data: {\"choices\": [], \"usage\": null}\n\n");
-        assert!(matches!(none.as_slice(), [Piece::Chunk(Chunk { is_usage: false, usage: None, .. })]), "{none:?}");
+        for none in ["null", "{}", "{\"prompt_tokens\": -3}"] {
+            let none = pieces(&format!("data: {{\"choices\": null, \"usage\": {none}}}\n\n"));
+            assert!(matches!(none.as_slice(), [Piece::Chunk(Chunk { is_usage: false, usage: None, .. })]), "{none:?}");
+        }
     }
 
     #[test]

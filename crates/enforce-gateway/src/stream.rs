@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use axum::body::Body;
 use bytes::Bytes;
 use enforce_async::{Ended, Flow, Meter, Metered, Stream};
-use enforce_core::{Actual, Demand};
+use enforce_core::{Actual, Demand, NanoUsd};
 use enforce_prices::TokenUsage;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response};
@@ -47,6 +47,9 @@ pub(crate) fn response(call: Call, answer: Response<Incoming>) -> Response<Body>
     response
 }
 
+/// The most tokens that can be counted.
+const MOST: u64 = NanoUsd::MAX.get();
+
 /// What has flowed: what was last reported, and what has come since.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
@@ -77,8 +80,8 @@ impl Count {
             Some(usage) if self.since == 0 => usage,
             reported => {
                 let input = reported.map_or(self.input, |usage| usage.input());
-                // More than can be counted is nothing that anybody could have sent.
-                TokenUsage::new(input, self.output()).unwrap_or_default()
+                // As much as can be counted at all, so it is never refused.
+                TokenUsage::new(input.min(MOST), self.output().min(MOST)).unwrap_or_default()
             }
         }
     }

@@ -3,6 +3,7 @@
 use enforce_core::{Actual, Demand, NanoUsd, Timestamp};
 use enforce_prices::{CachedInside, ModelPrices, PriceError, TokenUsage};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// `usage` of a completion or of a chunk.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -33,8 +34,12 @@ struct CompletionDetails {
 }
 
 impl Reported {
-    /// The usage; `None` if it contradicts itself.
-    pub(crate) fn usage(self) -> Option<TokenUsage> {
+    /// The usage that is said there; `None` if it is none, or contradicts itself.
+    pub(crate) fn read(said: Value) -> Option<TokenUsage> {
+        serde_json::from_value::<Self>(said).ok()?.usage()
+    }
+
+    fn usage(self) -> Option<TokenUsage> {
         let prompt = self.prompt_tokens_details.unwrap_or_default();
         let completion = self.completion_tokens_details.unwrap_or_default();
         let [cached, sound_in] = [prompt.cached_tokens, prompt.audio_tokens].map(Option::unwrap_or_default);

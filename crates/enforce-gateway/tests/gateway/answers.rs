@@ -56,6 +56,8 @@ async fn what_cannot_be_served_is_refused_in_one_shape_and_takes_nothing() {
         (world.client.get("/usage", "key-x").await, 401, "invalid_api_key"),
         (world.client.get("/executions/none", "key-a").await, 404, "unknown_execution"),
         (world.client.get("/executions/a%2Fb", "key-a").await, 400, "invalid_request"),
+        (world.client.get("/executions/%ff", "key-a").await, 400, "invalid_request"),
+        (world.client.ask("key-a", &[], &request(u64::MAX)).await, 400, "invalid_request"),
         (world.client.get("/executions/none", ADMIN).await, 400, "invalid_request"),
         (world.client.ask("key-a", &[("x-enforce-execution", "a b")], &request(7)).await, 400, "invalid_request"),
     ] {

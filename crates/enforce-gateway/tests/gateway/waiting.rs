@@ -58,14 +58,14 @@ async fn whoever_has_waited_long_enough_is_refused_and_may_come_back() {
 
 #[tokio::test]
 async fn a_call_goes_on_and_is_settled_though_its_client_has_gone() {
-    let world = World::with(&budget(1_000), "", Clock::system()).await;
+    let world = World::with(&budget(1_000), "max_connections = 1", Clock::system()).await;
     let client = world.client.clone();
     let asks = request_with(7, &json!({"stall_after": "0"}));
     let asked = tokio::spawn(async move { client.ask("key-a", &[], &asks).await });
     until(|| world.stand_in.sent().requests == 1).await;
     asked.abort();
     assert!(asked.await.unwrap_err().is_cancelled());
-    // A whole request and answer behind it: the server has seen the client go.
+    // Only one connection is let in at a time: the server has seen this one go.
     world.client.get("/healthz", "").await;
     assert_eq!(world.gateway.enforcer().execution_count(), 1, "the upstream is still at it");
     halt_all(&world);
