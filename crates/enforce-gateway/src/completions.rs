@@ -79,13 +79,14 @@ async fn admit(gateway: &Gateway, request: Request) -> Result<Call, Refusal> {
     let model =
         model.map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", error.to_string()))?;
 
+    let output = if chat.stream { chat.output.min(requests.stream_block_tokens) } else { chat.output };
+    let demand = bill.demand(chat.input, output).map_err(unpriced)?;
+    let mut demand = demand.provider(gateway.provider(&settings)?).model(model);
+
     let entry = Entry::of(gateway, tenant, &parts.headers, requests.execution_idle())?;
     if let Some(upstream) = settings.completions.authority() {
         entry.run.check_host(upstream.as_str())?;
     }
-    let output = if chat.stream { chat.output.min(requests.stream_block_tokens) } else { chat.output };
-    let demand = bill.demand(chat.input, output).map_err(unpriced)?;
-    let mut demand = demand.provider(gateway.provider(&settings)?).model(model);
     if entry.is_named() {
         demand = demand.fingerprint(fingerprint(&chat.body));
     }
