@@ -121,8 +121,10 @@ impl Budgets {
             let terms = Terms::unlimited(of.budget, kinds);
             let amount = amounts.get(terms.resource);
             let window = known.iter().find(|(known, window)| known.is(&terms) && ends(window) == of.ends);
-            // Of a period that is over, or of a budget that is none any more, nobody asks what is left.
-            let window = window.map_or_else(|| Arc::new(Window::new(MAX_AMOUNT, 0)), |(_, window)| Arc::clone(window));
+            // Of a period that is over, or of a budget that is none any more, nobody asks what is left; when it ended is
+            // saved again.
+            let ended = || Arc::new(Window::new(MAX_AMOUNT, of.ends.map_or(NEVER_ENDS, Timestamp::as_nanos)));
+            let window = window.map_or_else(ended, |(_, window)| Arc::clone(window));
             window.tally.settle(0, amount);
             (terms, window)
         });

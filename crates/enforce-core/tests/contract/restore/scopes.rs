@@ -81,6 +81,20 @@ fn r1_a_slice_stays_set_aside_and_what_it_has_used_is_paid_where_it_was_set_asid
 }
 
 #[test]
+fn r1_a_slice_of_a_period_that_was_over_at_a_restart_outlives_the_next_restart_too() {
+    let time = noon();
+    let limits = || ResourceLimits { max_tokens: 900, ..unlimited() };
+    let before = paying(&time).limits(limits()).build().unwrap();
+    let run = register(&before, "exec", "tenant");
+    let _child = run.child("child").slice(Demand::none().tokens(0, 500)).register().unwrap();
+    pass(&time, DAY);
+    let state = saved(&into(paying(&time).limits(limits()), &saved(&before)));
+    let after = into(paying(&time).limits(limits()), &state);
+    assert_eq!(after.get("exec").unwrap().snapshot().outstanding.tokens, 500);
+    assert_eq!(saved(&after).executions, state.executions);
+}
+
+#[test]
 fn t1_slots_stay_taken_also_where_there_are_fewer_by_now() {
     let time = noon();
     let before = builder(&time).build().unwrap();
