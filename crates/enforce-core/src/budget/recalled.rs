@@ -51,6 +51,13 @@ impl Saved {
         sliced
     }
 
+    /// Reads once more what is committed, and leaves what is held: what was settled in between is in both.
+    pub(crate) fn count_again(&mut self) {
+        for (_, window, state) in &mut self.0 {
+            state.committed = window.committed.read();
+        }
+    }
+
     /// As plain data.
     pub(crate) fn into_states(self) -> Vec<BudgetState> {
         self.0.into_iter().map(|(_, _, state)| state).collect()
@@ -121,10 +128,10 @@ impl Budgets {
             let terms = Terms::unlimited(of.budget, kinds);
             let amount = amounts.get(terms.resource);
             let window = known.iter().find(|(known, window)| known.is(&terms) && ends(window) == of.ends);
-            // Of a period that is over, or of a budget that is none any more, nobody asks what is left; when it ended is
-            // saved again.
-            let ended = || Arc::new(Window::new(MAX_AMOUNT, of.ends.map_or(NEVER_ENDS, Timestamp::as_nanos)));
-            let window = window.map_or_else(ended, |(_, window)| Arc::clone(window));
+            // Of a period that is over, or of a budget that is none any more, nobody asks what is left; but the next state
+            // names it again.
+            let past = || Arc::new(Window::new(MAX_AMOUNT, of.ends.map_or(NEVER_ENDS, Timestamp::as_nanos)));
+            let window = window.map_or_else(past, |(_, window)| Arc::clone(window));
             window.tally.settle(0, amount);
             (terms, window)
         });

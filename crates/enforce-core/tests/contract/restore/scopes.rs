@@ -81,17 +81,18 @@ fn r1_a_slice_stays_set_aside_and_what_it_has_used_is_paid_where_it_was_set_asid
 }
 
 #[test]
-fn r1_a_slice_of_a_period_that_was_over_at_a_restart_outlives_the_next_restart_too() {
+fn a_slice_of_a_period_that_is_over_outlives_a_second_restart() {
     let time = noon();
-    let limits = || ResourceLimits { max_tokens: 900, ..unlimited() };
-    let before = paying(&time).limits(limits()).build().unwrap();
+    let before = paying(&time).build().unwrap();
     let run = register(&before, "exec", "tenant");
-    let _child = run.child("child").slice(Demand::none().tokens(0, 500)).register().unwrap();
+    run.child("child").slice(Demand::none().tokens(0, 500)).register().unwrap();
     pass(&time, DAY);
-    let state = saved(&into(paying(&time).limits(limits()), &saved(&before)));
-    let after = into(paying(&time).limits(limits()), &state);
-    assert_eq!(after.get("exec").unwrap().snapshot().outstanding.tokens, 500);
-    assert_eq!(saved(&after).executions, state.executions);
+    let once = saved(&into(paying(&time), &saved(&before)));
+    let child = &once.executions[1];
+    assert_eq!(child.slice, saved(&before).executions[1].slice);
+    let after = into(paying(&time), &once);
+    after.finish("child").unwrap();
+    assert_eq!(figures(&after), [(0, 0); 4]);
 }
 
 #[test]
