@@ -1,4 +1,5 @@
 //! Who is registered: entering, ending, halting, looking up and evicting, in many threads.
+#![expect(clippy::disallowed_types, reason = "what only counts must not be part of what is explored")]
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

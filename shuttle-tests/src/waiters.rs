@@ -146,7 +146,6 @@ fn w1_room_that_a_raised_limit_makes_is_given_to_who_waits() {
         assert_eq!(run.snapshot().outstanding.tokens, 7, "L1: all that the new limit has");
         assert_eq!(enforcer.waiting_count(), 0, "W1: nobody waits any more");
         drop(holds);
-        let order = served.lock().clone();
-        order
+        served.lock().clone()
     });
 }
