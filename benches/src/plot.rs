@@ -124,10 +124,25 @@ impl Rows {
     /// Every row with a rival in it, which is what neither a floor nor a path of ours is.
     fn rivals(&self) -> Bars {
         let floor = |rival: &str| rival == "CAS" || rival.starts_with("map get") || rival.starts_with("handle");
-        let bars = self.0.iter().filter_map(|row| {
-            let rival = row.rival.as_deref().filter(|rival| !floor(rival))?;
-            Some((format!("{} / {rival}", bare(&row.name)), row.ours_ns? / row.rival_ns?))
-        });
-        Bars { title: "Time of enforce over time of a rival".to_owned(), bars: bars.collect() }
+        let mut above = "";
+        let mut bars = Vec::new();
+        for row in &self.0 {
+            let name = bare(&row.name);
+            // Ours is named in the row above one that says what else it stands beside.
+            let ours = if name == row.name {
+                above = name;
+                name.to_owned()
+            } else if name.starts_with("beside") {
+                above.to_owned()
+            } else {
+                format!("{above}, {name}")
+            };
+            if let (Some(rival), Some(ours_ns), Some(rival_ns)) = (&row.rival, row.ours_ns, row.rival_ns)
+                && !floor(rival)
+            {
+                bars.push((format!("{ours} / {rival}"), ours_ns / rival_ns));
+            }
+        }
+        Bars { title: "Time of enforce over time of a rival".to_owned(), bars }
     }
 }

@@ -9,14 +9,14 @@ const SLOWER: &str = "#d55e00";
 const TEXT: &str = "#333333";
 const GRID: &str = "#dddddd";
 
-const WIDTH: f64 = 860.0;
-const LEFT: f64 = 430.0;
-const RIGHT: f64 = 820.0;
+const WIDTH: f64 = 980.0;
+const LEFT: f64 = 520.0;
+const RIGHT: f64 = 940.0;
 const TOP: f64 = 56.0;
 const BAR: f64 = 18.0;
 
 /// Powers of ten to the left and to the right of one.
-const DECADES: (f64, f64) = (-2.0, 1.0);
+const DECADES: (f64, f64) = (-2.0, 2.0);
 
 /// A picture of bars.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl fmt::Display for Bars {
             TEXT,
             &format!("{}: left of 1 enforce is faster, right of it slower", self.title),
         );
-        for (ratio, mark) in [(0.01, "0.01"), (0.1, "0.1"), (1.0, "1"), (10.0, "10")] {
+        for (ratio, mark) in [(0.01, "0.01"), (0.1, "0.1"), (1.0, "1"), (10.0, "10"), (100.0, "100")] {
             svg.rule((x(ratio), TOP - 6.0), (x(ratio), bottom), if ratio == 1.0 { TEXT } else { GRID });
             svg.text((x(ratio), TOP - 12.0), Anchor::Middle, TEXT, mark);
         }
