@@ -79,7 +79,7 @@ fn measure() -> Report {
     let Grown { step, registration, .. } = enact_growing(GROWN);
     rows.push(Row::told("– enact: step, while growing to 1M", &step));
     rows.push(Row::told("– enact: registration, growing to 1M", &registration));
-    for churners in [1, 2] {
+    for churners in [0, 1, 2] {
         let beside = format!("{churners} churning");
         about(&beside);
         let (steps, came) = ours_while_others_come_and_go(LIVE, churners);
