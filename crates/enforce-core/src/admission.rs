@@ -141,7 +141,7 @@ fn reserve_as<T>(
         if after.flags() & METERED != 0 {
             count_begun(record, demand.steps);
         }
-        if after.remaining() <= record.plan().tally(Resource::Steps).warn_room {
+        if after.remaining() <= record.registered_plan().tally(Resource::Steps).warn_room {
             return Ok(hold(near(record, *demand, after, now)));
         }
         // It may be extended, and its policy is that of all of it.
@@ -178,7 +178,7 @@ pub(crate) struct Refused {
 #[cold]
 #[inline(never)]
 fn near(record: &Record, demand: Demand, after: Word, now: Option<Timestamp>) -> Receipt {
-    let limit = record.plan().tally(Resource::Steps);
+    let limit = record.registered_plan().tally(Resource::Steps);
     let warning = EnforcementWarning::of(ScopeKind::Execution, limit.kind, after.used(limit.limit), limit.limit);
     let noticed = Noticed { warning: Some(warning), observed: None };
     record.tell_admitted(&demand, &noticed, &[Near { warning, level: 0, ends: 0 }], now);
@@ -259,16 +259,17 @@ fn reserve_whole(
     found: &mut Found,
 ) -> Result<Granted, Stop> {
     let asked = Asked { held: way.held, ..Asked::of(record, demand, now) };
+    let plan = record.plan();
     // A step without a fingerprint only matters to the memory if there is a run that it breaks.
-    let remembers = record.plan().repetition.is_some()
+    let remembers = plan.repetition.is_some()
         && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));
     let admitted = if remembers {
         let fingerprint = demand.fingerprint;
         record.repetition.within(fingerprint, |memory| {
-            attempt(Look { first: way.first, ..Look::of(record, demand, &asked, Some(memory)) }, found)
+            attempt(Look { first: way.first, ..Look::of(record, &plan, demand, &asked, Some(memory)) }, found)
         })
     } else {
-        attempt(Look { first: way.first, ..Look::of(record, demand, &asked, None) }, found)
+        attempt(Look { first: way.first, ..Look::of(record, &plan, demand, &asked, None) }, found)
     };
     if found.undone {
         record.core().flush();
@@ -305,11 +306,12 @@ pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) ->
     let now_ns = now.nanos_since(record.core().epoch);
     let asked = Asked { now_ns, now, minted: true, periods, held: None };
     let mut found = Found::default();
+    let plan = record.plan();
     let looked = match demand.fingerprint {
-        Some(_) if record.plan().repetition.is_some() => {
-            record.repetition.look(|memory| Look::of(record, demand, &asked, Some(memory)).all(&mut found))
+        Some(_) if plan.repetition.is_some() => {
+            record.repetition.look(|memory| Look::of(record, &plan, demand, &asked, Some(memory)).all(&mut found))
         }
-        _ => Look::of(record, demand, &asked, None).all(&mut found),
+        _ => Look::of(record, &plan, demand, &asked, None).all(&mut found),
     };
     match (looked, found.blocked, found.noticed.warning) {
         (Err(Stop), Some(blocked), _) => EnforcementResult::Blocked(blocked.violation),
@@ -325,7 +327,8 @@ pub(crate) fn set_aside(record: &Record, amounts: &Amounts, now: Timestamp) -> R
     let mut found = Found::default();
     // Nothing has begun and nothing has happened: what the child begins is counted when it ends, and its registration,
     // if it comes about, is its parent's activity.
-    let look = Look::of(record, &demand, &asked, None);
+    let plan = record.plan();
+    let look = Look::of(record, &plan, &demand, &asked, None);
     let looked = look.all(&mut found).and_then(|()| look.take(&mut found).map_err(|lost| look.lost(lost, &mut found)));
     if found.undone {
         record.core().flush();

@@ -347,7 +347,8 @@ impl<'a> Books<'a> {
     /// Whether this record has exhausted something at once.
     #[inline]
     fn exhausts(&self, cost: Option<u64>) -> bool {
-        let threshold = self.record.plan().cost_threshold.as_ref();
+        let plan = self.record.plan();
+        let threshold = plan.cost_threshold.as_ref();
         self.cut.is_some() || threshold.is_some_and(|threshold| cost.is_some_and(|cost| cost >= threshold.limit))
     }
 
@@ -357,7 +358,8 @@ impl<'a> Books<'a> {
             let cut = EnforcementViolation::new(violation_type, MAX_AMOUNT, MAX_AMOUNT);
             return Some((EnforcementViolation { scope, ..cut }, Action::Halt));
         }
-        let (cost, threshold) = (cost?, self.record.plan().cost_threshold.as_ref()?);
+        let plan = self.record.plan();
+        let (cost, threshold) = (cost?, plan.cost_threshold.as_ref()?);
         Some((cost_threshold_violation(cost, threshold.limit), threshold.action))
     }
 

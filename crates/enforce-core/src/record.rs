@@ -18,7 +18,7 @@ use crate::kernel::repetition::RepetitionGuard;
 use crate::kernel::state::Lifecycle;
 use crate::kernel::tally::{MAX_AMOUNT, METERED, Tally, Word};
 use crate::kernel::timers::Seat;
-use crate::kernel::versions::Versions;
+use crate::kernel::versions::{Version, Versions};
 use crate::money::NanoUsd;
 use crate::plan::{Plan, TallyLimit};
 use crate::registry::Core;
@@ -181,10 +181,10 @@ impl Record {
 
     /// Its limits now.
     #[inline]
-    pub(crate) fn plan(&self) -> &Plan {
+    pub(crate) fn plan(&self) -> Version<'_, Arc<Plan>> {
         match self.extra.get() {
-            None => &self.plan,
-            Some(extra) => extra.plans().and_then(Versions::get).unwrap_or(&self.plan),
+            None => Version::Kept(&self.plan),
+            Some(extra) => extra.plans().and_then(Versions::get).unwrap_or(Version::Kept(&self.plan)),
         }
     }
 

@@ -103,6 +103,8 @@ impl Enforcer {
     /// Replaces all rates, of providers, of tenants with them and of models, while it runs. Of a rate that changes, what has
     /// not drained stays: as many units as were on their way are so still, at the new pace (L1). Holds that were admitted
     /// by the old one give it nothing back when they are settled; what they use above their hold is charged to the new one.
+    /// A provider or model whose own rates stay the same notices nothing, and what it leaves to be given back stays. Walks the tenants and
+    /// the executions.
     ///
     /// # Errors
     /// Rates that make no sense; the old ones stay.
@@ -123,7 +125,9 @@ impl Enforcer {
     pub fn set_rates(&self, provider: &ProviderPolicy, rates: &[RateLimit]) -> Result<(), ConfigError> {
         let plan = RatePlan::compile(provider, rates)?;
         let core = self.core();
-        core.rates.change(plan, core.clock.now().nanos_since(core.epoch));
+        if !core.rates.change(plan, core.clock.now().nanos_since(core.epoch), || core.tenants().collect()) {
+            return Ok(());
+        }
         // Whoever waits for a rate looks at the new ones (W1).
         for execution in core.executions.entries() {
             execution.record().call_waiters();

@@ -32,4 +32,5 @@ mod slots;
 mod table;
 mod tally;
 mod timers;
+mod versions;
 mod wakes;
