@@ -51,7 +51,7 @@ impl Asked {
     #[inline]
     pub(crate) fn to_record(record: &Record, now: Option<Timestamp>) -> (Periods, Option<Timestamp>) {
         // What is only recorded misses no deadline, so the wall is not looked at.
-        let needed = record.plan().idle.is_some() || record.budgets_need_time();
+        let needed = record.of_plan(|plan| plan.idle.is_some()) || record.budgets_need_time();
         let now = now.or_else(|| needed.then(|| record.core().clock.now()));
         (Self::given(record, now.unwrap_or(record.core().epoch)).periods, now)
     }
@@ -78,7 +78,7 @@ impl Asked {
 /// Whether any limit that `demand` meets needs the time.
 #[inline(always)]
 fn needs_time(record: &Record, demand: &Demand) -> bool {
-    record.plan().needs_time() || record.core().rates.limit(demand) || record.budgets_need_time()
+    record.of_plan(Plan::needs_time) || record.core().rates.limit(demand) || record.budgets_need_time()
 }
 
 #[inline(always)]

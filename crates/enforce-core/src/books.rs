@@ -14,6 +14,7 @@ use crate::decision::{Cause, EnforcementViolation, ScopeKind};
 use crate::hold::Settlement;
 use crate::kernel::tally::{MAX_AMOUNT, METERED, Recorded};
 use crate::limits::Action;
+use crate::plan::Plan;
 use crate::record::{Committed, Record};
 use crate::resource::{Actual, Amounts, Resource};
 
@@ -158,7 +159,7 @@ impl<'a> Books<'a> {
 
     pub(crate) fn settle(mut self, used: &Used) -> Settlement {
         let record = self.record;
-        if let Some(now) = self.now.filter(|_| record.plan().idle.is_some()) {
+        if let Some(now) = self.now.filter(|_| record.of_plan(|plan| plan.idle.is_some())) {
             // Before anything is given back: whoever sees the hold gone sees the touch (I1).
             record.hot.activity.touch(now.nanos_since(record.core().epoch));
         }
@@ -347,9 +348,10 @@ impl<'a> Books<'a> {
     /// Whether this record has exhausted something at once.
     #[inline]
     fn exhausts(&self, cost: Option<u64>) -> bool {
-        let plan = self.record.plan();
-        let threshold = plan.cost_threshold.as_ref();
-        self.cut.is_some() || threshold.is_some_and(|threshold| cost.is_some_and(|cost| cost >= threshold.limit))
+        let reached = |plan: &Plan| {
+            plan.cost_threshold.as_ref().is_some_and(|threshold| cost.is_some_and(|cost| cost >= threshold.limit))
+        };
+        self.cut.is_some() || self.record.of_plan(reached)
     }
 
     /// What this record has exhausted at once, and what happens by it.
@@ -358,9 +360,9 @@ impl<'a> Books<'a> {
             let cut = EnforcementViolation::new(violation_type, MAX_AMOUNT, MAX_AMOUNT);
             return Some((EnforcementViolation { scope, ..cut }, Action::Halt));
         }
-        let plan = self.record.plan();
-        let (cost, threshold) = (cost?, plan.cost_threshold.as_ref()?);
-        Some((cost_threshold_violation(cost, threshold.limit), threshold.action))
+        let of = |plan: &Plan| plan.cost_threshold.as_ref().map(|threshold| (threshold.limit, threshold.action));
+        let (cost, (limit, action)) = (cost?, self.record.of_plan(of)?);
+        Some((cost_threshold_violation(cost, limit), action))
     }
 
     /// Carries out what this record has exhausted at once.

@@ -188,6 +188,17 @@ impl Record {
         }
     }
 
+    /// What `look` makes of its limits now; nothing has to be let go afterwards where they were never changed.
+    #[inline(always)]
+    pub(crate) fn of_plan<R>(&self, look: impl Fn(&Plan) -> R) -> R {
+        if self.extra.get().is_none() { look(&self.plan) } else { self.of_changed_plan(look) }
+    }
+
+    #[inline(never)]
+    fn of_changed_plan<R>(&self, look: impl Fn(&Plan) -> R) -> R {
+        look(&self.plan())
+    }
+
     /// Whether the short way is open: steps are all that is limited, and the limit is the one that was registered.
     #[inline]
     pub(crate) fn is_bare(&self) -> bool {

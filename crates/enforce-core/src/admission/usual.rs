@@ -66,7 +66,7 @@ pub(super) fn take<'a>(record: &'a Record, demand: &Demand, now: &mut Option<Tim
         now_ns,
     };
     let taken = bundle.take(&mut [], |undone| {
-        Look::of(record, plan, demand, &Asked::at(moment, now_ns), None).undone(undone);
+        Look::of(record, record.registered_plan(), demand, &Asked::at(moment, now_ns), None).undone(undone);
     });
     let Ok(after) = taken else {
         core.flush();

@@ -4,11 +4,13 @@ use std::ops::Deref;
 
 use super::arena::Arena;
 use super::cell::Cell;
-use crate::sync::{ReadGuard, RwLock};
+use crate::sync::{OnceLock, ReadGuard, RwLock};
 
 const CHANGING: u64 = 1;
 const PLACE_BITS: u32 = 32;
 const NUMBER_BITS: u32 = 31;
+/// Of as many versions as are kept at most: 2^4.
+const KEPT_BUCKETS: usize = 5;
 
 /// The versions of one value; the current one is found by its place.
 ///
@@ -28,8 +30,9 @@ const NUMBER_BITS: u32 = 31;
 /// version is never written to, and no room is while somebody holds it; a version is in its room before it is published.
 #[derive(Debug)]
 pub(crate) struct Versions<T, const KEPT: u32 = 16> {
-    kept: Arena<T>,
-    rooms: Arena<RwLock<T>>,
+    kept: Arena<T, KEPT_BUCKETS>,
+    /// Made by the first version that needs one.
+    rooms: OnceLock<Box<Arena<RwLock<T>>>>,
     current: Cell,
 }
 
@@ -61,7 +64,7 @@ impl<T, const KEPT: u32> Versions<T, KEPT> {
     pub(crate) fn new(first: T) -> Self {
         let kept = Arena::new();
         let _first: bool = kept.put(0, first);
-        Self { kept, rooms: Arena::new(), current: Cell::new(0) }
+        Self { kept, rooms: OnceLock::new(), current: Cell::new(0) }
     }
 
     /// The current version.
@@ -74,8 +77,9 @@ impl<T, const KEPT: u32> Versions<T, KEPT> {
 
     #[cold]
     fn held(&self, mut word: u64) -> Option<Version<'_, T>> {
+        let rooms = self.rooms.get()?;
         loop {
-            if let Some(room) = self.rooms.get(place(word) - KEPT)?.try_read() {
+            if let Some(room) = rooms.get(place(word) - KEPT)?.try_read() {
                 // Whoever holds a room with a later version has acquired, with the room, that the current version had moved
                 // on before it was written: then this load sees that; partner: `change`.
                 let again = self.current.load();
@@ -124,9 +128,10 @@ impl<T, const KEPT: u32> Versions<T, KEPT> {
         if current.saturating_add(1) < KEPT {
             return self.kept.put(current + 1, next).then_some(current + 1);
         }
+        let rooms = self.rooms.get_or_init(|| Box::new(Arena::new()));
         for (number, place) in (0..).zip(KEPT..u32::MAX) {
-            let Some(room) = self.rooms.get(number) else {
-                return self.rooms.put(number, RwLock::new(next)).then_some(place);
+            let Some(room) = rooms.get(number) else {
+                return rooms.put(number, RwLock::new(next)).then_some(place);
             };
             if place == current {
                 continue;

@@ -84,7 +84,7 @@ impl Slot {
     }
 
     /// As the plan of that version has them, or a later one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn cells(&self, rates: &Rates, version: u64, (on, name): (RateOn, &str)) -> Option<Version<'_, Cells>> {
         // Acquire (in `load`): the list was there before; partner: `follow` (L1).
         if self.follows.load() < version {
