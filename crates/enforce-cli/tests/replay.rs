@@ -111,6 +111,22 @@ fn a_budget_of_the_process_spans_tenants_and_a_budget_of_tokens_halts_where_it_s
 }
 
 #[test]
+fn of_two_budgets_with_one_limit_the_one_that_refused_says_whether_to_halt() {
+    let budget = |per: &str, action: &str| {
+        format!("[[budget]]\non = \"tenant\"\ntokens = 100\nper = \"{per}\"\naction = \"{action}\"\n")
+    };
+    // The day refuses the third hour's step, and the hour the last one.
+    let csv =
+        steps(&[(0, "a", 60, 0), (3_600, "b", 60, 0), (3_601, "b", 1, 0), (86_400, "c", 60, 0), (86_401, "c", 60, 0)]);
+    let halting_day = budget("hour", "refuse") + &budget("day", "halt");
+    assert_eq!(decide(&halting_day, "recorded", &csv).letters, "AHSAR");
+    let halting_hour = budget("day", "refuse") + &budget("hour", "halt");
+    assert_eq!(decide(&halting_hour, "recorded", &csv).letters, "ARAAH");
+    let observing_hour = budget("hour", "observe") + &budget("day", "halt");
+    assert_eq!(decide(&observing_hour, "recorded", &csv).letters, "AHSAH");
+}
+
+#[test]
 fn events_reserve_what_was_asked_and_settle_what_was_used() {
     let event = |seq: u64, asked: u64, used: u64| {
         format!(

@@ -6,6 +6,7 @@ mod expiry;
 mod fitted;
 mod found;
 mod look;
+mod short;
 mod take;
 mod times;
 mod usual;
@@ -153,8 +154,16 @@ fn reserve_as<T>(
         return fitted::reserve(record, demand, now, way).map(hold);
     }
     let mut now = now;
-    if let Usual::Taken { bare } = usual::take(record, demand, &mut now) {
-        return Ok(hold(Receipt::new(Kept::of(demand, Periods::NONE, bare, None), Noticed::default())));
+    match usual::take(record, demand, &mut now) {
+        Usual::Taken { bare } => {
+            return Ok(hold(Receipt::new(Kept::of(demand, Periods::NONE, bare, None), Noticed::default())));
+        }
+        Usual::Near => {
+            if let Some(short) = short::short(record, demand) {
+                return Err(short.violation());
+            }
+        }
+        Usual::Not => {}
     }
     let mut found = Found::default();
     match reserve_whole(record, demand, now, way, &mut found) {
@@ -423,7 +432,7 @@ fn count(record: &Record, demand: &Demand, after: Option<Word>, bare: bool) {
         count_begun(record, demand.steps);
     }
     if bare {
-        record.hot.bare_holds.settle(0, 1);
+        record.hot.bare_holds.enter();
     }
 }
 

@@ -3,19 +3,20 @@
 
 mod budgets;
 mod carry;
+mod noted;
 
+use self::budgets::pay;
+use self::carry::from_above;
 pub(crate) use self::carry::{Exhausted, carry_up, commit, follow, shift};
-use self::carry::{act, from_above};
+use self::noted::{Noted, Written};
 
-use crate::admission::cost_threshold_violation;
 use crate::budget::Periods;
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, ScopeKind};
 use crate::hold::Settlement;
+use crate::kernel::meter::{Added, Meter};
 use crate::kernel::tally::{MAX_AMOUNT, METERED, Recorded};
-use crate::limits::Action;
-use crate::plan::Plan;
-use crate::record::{Committed, Record};
+use crate::record::{Committed, Hot, Record};
 use crate::resource::{Actual, Amounts, Resource};
 
 /// What is to be written down.
@@ -115,10 +116,13 @@ pub(crate) fn give_back(record: &Record, tokens: u64, memory: u64, cost: u64, pe
 /// Leaves the holds that show in no tally. Apart, because every hold that is dropped comes by.
 #[inline(never)]
 pub(crate) fn leave(record: &Record) {
-    record.hot.bare_holds.give(1);
+    record.hot.bare_holds.leave();
 }
 
 /// The places in which one record is written, and what had been set aside there.
+///
+/// A value that is copied to whoever writes down something unusual, so that the usual record is never in memory.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Books<'a> {
     pub(crate) record: &'a Record,
     pub(crate) steps: u64,
@@ -130,17 +134,11 @@ pub(crate) struct Books<'a> {
     pub(crate) bare: bool,
     /// When, where somebody has looked at the clock.
     pub(crate) now: Option<Timestamp>,
-    /// What a count that has been carried up before has to be followed by, if there is any.
-    pub(crate) late: Option<Used>,
-    /// A sum that had to be cut at the bound.
-    pub(crate) cut: Option<Cause>,
-    /// Something was written that others have to know of: there may be somebody to wake.
-    pub(crate) others: bool,
 }
 
 impl<'a> Books<'a> {
     #[inline]
-    pub(crate) fn of(record: &'a Record, now: Option<Timestamp>) -> Self {
+    pub(crate) const fn of(record: &'a Record, now: Option<Timestamp>) -> Self {
         Self {
             record,
             steps: 0,
@@ -151,48 +149,61 @@ impl<'a> Books<'a> {
             periods: Periods::NONE,
             bare: false,
             now,
-            late: None,
-            cut: None,
-            others: false,
         }
     }
 
-    pub(crate) fn settle(mut self, used: &Used) -> Settlement {
+    #[inline(never)]
+    pub(crate) fn settle(self, used: &Used) -> Settlement {
+        self.settle_here(used)
+    }
+
+    /// Always inlined: in [`settle_quantities`] most of it is known to be nothing.
+    #[inline(always)]
+    fn settle_here(self, used: &Used) -> Settlement {
         let record = self.record;
-        if let Some(now) = self.now.filter(|_| record.of_plan(|plan| plan.idle.is_some())) {
+        if let Some(now) = self.now
+            && record.of_plan(|plan| plan.idle.is_some())
+        {
             // Before anything is given back: whoever sees the hold gone sees the touch (I1).
             record.hot.activity.touch(now.nanos_since(record.core().epoch));
         }
-        let cost = self.write_here(used, true);
+        let written = match self.write_from::<true>(used, true, Written::nothing(self.now)) {
+            Ok(written) => written,
+            Err(before) => return self.settle_rest(&{ *used }, before),
+        };
         if self.bare {
-            record.hot.bare_holds.give(1);
+            record.hot.bare_holds.leave();
         }
-        // Before it acts itself: who halts it is not late.
-        let state = record.state();
-        let settlement = Settlement {
-            late: self.late.is_some() || state.is_finished() || state.is_halted(),
+        let settlement = self.settlement(used, written.noted);
+        // The usual end: nothing has to be copied, because nothing happened.
+        if !written.reaches_threshold(record) && record.extra().is_none() {
+            return settlement;
+        }
+        Settlement { exhausted: follow_up(&{ self }, &{ *used }, &{ written }), ..settlement }
+    }
+
+    /// What is not written yet, and what it leads to.
+    #[cold]
+    #[inline(never)]
+    fn settle_rest(self, used: &Used, before: Written) -> Settlement {
+        let written = self.write_rest(used, true, before);
+        if self.bare {
+            self.record.hot.bare_holds.leave();
+        }
+        let settlement = self.settlement(used, written.noted);
+        Settlement { exhausted: follow_up(&self, used, &written), ..settlement }
+    }
+
+    /// What there is to say before it acts itself: who halts it is not late.
+    #[inline(always)]
+    fn settlement(self, used: &Used, noted: Noted) -> Settlement {
+        let state = self.record.state();
+        Settlement {
+            late: noted.is_late() || state.is_finished() || state.is_halted(),
             overrun_tokens: used.total().saturating_sub(self.tokens),
             overrun_nano_usd: used.cost.saturating_sub(self.cost),
             exhausted: None,
-        };
-        // The usual end: nothing has to be copied, because nothing happened.
-        if self.late.is_none() && !self.exhausts(cost) && !self.others && record.extra().is_none() {
-            return settlement;
         }
-        Settlement { exhausted: self.follow_up(used, cost), ..settlement }
-    }
-
-    /// What a settle leads to: it is carried up where it came late, acts on what it exhausted, and climbs.
-    #[cold]
-    fn follow_up(&self, used: &Used, cost: Option<u64>) -> Option<EnforcementViolation> {
-        let carried = self.late.as_ref().and_then(|late| carry_up(self.record, late, self.now));
-        let own = if self.exhausts(cost) { self.exhausted(cost) } else { None };
-        let first = match self.record.extra() {
-            None => own,
-            Some(_) => own.or(self.climb(used)).or(carried),
-        };
-        self.record.core().flush();
-        first
     }
 
     /// Writes the same on every pool that the record shares; the first limit that is exhausted by it there or above.
@@ -200,177 +211,185 @@ impl<'a> Books<'a> {
     fn climb(&self, used: &Used) -> Option<EnforcementViolation> {
         let mut first = None;
         for pool in self.record.pools() {
-            let mut books = Books {
-                record: pool,
-                periods: Periods::NONE,
-                bare: false,
-                late: None,
-                cut: None,
-                others: false,
-                ..*self
-            };
-            let cost = books.write(used, false);
-            let carried = books.late.as_ref().and_then(|late| carry_up(pool, late, self.now));
-            let here = if books.exhausts(cost) { books.exhausted(cost) } else { None };
-            first = first.or(here.map(from_above)).or(carried);
+            let books = Books { record: pool, periods: Periods::NONE, bare: false, ..*self };
+            let written = books.write(used, false);
+            let late = written.noted.late(used);
+            let carried = late.as_ref().and_then(|late| carry_up(pool, late, self.now));
+            first = first.or(written.exhausted(pool).map(from_above)).or(carried);
         }
         first
     }
 
-    /// [`Books::write_here`] where it need not be fast.
+    /// Writes what was used; in the budgets of tenant and process, too, if it `pays`.
+    fn write(self, used: &Used, pays: bool) -> Written {
+        self.write_rest(used, pays, Written::nothing(self.now))
+    }
+
+    /// What is not written yet.
+    #[cold]
     #[inline(never)]
-    fn write(&mut self, used: &Used, pays: bool) -> Option<u64> {
-        self.write_here(used, pays)
+    fn write_rest(self, used: &Used, pays: bool, before: Written) -> Written {
+        let (Ok(written) | Err(written)) = self.write_from::<false>(used, pays, before);
+        written
     }
 
-    /// Writes what was used; in the budgets of tenant and process, too, if it `pays`. The committed cost after it.
+    /// Writes all parts that are not written yet, in their order. In `BRIEF` as far as there is nothing to be noted: then
+    /// nothing that was noted is kept, let alone put together.
+    ///
+    /// What was used is taken from a tally before it is committed, so that committed never runs ahead of used (S1).
     #[inline(always)]
-    fn write_here(&mut self, used: &Used, pays: bool) -> Option<u64> {
-        self.begun(used);
-        // What was used is taken from the tally before it is committed, so that committed never runs ahead of used.
-        self.tally(Resource::Cost, self.cost, used.cost);
-        if pays {
-            self.pay(used);
+    fn write_from<const BRIEF: bool>(self, used: &Used, pays: bool, before: Written) -> Result<Written, Written> {
+        let (record, mut it) = (self.record, before);
+        if it.lacks(1) && self.steps | self.discovered | used.steps | used.discovered != 0 {
+            it = it.with::<BRIEF>(1, begin(&{ self }, &{ *used }))?;
         }
-        self.tally(Resource::Tokens, self.tokens, used.total());
-        let cost = self.cost(used.cost);
-        self.tokens(used.input, used.output);
-        self.tally(Resource::Memory, self.memory, 0);
-        cost
+        if it.lacks(2) {
+            it = it.with::<BRIEF>(2, tally(record, Resource::Cost, self.cost, used.cost))?;
+        }
+        if it.lacks(3) && pays && record.has_budgets() {
+            let (noted, now) = pay(&{ self }, &{ *used });
+            it = it.at(now).with::<BRIEF>(3, noted)?;
+        }
+        if it.lacks(4) {
+            it = it.with::<BRIEF>(4, tally(record, Resource::Tokens, self.tokens, used.total()))?;
+        }
+        if it.lacks(5) {
+            let (noted, cost) = add_cost(record, used.cost);
+            it = it.costing(cost).with::<BRIEF>(5, noted)?;
+        }
+        if it.lacks(6) {
+            it = it.with::<BRIEF>(6, add_tokens(record, used.input, used.output))?;
+        }
+        if it.lacks(7) {
+            it = it.with::<BRIEF>(7, tally(record, Resource::Memory, self.memory, 0))?;
+        }
+        Ok(it)
     }
+}
 
-    #[inline(always)]
-    fn begun(&mut self, used: &Used) {
-        if self.steps | self.discovered | used.steps | used.discovered != 0 {
-            self.begin(used);
-        }
-    }
+/// Records what was used in place of the quantities of a hold that took nothing of a budget and shows in a tally. Apart and
+/// by amounts, as [`give_back`].
+#[inline(never)]
+pub(crate) fn settle_quantities(
+    record: &Record,
+    tokens: u64,
+    memory: u64,
+    cost: u64,
+    actual: &Actual,
+    now: Option<Timestamp>,
+) -> Settlement {
+    Books { tokens, memory, cost, ..Books::of(record, now) }.settle_here(&Used::of(actual))
+}
 
-    #[inline(never)]
-    fn begin(&mut self, used: &Used) {
-        if self.steps | used.steps != 0 {
-            let recorded = settle(self.record, Resource::Steps, self.steps, used.steps);
-            self.others |= recorded.concerns_others();
-            let metered = recorded.after.flags() & METERED != 0;
-            let late = if metered { self.record.hot.steps.add(used.steps).late } else { recorded.late };
-            if late && used.steps > 0 {
-                self.late.get_or_insert_default().steps = used.steps;
-            }
-            // The word of a tally reaches further than what is counted; limit and word are of one version.
-            let (limit, word) = self.record.read(Resource::Steps);
-            self.note(Resource::Steps, recorded.cut || word.is_past_bound(limit.limit));
-        }
-        if self.discovered | used.discovered != 0 {
-            self.tally(Resource::DiscoveredSteps, self.discovered, used.discovered);
-            let added = self.record.hot.discovered.add(used.discovered);
-            if added.late && used.discovered > 0 {
-                self.late.get_or_insert_default().discovered = used.discovered;
-            }
-            self.note(Resource::DiscoveredSteps, added.cut);
-        }
+/// What has begun.
+#[inline(never)]
+fn begin(books: &Books<'_>, used: &Used) -> Noted {
+    let (record, mut noted) = (books.record, Noted::NOTHING);
+    if books.steps | used.steps != 0 {
+        let recorded = settle(record, Resource::Steps, books.steps, used.steps);
+        let metered = recorded.after.flags() & METERED != 0;
+        let late = if metered { record.hot.steps.add(used.steps).late } else { recorded.is_late() };
+        // The word of a tally reaches further than what is counted; limit and word are of one version.
+        let (limit, word) = record.read(Resource::Steps);
+        noted = Noted::others(recorded.concerns_others())
+            .and(Noted::late_of(Noted::STEPS, late && used.steps > 0))
+            .and(cut_of(record, Resource::Steps, recorded.cut || word.is_past_bound(limit.limit)));
     }
+    if books.discovered | used.discovered != 0 {
+        let of_tally = tally(record, Resource::DiscoveredSteps, books.discovered, used.discovered);
+        let added = record.hot.discovered.add(used.discovered);
+        noted = noted
+            .and(of_tally)
+            .and(Noted::late_of(Noted::DISCOVERED, added.late && used.discovered > 0))
+            .and(cut_of(record, Resource::DiscoveredSteps, added.cut));
+    }
+    noted
+}
 
-    #[inline(always)]
-    fn tally(&mut self, resource: Resource, reserved: u64, actual: u64) {
-        // Nothing to write where everything that was set aside was used.
-        if reserved != actual {
-            let recorded = self.record.hot.tally(resource).settle(reserved, actual);
-            if recorded.cut | recorded.concerns_others() {
-                self.note_recorded(resource, reserved, actual, recorded);
-            }
-        }
+#[inline(always)]
+fn tally(record: &Record, resource: Resource, reserved: u64, actual: u64) -> Noted {
+    // Nothing to write where everything that was set aside was used.
+    if reserved == actual {
+        return Noted::NOTHING;
     }
+    let recorded = record.hot.tally(resource).settle(reserved, actual);
+    if recorded.cut | recorded.concerns_others() {
+        note_recorded(record, resource, reserved, actual, recorded)
+    } else {
+        Noted::NOTHING
+    }
+}
 
-    /// A change of a tally that others have to know of, or that was cut.
-    #[cold]
-    fn note_recorded(&mut self, resource: Resource, reserved: u64, actual: u64, recorded: Recorded) {
-        if recorded.concerns_others() {
-            self.others = true;
-            follow(self.record, resource, reserved, actual, recorded);
-        }
-        self.note(resource, recorded.cut);
+/// A change of a tally that others have to know of, or that was cut.
+#[cold]
+fn note_recorded(record: &Record, resource: Resource, reserved: u64, actual: u64, recorded: Recorded) -> Noted {
+    if recorded.concerns_others() {
+        follow(record, resource, reserved, actual, recorded);
     }
+    Noted::others(recorded.concerns_others()).and(cut_of(record, resource, recorded.cut))
+}
 
-    /// The committed cost after it.
-    #[inline]
-    fn cost(&mut self, actual: u64) -> Option<u64> {
-        if actual == 0 {
-            return None;
-        }
-        let added = self.record.hot.cost.add(actual);
-        if added.late | added.cut {
-            self.note_added(Resource::Cost, added.cut, added.late.then_some(Used { cost: actual, ..Used::default() }));
-        }
-        Some(added.total)
+/// Commits money; the committed cost after it.
+#[inline(always)]
+fn add_cost(record: &Record, cost: u64) -> (Noted, Option<u64>) {
+    if cost == 0 {
+        return (Noted::NOTHING, None);
     }
+    let Added { total, late, cut } = record.hot.cost.add(cost);
+    let noted = if late | cut { note_added(record, Resource::Cost, cut, Noted::COST, late) } else { Noted::NOTHING };
+    (noted, Some(total))
+}
 
-    #[inline(always)]
-    fn tokens(&mut self, input: u64, output: u64) {
-        let hot = &self.record.hot;
-        if input > 0 {
-            let added = hot.input_tokens.add(input);
-            let cut = added.cut || added.total.saturating_add(hot.output_tokens.read()) > MAX_AMOUNT;
-            if added.late | cut {
-                self.note_added(Resource::Tokens, cut, added.late.then_some(Used { input, ..Used::default() }));
-            }
-        }
-        if output > 0 {
-            let added = hot.output_tokens.add(output);
-            let cut = added.cut || added.total.saturating_add(hot.input_tokens.read()) > MAX_AMOUNT;
-            if added.late | cut {
-                self.note_added(Resource::Tokens, cut, added.late.then_some(Used { output, ..Used::default() }));
-            }
-        }
+/// Commits tokens.
+#[inline(always)]
+fn add_tokens(record: &Record, input: u64, output: u64) -> Noted {
+    if input | output == 0 {
+        return Noted::NOTHING;
     }
+    let Hot { input_tokens, output_tokens, .. } = &record.hot;
+    let add = |meter: &Meter, amount: u64| match amount {
+        0 => Added { total: meter.read(), late: false, cut: false },
+        _ => meter.add(amount),
+    };
+    let (of_input, of_output) = (add(input_tokens, input), add(output_tokens, output));
+    let cut = of_input.cut | of_output.cut | (of_input.total.saturating_add(of_output.total) > MAX_AMOUNT);
+    if cut | of_input.late | of_output.late {
+        note_added(record, Resource::Tokens, cut, Noted::INPUT, of_input.late).and(note_added(
+            record,
+            Resource::Tokens,
+            false,
+            Noted::OUTPUT,
+            of_output.late,
+        ))
+    } else {
+        Noted::NOTHING
+    }
+}
 
-    /// An addition that came late, or was cut.
-    #[cold]
-    fn note_added(&mut self, resource: Resource, cut: bool, late: Option<Used>) {
-        if let Some(late) = late {
-            self.late = Some(self.late.unwrap_or_default().plus(&late));
-        }
-        self.note(resource, cut);
-    }
+/// An addition that came late, or was cut.
+#[cold]
+fn note_added(record: &Record, resource: Resource, cut: bool, which: u8, late: bool) -> Noted {
+    Noted::late_of(which, late).and(cut_of(record, resource, cut))
+}
 
-    #[inline]
-    fn note(&mut self, resource: Resource, cut: bool) {
-        self.note_of(ScopeKind::Execution, resource, cut);
-    }
+fn cut_of(record: &Record, resource: Resource, cut: bool) -> Noted {
+    let violation_type = record.plan().tally(resource).kind;
+    Noted::cut_by(cut.then_some(Cause { violation_type, scope: ScopeKind::Execution }))
+}
 
-    #[inline]
-    fn note_of(&mut self, scope: ScopeKind, resource: Resource, cut: bool) {
-        if cut {
-            let violation_type = self.record.plan().tally(resource).kind;
-            self.cut.get_or_insert(Cause { violation_type, scope });
-        }
-    }
-
-    /// Whether this record has exhausted something at once.
-    #[inline]
-    fn exhausts(&self, cost: Option<u64>) -> bool {
-        let reached = |plan: &Plan| {
-            plan.cost_threshold.as_ref().is_some_and(|threshold| cost.is_some_and(|cost| cost >= threshold.limit))
-        };
-        self.cut.is_some() || self.record.of_plan(reached)
-    }
-
-    /// What this record has exhausted at once, and what happens by it.
-    fn verdict(&self, cost: Option<u64>) -> Option<(EnforcementViolation, Action)> {
-        if let Some(Cause { violation_type, scope }) = self.cut {
-            let cut = EnforcementViolation::new(violation_type, MAX_AMOUNT, MAX_AMOUNT);
-            return Some((EnforcementViolation { scope, ..cut }, Action::Halt));
-        }
-        let of = |plan: &Plan| plan.cost_threshold.as_ref().map(|threshold| (threshold.limit, threshold.action));
-        let (cost, (limit, action)) = (cost?, self.record.of_plan(of)?);
-        Some((cost_threshold_violation(cost, limit), action))
-    }
-
-    /// Carries out what this record has exhausted at once.
-    #[cold]
-    fn exhausted(&self, cost: Option<u64>) -> Option<EnforcementViolation> {
-        let (violation, action) = self.verdict(cost)?;
-        act(self.record, violation, action, self.now)
-    }
+/// What a settle leads to: it is carried up where it came late, acts on what it exhausted, and climbs.
+#[cold]
+fn follow_up(books: &Books<'_>, used: &Used, written: &Written) -> Option<EnforcementViolation> {
+    let record = books.record;
+    let late = written.noted.late(used);
+    let carried = late.as_ref().and_then(|late| carry_up(record, late, written.now));
+    let own = written.exhausted(record);
+    let first = match record.extra() {
+        None => own,
+        Some(_) => own.or(Books { now: written.now, ..*books }.climb(used)).or(carried),
+    };
+    record.core().flush();
+    first
 }
 
 /// Gives `back` back and records `spent`, on the tally of one record, and where that tally has been counted further up.

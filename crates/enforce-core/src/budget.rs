@@ -74,7 +74,7 @@ impl Terms {
         let (limit, [warn_room, rest], word) = window.read();
         let (warn_room, action) = (warn_room.cast_signed(), action_of(rest));
         let kind = self.listed.kind;
-        (TallyLimit { kind, limit, overdraft: rest >> 2, warn_room, far_room: warn_room.max(-1), action }, word)
+        (TallyLimit { kind, limit, overdraft: rest >> 2, warn_room, action }, word)
     }
 
     fn usage(&self, window: &Window, now: u64) -> BudgetUsage {

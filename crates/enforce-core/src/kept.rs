@@ -104,7 +104,9 @@ impl Kept {
             return Ended { record, kept: self }.settle(&Used::of(actual), now);
         }
         let Self { tokens, memory, cost, periods, bare, .. } = self;
-        // By amounts, as in `give_back`.
+        if periods.is_none() && !bare {
+            return books::settle_quantities(record, tokens, memory, cost, actual, now);
+        }
         Books { tokens, memory, cost, periods, bare, ..Books::of(record, now) }.settle(&Used::of(actual))
     }
 
@@ -156,7 +158,7 @@ impl Kept {
     pub(crate) fn join(&mut self, more: Self, record: &Record) {
         if self.bare && more.bare {
             // One hold, counted once.
-            record.hot.bare_holds.give(1);
+            record.hot.bare_holds.leave();
         }
         // What is set aside fits a limit, so no sum of two comes near the end of the word.
         self.tokens = self.tokens.saturating_add(more.tokens);

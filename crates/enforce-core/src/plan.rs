@@ -1,5 +1,9 @@
 //! Limits, compiled: what a decision needs of a configuration, and nothing to be worked out on the way.
 
+mod far;
+
+pub(crate) use self::far::{Far, TAKEN};
+
 use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::kernel::tally::MAX_AMOUNT;
 use crate::limits::{Action, ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ResourceLimits, UNLIMITED};
@@ -23,8 +27,6 @@ pub(crate) struct TallyLimit {
     pub(crate) overdraft: u64,
     /// Warn when no more than this remains after the demand; [`NEVER`] never warns.
     pub(crate) warn_room: i64,
-    /// With more than this left, it neither blocks nor warns.
-    pub(crate) far_room: i64,
     pub(crate) action: Action,
 }
 
@@ -42,7 +44,7 @@ impl TallyLimit {
     pub(crate) fn new(kind: ViolationType, limit: Option<u64>, action: Action, threshold: u32) -> Self {
         let room = limit.map_or(NEVER, |limit| warn_room(limit, threshold));
         let limit = limit.unwrap_or(MAX_AMOUNT).min(MAX_AMOUNT);
-        Self { kind, limit, overdraft: 0, warn_room: room, far_room: room.max(-1), action }
+        Self { kind, limit, overdraft: 0, warn_room: room, action }
     }
 
     /// The same with another limit.
@@ -57,14 +59,6 @@ impl TallyLimit {
     /// With an overdraft; a limit of 0 allows nothing, so it has none.
     pub(crate) fn overdraft(self, overdraft: u64) -> Self {
         Self { overdraft: if self.limit == 0 { 0 } else { overdraft }, ..self }
-    }
-
-    /// Whether it does not even warn when `current` is used and asked.
-    #[inline]
-    pub(crate) const fn is_far(&self, current: u64) -> bool {
-        // Neither is above 2^57.
-        let left = self.limit as i64 - current as i64;
-        left > 0 && left > self.warn_room
     }
 
     /// Whether a demand that asks `asked` passes although `used` is above the limit.
@@ -169,8 +163,7 @@ pub(crate) struct Plan {
     pub(crate) depth_action: Action,
     /// Steps are the only thing that is limited, and no time matters.
     pub(crate) bare: bool,
-    /// No limit of an amount only observes.
-    pub(crate) plain: bool,
+    pub(crate) far: Far,
 }
 
 impl Plan {
@@ -231,7 +224,7 @@ impl Plan {
             && idle.is_none()
             && repetition.is_none()
             && cost_threshold.is_none();
-        Self {
+        let plan = Self {
             // In the order of `Resource`.
             tallies: [
                 tally(ViolationType::StepLimit, limit_of(Resource::Steps), actions.steps),
@@ -258,10 +251,10 @@ impl Plan {
             depth_limit: long_running.max_discovery_depth,
             depth_action: actions.discovery_depth,
             bare: bare && actions.steps != Action::Observe,
-            plain: ![actions.steps, actions.tokens, actions.memory, actions.cost, actions.discovered_steps]
-                .contains(&Action::Observe),
+            far: Far::never(),
             source,
-        }
+        };
+        Self { far: Far::of(&plan), ..plan }
     }
 
     #[inline]

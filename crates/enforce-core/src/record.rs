@@ -14,6 +14,7 @@ use crate::id::ExecutionId;
 use crate::kernel::activity::Activity;
 use crate::kernel::depth::Depth;
 use crate::kernel::meter::Meter;
+use crate::kernel::open::Open;
 use crate::kernel::repetition::RepetitionGuard;
 use crate::kernel::state::Lifecycle;
 use crate::kernel::tally::{MAX_AMOUNT, METERED, Tally, Word};
@@ -39,7 +40,7 @@ pub(crate) struct Hot {
     pub(crate) cost: Meter,
     pub(crate) activity: Activity,
     /// Open holds that set nothing aside and so show in no tally; counted only where idleness is limited.
-    pub(crate) bare_holds: Tally,
+    pub(crate) bare_holds: Open,
     /// Of memory and discovered steps.
     rare: [Tally; 2],
     pub(crate) discovered: Meter,
@@ -57,7 +58,7 @@ impl Hot {
             output_tokens: Meter::new(),
             cost: Meter::new(),
             activity: Activity::new(now_ns),
-            bare_holds: Tally::new(0),
+            bare_holds: Open::new(),
             rare: [Resource::Memory, Resource::DiscoveredSteps].map(tally),
             discovered: Meter::new(),
             steps: Meter::new(),
@@ -375,7 +376,7 @@ impl Record {
 
     /// Whether a hold is open or a child lives, as far as idleness is concerned (I1).
     pub(crate) fn has_open_holds(&self) -> bool {
-        self.live_children() > 0 || self.hot.bare_holds.word().used(0) > 0 || !self.outstanding().is_zero()
+        self.live_children() > 0 || !self.hot.bare_holds.is_empty() || !self.outstanding().is_zero()
     }
 
     fn tallies(&self) -> impl Iterator<Item = &Tally> + Clone {

@@ -162,10 +162,21 @@ impl std::error::Error for RestoreError {
 impl Enforcer {
     /// All that it has counted, as data that outlives it.
     ///
-    /// Exact at rest: save when nothing is asked any more. Under load each figure was true at some moment of the call, an
-    /// amount that is settled meanwhile may be in it twice but never not at all, and an execution that is registered
-    /// meanwhile may be missing. Takes the small locks of what it reads, one at a time; steps are not held up but for those
-    /// that need one of these.
+    /// At rest it is exact. While others go on asking, settling and ending, it can be taken over all the same, and that
+    /// grants nothing (S1, T1):
+    ///
+    /// - What an execution and what a tenant has committed lies between its values at the start and at the end of the call;
+    ///   in a tenant's totals each of its executions is in it once (C1).
+    /// - Of every limit of an execution and of every budget, as much is used after the restore as was when the call began, but
+    ///   for what came back meanwhile; if open holds go back ([`OpenHolds::GiveBack`]), as much as was committed. An
+    ///   amount that is settled meanwhile and a slice that is registered or ends meanwhile may count twice, but never not at
+    ///   all.
+    /// - Who had ended when the call began is not in it; whose halt or pause had returned is halted or paused in it. Who
+    ///   ends meanwhile may be in it as if it had not, and who is registered meanwhile may be missing.
+    ///
+    /// Takes the small locks of what it reads, one at a time; steps are not held up but for those that need one of these.
+    /// Works as long as there are executions, tenants and budgets to be read. Nothing calls it but the caller, who also keeps
+    /// what it returns; what happens after it is lost with the process.
     #[must_use]
     pub fn save(&self) -> EnforcerState {
         self.save_at(self.core().clock.now())

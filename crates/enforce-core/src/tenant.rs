@@ -218,6 +218,17 @@ impl Tenant {
         unrated && self.ended.read() == Committed::default() && self.budgets.are_whole(Timestamp::ZERO)
     }
 
+    /// What its ended executions have committed, and those that live: each of them is in one of the two (C1).
+    pub(crate) fn standing(&self) -> (Committed, Vec<Execution>) {
+        let members = self.members.lock();
+        (self.ended.read(), members.clone())
+    }
+
+    /// Waits until those whose end has begun have been carried over.
+    pub(crate) fn wait_for_ends(&self) {
+        drop(self.members.lock());
+    }
+
     pub(crate) fn usage(&self, now: Timestamp) -> TenantUsage {
         let members = self.members.lock();
         let committed =

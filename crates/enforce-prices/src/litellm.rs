@@ -75,7 +75,7 @@ fn model<'a>(source: Source<'a>, name: &str, raw: &'a RawValue) -> Result<(Entry
     let (mut searches, mut beside_tokens, mut seen) = (false, false, HashSet::new());
     for (key, raw) in pairs {
         searches |= key == "search_context_cost_per_query";
-        if key == "litellm_provider" {
+        if key == "litellm_provider" && raw.get() != "null" {
             provider = Some(source.read::<String>(raw.get(), Some(name))?);
         }
         match meaning(&key) {

@@ -14,6 +14,10 @@ const MOST_NEAR: usize = 3;
 /// The longest name that near ones are looked for, in bytes.
 const LONGEST: usize = 128;
 
+/// Pairs of letters that are compared at most when near names are looked for: several times what the large public tables
+/// take, so that a name which somebody else has chosen takes no long time.
+const MOST_COMPARED: usize = 1 << 23;
+
 /// The prices of many models, by name. Built once from a text, and then only read.
 ///
 /// A name is looked for exactly as it is written. Only a table in genai-prices' format goes on from there, by that
@@ -217,13 +221,11 @@ impl PriceTable {
             return Vec::new();
         }
         let most = name_after_provider(model).len() / 3;
-        let mut near: Vec<(usize, &str)> = Vec::new();
+        let (mut near, mut left) = (Vec::<(usize, &str)>::new(), MOST_COMPARED);
         for name in self.entries.iter().map(Entry::name) {
-            let whole = edits(model, name, most);
-            let edits = whole
-                .into_iter()
-                .chain(edits(name_after_provider(model), name_after_provider(name), most).map(|edits| edits + 1))
-                .min();
+            let whole = edits(model, name, most, &mut left);
+            let bare = edits(name_after_provider(model), name_after_provider(name), most, &mut left);
+            let edits = whole.into_iter().chain(bare.map(|edits| edits + 1)).min();
             near.extend(edits.filter(|edits| *edits <= most).map(|edits| (edits, name)));
         }
         near.sort_unstable();
@@ -236,7 +238,12 @@ fn name_after_provider(name: &str) -> &str {
     name.rsplit_once('/').map_or(name, |(_, bare)| bare)
 }
 
-/// How many edits lie between two names, unless their lengths alone tell that there are more than `most`.
-fn edits(one: &str, other: &str, most: usize) -> Option<usize> {
-    (one.len().abs_diff(other.len()) <= most).then(|| strsim::levenshtein(one, other))
+/// How many edits lie between two names, unless their lengths alone tell that there are more than `most`, or more has been
+/// compared than is `left`.
+fn edits(one: &str, other: &str, most: usize, left: &mut usize) -> Option<usize> {
+    if one.len().abs_diff(other.len()) > most {
+        return None;
+    }
+    *left = left.checked_sub(one.len() * other.len())?;
+    Some(strsim::levenshtein(one, other))
 }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use enforce_prices::{PriceTable, TableError};
+use enforce_prices::{PriceError, PriceTable, TableError};
 use proptest::prelude::*;
 
 type Read = fn(&str) -> Result<PriceTable, TableError>;
@@ -118,6 +118,30 @@ fn a_long_value_is_quoted_at_its_beginning() {
     assert!(refused.len() < 400, "{}", refused.len());
     let refused = refusal(PriceTable::from_litellm, LITELLM, "2e-06", &format!("-{}", "1".repeat(1 << 16)));
     assert!(refused.len() < 200, "{}", refused.len());
+}
+
+/// A table of long names, and a name that somebody else has chosen, do not make an error slow: who stands far behind is not
+/// compared.
+#[test]
+fn near_names_are_looked_for_among_so_many_letters_and_no_more() {
+    let one = |name: &str| format!("[[price]]\nmodel = \"{name}\"\ninput = \"2\"\n");
+    // Rows are in the order of names.
+    let (first, last) = ("-".repeat(120), "b".repeat(120));
+    let between: String = (0..600).map(|number| one(&format!("{number:0>120}"))).collect();
+    let table = PriceTable::parse(&(one(&first) + &between + &one(&last))).unwrap();
+    let near = |slip: &str| match table.find(slip) {
+        Err(PriceError::UnknownModel { nearest, .. }) => nearest,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(near(&first[1..]), std::slice::from_ref(&first));
+    assert_eq!(near(&last[1..]), [""; 0]);
+}
+
+#[test]
+fn a_provider_that_is_null_is_none() {
+    let table = PriceTable::from_litellm(&LITELLM.replace("\"acme\"", "null")).unwrap();
+    assert_eq!(table.find("m").unwrap().name(), "m");
+    assert!(table.find("acme/m").is_err());
 }
 
 /// Digits without end take the time of reading them, not of counting with them.

@@ -39,7 +39,7 @@ impl Closing for Tally {
     }
 
     fn add(&self, amount: u64) -> bool {
-        self.settle(0, amount).late
+        self.settle(0, amount).is_late()
     }
 
     fn close(&self) -> Option<u64> {

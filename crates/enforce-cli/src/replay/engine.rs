@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use enforce_core::{
-    Action, Actual, Budget, Cause, Clock, Demand, EnforcementViolation, Enforcer, EventBuffer, Execution, ManualClock,
-    NanoUsd, PolicyFile, ProviderKey, RegisterError, ScopeKind, Status, Timestamp, ViolationType,
+    Action, Actual, Budget, BudgetUsage, Cause, Clock, Demand, EnforcementViolation, Enforcer, EventBuffer, EventKind,
+    Execution, ManualClock, NanoUsd, PolicyFile, ProviderKey, RegisterError, ScopeKind, Status, Timestamp,
+    ViolationType,
 };
 
 use super::decision::Decision;
@@ -126,6 +127,9 @@ impl Engine {
             if let (Some(id), Some(run)) = (&mut event.execution_id, run) {
                 *id = run.execution.to_string();
             }
+            if let (EventKind::Ended { usage }, Some(run)) = (&mut event.kind, run) {
+                usage.execution_id = run.execution.to_string();
+            }
             self.records.event(&event)?;
         }
         Ok(())
@@ -209,7 +213,7 @@ impl Engine {
                 self.report.refusal(step, &violation);
                 // The library halts by itself where a limit is exhausted. A step that was recorded and does not fit
                 // what is left could not have run either, so its execution could not have gone on.
-                if self.action(&violation) == Action::Halt {
+                if self.action(&step.run, &violation) == Action::Halt {
                     execution.halt(violation.as_cause());
                 }
                 Ok(match execution.status() {
@@ -242,11 +246,17 @@ impl Engine {
     }
 
     /// What the policy wants done when the limit that refused is exhausted.
-    fn action(&self, violation: &EnforcementViolation) -> Action {
+    fn action(&self, run: &Run, violation: &EnforcementViolation) -> Action {
         let actions = &self.policy.enforcement.actions;
         match (violation.scope, violation.violation_type) {
-            (ScopeKind::Tenant, _) => budget_action(&self.policy.tenant.all_budgets(), violation),
-            (ScopeKind::Process, _) => budget_action(&self.policy.process.budgets, violation),
+            (ScopeKind::Tenant, _) => {
+                let used = || self.enforcer.tenant_usage(&run.tenant).map(|usage| usage.budgets).unwrap_or_default();
+                budget_action(&self.policy.tenant.all_budgets(), used, violation)
+            }
+            (ScopeKind::Process, _) => {
+                let used = || self.enforcer.process_usage().budgets;
+                budget_action(&self.policy.process.budgets, used, violation)
+            }
             (_, ViolationType::StepLimit) => actions.steps,
             (_, ViolationType::TokenLimit) => actions.tokens,
             (_, ViolationType::CostLimit) => actions.cost,
@@ -283,11 +293,27 @@ impl Engine {
     }
 }
 
-/// What the one of `budgets` that refused wants done.
-fn budget_action(budgets: &[Budget], violation: &EnforcementViolation) -> Action {
-    let refused = |budget: &&Budget| {
-        let Budget { amount, .. } = budget;
-        amount.resource().violation_type() == violation.violation_type && amount.counted() == violation.limit
+/// What the one of `budgets` that refused wants done; `used` says what is used of each, in the order in which they refuse.
+fn budget_action(
+    budgets: &[Budget],
+    used: impl FnOnce() -> Vec<BudgetUsage>,
+    violation: &EnforcementViolation,
+) -> Action {
+    let refuses = |budget: &&Budget| {
+        let Budget { amount, action, .. } = budget;
+        let counts = amount.resource().violation_type() == violation.violation_type;
+        counts && amount.counted() == violation.limit && *action != Action::Observe
     };
-    budgets.iter().find(refused).map_or(Action::Refuse, |budget| budget.action)
+    let mut equal = budgets.iter().filter(refuses);
+    let (first, others) = (equal.next(), equal.next().is_some());
+    if !others {
+        return first.map_or(Action::Refuse, |budget| budget.action);
+    }
+    // Of several with that limit the first of which as much is used: a refusal has changed nothing (T2).
+    let of = |usage: &BudgetUsage| {
+        let refused = usage.committed.saturating_add(usage.outstanding) == violation.used;
+        let is = |budget: &&Budget| (budget.amount.resource(), budget.per) == (usage.resource, usage.per);
+        budgets.iter().filter(refuses).find(is).filter(|_| refused)
+    };
+    used().iter().find_map(of).or(first).map_or(Action::Refuse, |budget| budget.action)
 }

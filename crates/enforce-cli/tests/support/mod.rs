@@ -125,6 +125,9 @@ fn hold_to_events(replayed: &Replayed) {
     let count = |kind: &str| told(kind).len() as u64;
     for (index, event) in replayed.events.iter().enumerate() {
         assert_eq!(event["sequence"], index as u64 + 1, "nothing was dropped");
+        if let Some(usage) = event.get("usage").filter(|_| event["kind"] == "ended") {
+            assert_eq!(usage["execution_id"], event["execution_id"], "by the trace's names");
+        }
     }
 
     // A run is told when it begins and, with its count, when it ends.

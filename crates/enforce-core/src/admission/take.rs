@@ -16,7 +16,7 @@ use crate::kernel::gcra::{Paced, TooFast};
 use crate::kernel::tally::{Refusal, Word};
 use crate::limits::Action;
 use crate::paces::Paces;
-use crate::plan::{Plan, TallyLimit};
+use crate::plan::{Plan, TAKEN, TallyLimit};
 use crate::rate_plan::MAX_RATES;
 use crate::rates::{self, Keys, Met};
 use crate::record::Record;
@@ -263,8 +263,7 @@ pub(super) enum Whose<'a> {
 }
 
 /// What of a pool is taken: as its own quantities, and its steps behind them.
-pub(super) const POOL_LEGS: [Resource; 5] =
-    [Resource::Tokens, Resource::Memory, Resource::Cost, Resource::DiscoveredSteps, Resource::Steps];
+pub(super) const POOL_LEGS: [Resource; 5] = TAKEN;
 
 /// The order in which an execution's own quantities are taken; steps follow behind everything else.
 pub(super) const OWN_LEGS: [Resource; 4] =

@@ -40,7 +40,7 @@ pub(crate) fn follow(record: &Record, resource: Resource, back: u64, spent: u64,
     if recorded.after.has_waiters() {
         record.core().wakes.put(record.first_in_line());
     }
-    if !recorded.late {
+    if !recorded.is_late() {
         return;
     }
     if let Some(Parent { execution, share: Share::Slice(slice), .. }) = record.parent() {
@@ -97,15 +97,13 @@ pub(crate) fn commit(
         let Used { steps, discovered, cost, .. } = *used;
         // As much set aside as is used: the tallies stay.
         let tokens = used.total();
-        let mut books = Books { steps, discovered, tokens, cost, periods, ..Books::of(record, now) };
-        let cost = books.write(used, pays);
+        let books = Books { steps, discovered, tokens, cost, periods, ..Books::of(record, now) };
+        let written = books.write(used, pays);
         pays = false;
-        if let Some(late) = &books.late {
+        if let Some(late) = &written.noted.late(used) {
             carry(record, late, now, exhausted);
         }
-        if books.exhausts(cost)
-            && let Some((violation, action)) = books.verdict(cost)
-        {
+        if let Some((violation, action)) = written.verdict(record) {
             exhausted.push(Exhausted { execution: shared.clone(), violation, action });
         }
     }

@@ -51,6 +51,13 @@ impl Saved {
         sliced
     }
 
+    /// Reads once more what is committed, and leaves what is held: what was settled in between is in both.
+    pub(crate) fn count_again(&mut self) {
+        for (_, window, state) in &mut self.0 {
+            state.committed = window.committed.read();
+        }
+    }
+
     /// As plain data.
     pub(crate) fn into_states(self) -> Vec<BudgetState> {
         self.0.into_iter().map(|(_, _, state)| state).collect()
@@ -122,9 +129,11 @@ impl Budgets {
             let terms = Terms::unlimited(of.budget, kinds);
             let amount = amounts.get(terms.resource);
             let window = known.iter().find(|(known, window)| known.is(&terms) && ends(window) == of.ends);
-            // Of a period that is over, or of a budget that is none any more, nobody asks what is left.
-            let window = window
-                .map_or_else(|| Arc::new(Window::new(MAX_AMOUNT, terms.beside(), 0)), |(_, window)| Arc::clone(window));
+            // Of a period that is over, or of a budget that is none any more, nobody asks what is left; but the next state
+            // names it again.
+            let ends = of.ends.map_or(NEVER_ENDS, Timestamp::as_nanos);
+            let past = || Arc::new(Window::new(MAX_AMOUNT, terms.beside(), ends));
+            let window = window.map_or_else(past, |(_, window)| Arc::clone(window));
             window.tally.settle(0, amount);
             (terms, window)
         });

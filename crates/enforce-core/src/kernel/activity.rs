@@ -57,10 +57,25 @@ impl Activity {
     }
 
     /// Records activity at `now`; false if the reaper was first.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn touch(&self, now: u64) -> bool {
-        let now = now.min(LATEST);
+        let (now, seen) = (now.min(LATEST), self.see());
+        // One that moves nothing makes nothing less idle: a reaper may succeed right behind this look as it might right
+        // behind an exchange that leaves the word as it is (I1).
+        if seen.last() >= now && !seen.reaped() {
+            return true;
+        }
         // The mark is seen in the exchange that moves the moment: touch and reap cannot both succeed (I1).
+        if !seen.reaped() && self.0.exchange(seen.0, now << 1) {
+            return true;
+        }
+        self.touch_again(now)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn touch_again(&self, now: u64) -> bool {
+        // As in `touch`.
         self.0
             .update(|word| match Seen(word).reaped() {
                 true => Err(()),

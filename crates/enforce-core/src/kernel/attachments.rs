@@ -61,6 +61,12 @@ impl Attachments {
         unattached(self.0.load())
     }
 
+    /// Whether the entry has left its table, or is about to.
+    pub(crate) fn are_retired(&self) -> bool {
+        // Acquire (in `load`): a look, which decides nothing; the flag never leaves (G2).
+        self.0.load() & RETIRED != 0
+    }
+
     /// Retires the entry if nobody was attached since `seen`.
     pub(crate) fn retire(&self, seen: Unattached) -> bool {
         // Compares with the very word that was looked at: an attachment in between has changed it (G2).

@@ -17,37 +17,6 @@ pub(crate) struct Leg<'a> {
     pub(crate) first: bool,
 }
 
-/// What a bundle takes of one tally.
-pub(crate) trait Part {
-    fn tally(&self) -> &Tally;
-    fn amount(&self) -> u64;
-    fn take(&self) -> Result<Word, Refusal>;
-}
-
-/// A [`Leg`] that is neither observed nor the first in line.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PlainLeg<'a> {
-    pub(crate) tally: &'a Tally,
-    pub(crate) amount: u64,
-}
-
-impl Part for PlainLeg<'_> {
-    #[inline(always)]
-    fn tally(&self) -> &Tally {
-        self.tally
-    }
-
-    #[inline(always)]
-    fn amount(&self) -> u64 {
-        self.amount
-    }
-
-    #[inline(always)]
-    fn take(&self) -> Result<Word, Refusal> {
-        self.tally.take(self.amount)
-    }
-}
-
 /// One amount to be admitted by one rate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RateLeg<'a> {
@@ -89,25 +58,15 @@ pub(crate) enum Undone {
 /// **Look first.** Callers look at every word before they take the first: a demand that does not fit then takes nothing
 /// at all, and only a race between look and take is ever undone.
 #[derive(Debug)]
-pub(crate) struct Bundle<'a, L = Leg<'a>> {
-    pub(crate) legs: &'a [L],
+pub(crate) struct Bundle<'a> {
+    pub(crate) legs: &'a [Leg<'a>],
     pub(crate) rates: &'a [RateLeg<'a>],
-    pub(crate) last: Option<L>,
+    pub(crate) last: Option<Leg<'a>>,
     pub(crate) activity: Option<&'a Activity>,
     pub(crate) now_ns: u64,
 }
 
-impl Part for Leg<'_> {
-    #[inline]
-    fn tally(&self) -> &Tally {
-        self.tally
-    }
-
-    #[inline]
-    fn amount(&self) -> u64 {
-        self.amount
-    }
-
+impl Leg<'_> {
     #[inline]
     fn take(&self) -> Result<Word, Refusal> {
         match (self.observed, self.first) {
@@ -118,7 +77,7 @@ impl Part for Leg<'_> {
     }
 }
 
-impl<L: Part> Bundle<'_, L> {
+impl Bundle<'_> {
     /// Takes everything, and returns the word of `last` right behind its take; or nothing, and says what stood in the
     /// way. What was taken of each rate is left in the place of its number, of which there have to be as many.
     ///
@@ -145,7 +104,7 @@ impl<L: Part> Bundle<'_, L> {
                 }
             }
         }
-        let after = match self.last.as_ref().map(L::take).transpose() {
+        let after = match self.last.as_ref().map(Leg::take).transpose() {
             Ok(after) => after,
             Err(refusal) => {
                 self.undo(self.legs.len(), paced, undone);
@@ -177,8 +136,8 @@ impl<L: Part> Bundle<'_, L> {
     }
 }
 
-fn give_back(number: usize, leg: &impl Part, undone: &impl Fn(Undone)) {
-    let recorded = leg.tally().settle(leg.amount(), 0);
+fn give_back(number: usize, leg: &Leg<'_>, undone: &impl Fn(Undone)) {
+    let recorded = leg.tally.settle(leg.amount, 0);
     if recorded.concerns_others() {
         undone(Undone::Leg(number, recorded));
     }

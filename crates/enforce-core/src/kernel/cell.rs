@@ -5,10 +5,10 @@
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// One 64-bit word that changes only through [`Cell::update`].
+/// One 64-bit word that changes only through [`Cell::update`] and its single round, [`Cell::exchange`].
 ///
-/// **Invariant:** every value the word ever holds was returned by a `decide` function for the value right before it, so
-/// a property that every `decide` keeps holds in every interleaving.
+/// **Invariant:** every value the word ever holds was decided about the value right before it, so
+/// a property that every decision keeps holds in every interleaving.
 #[derive(Debug)]
 pub(crate) struct Cell(AtomicU64);
 
@@ -43,6 +43,15 @@ impl Cell {
                 Err(fresh) => word = fresh,
             }
         }
+    }
+
+    /// One round of [`Cell::update`] by a caller who has loaded the word before and decided that `next` follows from it:
+    /// whether it is the word now. It may not be, and then nothing has changed.
+    #[inline(always)]
+    pub(crate) fn exchange(&self, seen: u64, next: u64) -> bool {
+        // AcqRel, as in `update`, with the same partners: it succeeds only on the very word that was decided upon (T1,
+        // E1). Acquire on failure, for the caller's next look.
+        self.0.compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// [`Cell::update`] for a `decide` that never refuses.

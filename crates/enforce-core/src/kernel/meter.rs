@@ -4,6 +4,8 @@ use super::cell::Cell;
 use super::tally::MAX_AMOUNT;
 
 const CLOSED: u64 = 1;
+/// The count stands at the end of the word, so that a sum beyond the bound carries out of it.
+const COUNT: u32 = 8;
 
 /// What one addition did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +22,8 @@ pub(crate) struct Added {
 /// A monotone counter that can be *closed once and still counts*.
 ///
 /// ```text
-/// 63      57 56          1 0
-/// [ 0 … 0   ][ count, u56 ][CLOSED]
+/// 63          8 7     1 0
+/// [ count, u56 ][ 0 … 0 ][CLOSED]
 /// ```
 ///
 /// **Invariant:** every unit ever added is reported exactly once as counted up: either in the count that
@@ -40,7 +42,7 @@ impl Meter {
     #[inline]
     pub(crate) fn read(&self) -> u64 {
         // Acquire (in `load`): a count is not read ahead of what was read before it; partner: `add` (S1).
-        self.0.load() >> 1
+        self.0.load() >> COUNT
     }
 
     /// Adds `amount`, cut at [`MAX_AMOUNT`]. Never refused.
@@ -49,19 +51,24 @@ impl Meter {
         // The flag is read in the same exchange that adds, so the closer has either seen the amount or is told of by
         // `late` (C1).
         self.0.apply(|word| {
-            let late = word & CLOSED != 0;
-            if amount > MAX_AMOUNT - (word >> 1) {
-                return ((MAX_AMOUNT << 1) | (word & CLOSED), Added { total: MAX_AMOUNT, late, cut: true });
+            if amount <= MAX_AMOUNT
+                && let Some(next) = word.checked_add(amount << COUNT)
+            {
+                return (next, Added { total: next >> COUNT, late: word & CLOSED != 0, cut: false });
             }
-            // Within the bound, so the flag below it stays as it is.
-            let next = word + (amount << 1);
-            (next, Added { total: next >> 1, late, cut: false })
+            cut(word)
         })
     }
 
     /// Closes the meter and returns its count; `None` if it was closed before.
     pub(crate) fn close(&self) -> Option<u64> {
         // Additions before this exchange are in the returned count, later ones come back `late` (C1).
-        self.0.apply(|word| (word | CLOSED, (word & CLOSED == 0).then_some(word >> 1)))
+        self.0.apply(|word| (word | CLOSED, (word & CLOSED == 0).then_some(word >> COUNT)))
     }
+}
+
+#[cold]
+fn cut(word: u64) -> (u64, Added) {
+    let late = word & CLOSED != 0;
+    ((MAX_AMOUNT << COUNT) | u64::from(late), Added { total: MAX_AMOUNT, late, cut: true })
 }

@@ -148,19 +148,28 @@ impl Word {
     /// bound.
     #[inline]
     fn settle(self, back: u64, spent: u64) -> (Self, bool) {
-        let remaining = self.remaining();
-        // Saturates beyond the bounds alone, where the sum is cut anyway.
-        let sum = if back >= spent {
-            remaining.saturating_add_unsigned(back - spent)
-        } else {
-            remaining.saturating_sub_unsigned(spent - back)
-        };
+        if back | spent > MAX_AMOUNT {
+            return self.settle_large(back, spent);
+        }
+        // No term is above 2^56 in size.
+        let sum = self.remaining() + (back as i64 - spent as i64);
         if (-MAX..=MAX).contains(&sum) {
             // The flags stay where they are; the shift loses only what the sum has been seen not to need.
             (Self(self.0.wrapping_add(back.wrapping_sub(spent) << FLAG_BITS)), false)
         } else {
             (self.cut(sum), true)
         }
+    }
+
+    /// Of amounts that no tally holds. Saturates beyond the bounds alone, where the sum is cut anyway.
+    #[cold]
+    fn settle_large(self, back: u64, spent: u64) -> (Self, bool) {
+        let sum = if back >= spent {
+            self.remaining().saturating_add_unsigned(back - spent)
+        } else {
+            self.remaining().saturating_sub_unsigned(spent - back)
+        };
+        (self.cut(sum), !(-MAX..=MAX).contains(&sum))
     }
 
     #[cold]
@@ -179,8 +188,6 @@ fn taken(word: Word, amount: u64) -> (u64, Word) {
 /// What recording an amount did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Recorded {
-    /// The tally had been counted further up before.
-    pub(crate) late: bool,
     /// The sum had to be cut at the bound.
     pub(crate) cut: bool,
     /// The word after it.
@@ -188,10 +195,17 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
+    /// Whether the tally had been counted further up before: a change touches no flag, so the word after it bears those that
+    /// it met.
+    #[inline]
+    pub(crate) fn is_late(&self) -> bool {
+        self.after.0 & COUNTED != 0
+    }
+
     /// Whether the tally had been counted further up before, or somebody waits for it.
     #[inline]
     pub(crate) fn concerns_others(&self) -> bool {
-        // One test of the word: a change touches no flag, so the word after it bears those that it met.
+        // One test of the word.
         self.after.0 & (COUNTED | WAITERS) != 0
     }
 }
@@ -224,6 +238,20 @@ impl Tally {
         // Decision and change are one exchange on one word: no two takes can both use the last of it (T1), and none
         // passes a flag that was set before (E1), nor those who wait (F1).
         self.0.update(|word| Word(word).fits(amount).map(|()| taken(Word(word), amount)))
+    }
+
+    /// [`Tally::take`] by a caller who has `seen` that `amount`, which is more than 0, fits. The word after it.
+    #[inline(always)]
+    pub(super) fn take_seen(&self, seen: Word, amount: u64) -> Option<Word> {
+        let next = seen.less(amount);
+        // As in `take` (T1, E1, F1): it was decided about the very word that is exchanged.
+        if self.0.exchange(seen.0, next.0) { Some(next) } else { self.take_again(amount) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_again(&self, amount: u64) -> Option<Word> {
+        self.take(amount).ok()
     }
 
     /// [`Tally::take`] for the first in line, which the mark of its own line does not bar.
@@ -262,7 +290,7 @@ impl Tally {
         // whose change its setter has not (C1), and who frees room for somebody in line sees that there is one (W1).
         self.0.apply(|word| {
             let (next, cut) = Word(word).settle(reserved, actual);
-            (next.0, Recorded { late: word & COUNTED != 0, cut, after: next })
+            (next.0, Recorded { cut, after: next })
         })
     }
 

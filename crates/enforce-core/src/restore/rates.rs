@@ -4,11 +4,14 @@ use crate::clock::Timestamp;
 use crate::kernel::gcra::Moment;
 use crate::registry::Core;
 use crate::state::{EnforcerState, RateState};
+use crate::sync::Arc;
+use crate::tenant::Tenant;
 
-pub(super) fn save(core: &Core, now: Timestamp) -> Vec<RateState> {
+/// Those of providers, models, and `tenants`.
+pub(super) fn save(core: &Core, tenants: &[Arc<Tenant>], now: Timestamp) -> Vec<RateState> {
     let moment = Moment { now_ns: now.nanos_since(core.epoch), passed_ns: 0, early_ns: core.epoch.nanos_since(now) };
     let mut all = core.rates.save(moment);
-    for tenant in core.tenants() {
+    for tenant in tenants {
         if let Some(rates) = tenant.rates_so_far() {
             all.append(&mut core.rates.save_tenant(rates, tenant.id().as_str(), moment));
         }

@@ -1,6 +1,6 @@
 //! What is known, read out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::rates;
@@ -16,40 +16,64 @@ use crate::state::{
     AllowanceState, CommittedState, EnforcerState, ExecutionState, OutstandingState, PauseState, RepeatedState,
     STATE_VERSION, SliceState, TenantState,
 };
+use crate::sync::Arc;
+use crate::tenant::Tenant;
 
 /// Everyone that `core` knows, at `now`.
+///
+/// What is read changes meanwhile, so the order of reading is what keeps amounts from being missed:
+///
+/// 1. who is there. Whoever comes later is left out, and what was set aside for it shows as held by those above;
+/// 2. the budgets: a slice of somebody who is found there afterwards was in them all the while, and in no other case is
+///    one taken from what they hold;
+/// 3. of each execution first what it has set aside, then everything below it, then what it has committed: what an end
+///    below carries up on the way is in one of the two, or in both.
 pub(super) fn state(core: &Core, now: Timestamp) -> EnforcerState {
-    let tenants = core.tenants();
-    // Budgets before executions: what a slice has given back or spent meanwhile shows as held, never as neither.
-    let budgets = tenants.map(|tenant| (tenant.budgets.save(), tenant));
-    let mut budgets: HashMap<_, _> =
-        budgets.map(|(saved, tenant)| (tenant.id().as_str().to_owned(), (tenant, saved))).collect();
-    let mut saving = Saving { now, executions: Vec::new(), ids: HashSet::new(), process: core.process.budgets.save() };
-    let mut roots = core.executions.entries();
-    roots.retain(|execution| execution.parent().is_none() && !execution.record().state().is_finished());
-    roots.sort_by(|a, b| a.id().cmp(b.id()));
-    for root in &roots {
-        // Of a tenant that has come meanwhile, so have the executions.
-        if let Some((_, saved)) = budgets.get_mut(root.tenant_id()) {
-            saving.tree(root, saved);
+    Present::of(core).set_aside(core, now).state(core)
+}
+
+/// Who is there: nobody else is read.
+struct Present {
+    /// By their ids.
+    tenants: Vec<Arc<Tenant>>,
+    /// What the ended executions of each have committed, when those that live were listed.
+    ended: Vec<Committed>,
+    /// By their ids, each with the place of its tenant.
+    roots: Vec<(usize, Execution)>,
+    /// Everyone below a root, with the place of the tenant. Kept in memory, so an address stands for one of them.
+    below: HashMap<*const Record, (usize, Execution)>,
+}
+
+impl Present {
+    fn of(core: &Core) -> Self {
+        let mut tenants: Vec<_> = core.tenants().collect();
+        // Those that stand there when all have been listed have stood there together: no more than there may be.
+        tenants.retain(|tenant| !tenant.attachments.are_retired());
+        tenants.sort_by(|a, b| a.id().as_str().cmp(b.id().as_str()));
+        let mut present = Self { tenants, ended: Vec::new(), roots: Vec::new(), below: HashMap::new() };
+        for (place, tenant) in present.tenants.iter().enumerate() {
+            let (ended, members) = tenant.standing();
+            present.ended.push(ended);
+            present.roots.extend(members.into_iter().map(|root| (place, root)));
         }
+        present.roots.sort_by(|(_, a), (_, b)| a.id().cmp(b.id()));
+        for (tenant, root) in &present.roots {
+            list_below(root, *tenant, &mut present.below);
+        }
+        present
     }
-    let Saving { executions, process, .. } = saving;
-    let tenant = |(id, (tenant, budgets)): (String, (_, Saved))| {
-        let tenant: crate::sync::Arc<crate::tenant::Tenant> = tenant;
-        TenantState { id, ended: committed(tenant.ended.read()), budgets: budgets.into_states() }
-    };
-    let rates = rates::save(core, now);
-    let mut tenants: Vec<_> = budgets.into_iter().map(tenant).collect();
-    tenants.sort_by(|a, b| a.id.cmp(&b.id));
-    EnforcerState {
-        version: STATE_VERSION,
-        saved_at: now,
-        last_pause: core.last_pause(),
-        executions,
-        tenants,
-        process: process.into_states(),
-        rates,
+
+    fn set_aside(self, core: &Core, now: Timestamp) -> SetAside {
+        let tenants = self.tenants.iter().map(|tenant| tenant.budgets.save()).collect();
+        SetAside { tenants, process: core.process.budgets.save(), present: self, executions: Vec::new(), now }
+    }
+}
+
+/// Trees are at most `MAX_TREE_DEPTH` deep, and so is this recursion.
+fn list_below(execution: &Execution, tenant: usize, all: &mut HashMap<*const Record, (usize, Execution)>) {
+    for child in execution.children() {
+        list_below(&child, tenant, all);
+        all.insert(std::ptr::from_ref(child.record()), (tenant, child));
     }
 }
 
@@ -58,35 +82,85 @@ fn committed(committed: Committed) -> CommittedState {
     CommittedState { steps, input_tokens, output_tokens, cost_nano_usd: cost, discovered_steps: discovered }
 }
 
-/// Executions that have been read, and the budgets of the process without the slices of those.
-struct Saving {
-    now: Timestamp,
-    executions: Vec<ExecutionState>,
-    /// An id that ended and came back meanwhile is in it once.
-    ids: HashSet<String>,
+/// Who is there, the budgets without the slices of those that have been read, and what has been read.
+struct SetAside {
+    present: Present,
+    /// In the order of the tenants.
+    tenants: Vec<Saved>,
     process: Saved,
+    executions: Vec<ExecutionState>,
+    now: Timestamp,
 }
 
-impl Saving {
+impl SetAside {
+    fn state(mut self, core: &Core) -> EnforcerState {
+        for (place, root) in std::mem::take(&mut self.present.roots) {
+            if root.record().state().is_finished() {
+                // What its tenant's ended ones have was read before. Its end has come through when nobody ends one of them.
+                root.record().tenant.wait_for_ends();
+                if let Some(ended) = self.present.ended.get_mut(place) {
+                    *ended = ended.plus(root.record().committed());
+                }
+            } else {
+                self.tree(&root, place);
+            }
+        }
+        self.count_ended_slices();
+        let Self { present: Present { tenants, ended, .. }, tenants: budgets, process, executions, now } = self;
+        let states = tenants.iter().zip(ended).zip(budgets).map(|((tenant, ended), budgets)| TenantState {
+            id: tenant.id().as_str().to_owned(),
+            ended: committed(Committed { discovered: 0, ..ended }),
+            budgets: budgets.into_states(),
+        });
+        EnforcerState {
+            version: STATE_VERSION,
+            saved_at: now,
+            // Behind every pause that has been read.
+            last_pause: core.last_pause(),
+            executions,
+            tenants: states.collect(),
+            process: process.into_states(),
+            rates: rates::save(core, &tenants, now),
+        }
+    }
+
+    /// A slice that has ended since budgets were read has moved up into what they have committed.
+    fn count_ended_slices(&mut self) {
+        let unread = self.present.below.values();
+        let mut ended: Vec<_> =
+            unread.filter(|(_, child)| slice_of(child.record()).is_some()).map(|(tenant, _)| *tenant).collect();
+        ended.sort_unstable();
+        ended.dedup();
+        if !ended.is_empty() {
+            self.process.count_again();
+        }
+        for tenant in ended {
+            if let Some(budgets) = self.tenants.get_mut(tenant) {
+                budgets.count_again();
+            }
+        }
+    }
+
     /// Reads `execution` and everything below it; what its words show as set aside. Trees are at most
     /// `MAX_TREE_DEPTH` deep, and so is this recursion.
-    fn tree(&mut self, execution: &Execution, tenant: &mut Saved) -> OutstandingState {
+    fn tree(&mut self, execution: &Execution, tenant: usize) -> OutstandingState {
         let record = execution.record();
-        // As in a snapshot: an amount that is settled meanwhile may show as both, but never as neither.
         let set_aside = record.outstanding();
         let set_aside = OutstandingState {
             tokens: set_aside.tokens,
             cost_nano_usd: set_aside.cost_nano_usd,
             memory_bytes: set_aside.memory_bytes,
         };
-        if !self.ids.insert(execution.id().to_owned()) {
-            return set_aside;
-        }
+        // Whoever is not in it any more has settled everything above: the list's lock is held until then.
+        let children = execution.children();
         let slice = self.slice(record, tenant);
         let place = self.executions.len();
         self.executions.push(self.one(execution, slice));
         let mut own = set_aside;
-        for child in execution.children() {
+        for child in children {
+            if self.present.below.remove(&std::ptr::from_ref(child.record())).is_none() {
+                continue;
+            }
             let below = self.tree(&child, tenant);
             let below = match slice_of(child.record()) {
                 None => below,
@@ -99,14 +173,15 @@ impl Saving {
             // What is left is its own: its holds, and those that its ended children have left open.
             own = minus(own, below);
         }
+        let committed = committed(record.committed());
         if let Some(state) = self.executions.get_mut(place) {
-            state.outstanding = own;
+            (state.outstanding, state.committed) = (own, committed);
         }
         // A slice further down is set aside on every pool above it, too.
         set_aside
     }
 
-    fn slice(&mut self, record: &Record, tenant: &mut Saved) -> Option<SliceState> {
+    fn slice(&mut self, record: &Record, tenant: usize) -> Option<SliceState> {
         let Some(Parent { share: Share::Slice(slice), .. }) = record.parent() else { return None };
         let (amounts, periods) = (slice.amounts, slice.periods);
         Some(SliceState {
@@ -115,7 +190,10 @@ impl Saving {
             memory_bytes: amounts.get(Resource::Memory),
             cost_nano_usd: amounts.get(Resource::Cost),
             discovered_steps: amounts.get(Resource::DiscoveredSteps),
-            tenant: tenant.without(&record.tenant.budgets, periods.tenant(), &amounts),
+            tenant: self
+                .tenants
+                .get_mut(tenant)
+                .map_or_else(Vec::new, |budgets| budgets.without(&record.tenant.budgets, periods.tenant(), &amounts)),
             process: self.process.without(&record.core().process.budgets, periods.process(), &amounts),
         })
     }
@@ -139,7 +217,8 @@ impl Saving {
             // A time that a caller has minted may lie ahead of the clock.
             started_at: record.started.min(self.now),
             last_activity: active.min(self.now),
-            committed: committed(record.committed()),
+            // Both when everything below it has been read.
+            committed: CommittedState::default(),
             outstanding: OutstandingState::default(),
             children_total: extra.map_or(0, |extra| extra.children.total(total)),
             max_discovery_depth: u32::try_from(max_discovery_depth).unwrap_or(u32::MAX),
@@ -187,3 +266,6 @@ fn minus(of: OutstandingState, below: OutstandingState) -> OutstandingState {
         memory_bytes: of.memory_bytes.saturating_sub(below.memory_bytes),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 mod changes;
 mod eviction;
+pub(crate) mod model;
 mod oracle;
 mod periods;
 mod slots;

@@ -3,8 +3,8 @@
 
 mod approve;
 mod compare;
-mod look;
-mod model;
+pub(crate) mod look;
+pub(crate) mod model;
 mod restart;
 mod steps;
 
@@ -78,7 +78,7 @@ fn told(violation: &EnforcementViolation) -> Refusal {
     Refusal { cause, ..refusal(kind, scope, used, violation.asked.into(), violation.limit.into(), violation.retry) }
 }
 
-fn status(state: State) -> Status {
+pub(crate) fn status(state: State) -> Status {
     let cause = |(violation_type, scope)| Cause { violation_type, scope };
     match state {
         State::Live => Status::Live,

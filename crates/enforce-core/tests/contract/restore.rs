@@ -3,6 +3,8 @@
 
 mod guards;
 mod hostile;
+mod killed;
+mod load;
 mod mutated;
 mod scopes;
 mod stops;

@@ -83,7 +83,7 @@ pub(crate) struct Pause {
     pub(crate) exact: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) id: usize,
     pub(crate) tenant: usize,
@@ -106,7 +106,7 @@ pub(crate) struct Node {
     pub(crate) paused_ns: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Forest {
     pub(crate) actions: Actions,
     pub(crate) budget: Option<u64>,

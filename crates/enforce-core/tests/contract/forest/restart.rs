@@ -33,7 +33,7 @@ fn any_restart() -> impl Strategy<Value = Restart> {
 
 impl Forest {
     /// Ends every open hold at once; thresholds that this reaches act from below, when all of it has been charged.
-    fn end_holds(&mut self, charge: bool) {
+    pub(crate) fn end_holds(&mut self, charge: bool) {
         let mut charged = vec![0; self.nodes.len()];
         for (node, cost) in charged.iter_mut().enumerate() {
             for hold in std::mem::take(&mut self.nodes[node].holds).into_iter().flatten().filter(|_| charge) {

@@ -81,6 +81,21 @@ fn r1_a_slice_stays_set_aside_and_what_it_has_used_is_paid_where_it_was_set_asid
 }
 
 #[test]
+fn a_slice_of_a_period_that_is_over_outlives_a_second_restart() {
+    let time = noon();
+    let before = paying(&time).build().unwrap();
+    let run = register(&before, "exec", "tenant");
+    run.child("child").slice(Demand::none().tokens(0, 500)).register().unwrap();
+    pass(&time, DAY);
+    let once = saved(&into(paying(&time), &saved(&before)));
+    let child = &once.executions[1];
+    assert_eq!(child.slice, saved(&before).executions[1].slice);
+    let after = into(paying(&time), &once);
+    after.finish("child").unwrap();
+    assert_eq!(figures(&after), [(0, 0); 4]);
+}
+
+#[test]
 fn t1_slots_stay_taken_also_where_there_are_fewer_by_now() {
     let time = noon();
     let before = builder(&time).build().unwrap();

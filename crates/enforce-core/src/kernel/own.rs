@@ -1,0 +1,94 @@
+//! All or nothing over the tallies of one scope, where all are far from their limits: the short way of a bundle.
+
+use super::activity::Activity;
+use super::tally::{MAX_AMOUNT, Recorded, Tally, Word};
+
+/// How many tallies a scope has.
+pub(crate) const TALLIES: usize = 5;
+
+/// What has to be left of a tally, and more, for it to be far from its limit. At least −1: a demand that leaves 0 fits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room(i64);
+
+impl Room {
+    pub(crate) const fn of(room: i64) -> Self {
+        Self(if room < -1 { -1 } else { room })
+    }
+}
+
+/// Everything one demand takes, where that is amounts of one scope alone, all of which have been seen to fit.
+///
+/// Order and undoing are those of [`Bundle`](super::bundle::Bundle): the tallies as listed, of which the last is committed
+/// by being taken, then the touch; who fails gives back in the opposite order. There are always as many, so it is a row of
+/// exchanges without a loop, and nothing of it is in memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Own<'a> {
+    tallies: [&'a Tally; TALLIES],
+    seen: [Word; TALLIES],
+    amounts: [u64; TALLIES],
+}
+
+/// How many of the tallies had been taken from when one could not be. They have to be given back.
+#[derive(Debug)]
+#[must_use = "what was taken has to be given back"]
+pub(crate) struct Half(usize);
+
+impl<'a> Own<'a> {
+    /// Looks at all; nothing if a flag is set, or if not more than its room would be left of one of them.
+    #[inline(always)]
+    pub(crate) fn look(
+        tallies: [&'a Tally; TALLIES],
+        amounts: [u64; TALLIES],
+        rooms: &[Room; TALLIES],
+    ) -> Option<Self> {
+        let seen = tallies.map(Tally::word);
+        // One after another rather than in a loop: each is then compiled for its own word.
+        let ([a, b, c, d, e], [of_a, of_b, of_c, of_d, of_e]) = (seen, amounts);
+        let [Room(to_a), Room(to_b), Room(to_c), Room(to_d), Room(to_e)] = *rooms;
+        let far = !Word::any_barred(seen)
+            && of_a | of_b | of_c | of_d | of_e <= MAX_AMOUNT
+            && a.leaves_more(of_a, to_a)
+            && b.leaves_more(of_b, to_b)
+            && c.leaves_more(of_c, to_c)
+            && d.leaves_more(of_d, to_d)
+            && e.leaves_more(of_e, to_e);
+        far.then_some(Self { tallies, seen, amounts })
+    }
+
+    /// Takes everything, and touches `activity`. The word of the last tally right behind its take.
+    #[inline(always)]
+    pub(crate) fn take(self, activity: Option<&Activity>, now_ns: u64) -> Result<Word, Half> {
+        let Self { tallies: [a, b, c, d, e], seen: [see_a, see_b, see_c, see_d, see_e], amounts } = self;
+        let [of_a, of_b, of_c, of_d, of_e] = amounts;
+        take(a, see_a, of_a).ok_or(Half(0))?;
+        take(b, see_b, of_b).ok_or(Half(1))?;
+        take(c, see_c, of_c).ok_or(Half(2))?;
+        take(d, see_d, of_d).ok_or(Half(3))?;
+        let after = take(e, see_e, of_e).ok_or(Half(4))?;
+        match activity {
+            Some(activity) if !activity.touch(now_ns) => Err(Half(TALLIES)),
+            _ => Ok(after),
+        }
+    }
+}
+
+/// Of an amount of 0 the look has decided.
+#[inline(always)]
+fn take(tally: &Tally, seen: Word, amount: u64) -> Option<Word> {
+    if amount == 0 { Some(seen) } else { tally.take_seen(seen, amount) }
+}
+
+impl Half {
+    /// Gives back what was taken, of the same tallies and amounts. `undone` is told what others have to know of, with the
+    /// number of the tally.
+    #[cold]
+    pub(crate) fn undo(self, tallies: [&Tally; TALLIES], amounts: [u64; TALLIES], undone: impl Fn(usize, Recorded)) {
+        let taken = tallies.into_iter().zip(amounts).enumerate().take(self.0);
+        for (number, (tally, amount)) in taken.rev().filter(|(_, (_, amount))| *amount > 0) {
+            let recorded = tally.settle(amount, 0);
+            if recorded.concerns_others() {
+                undone(number, recorded);
+            }
+        }
+    }
+}
