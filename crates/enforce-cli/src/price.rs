@@ -35,7 +35,7 @@ pub(crate) fn run(args: &PriceArgs, to: &mut impl Write) -> Result<(), CostError
     printed.and_then(|()| to.flush()).map_err(|error| CostError::Unusable("standard output".into(), error))
 }
 
-/// Reads a table in the format that its beginning shows: LiteLLM's is an object, genai-prices' an array of objects.
+/// Reads a table in the format that its beginning shows.
 fn table(path: &Path) -> Result<PriceTable, CostError> {
     let unusable = |error| CostError::Unusable(path.to_path_buf(), error);
     let mut text = String::new();
@@ -44,13 +44,7 @@ fn table(path: &Path) -> Result<PriceTable, CostError> {
     if text.len() as u64 > MAX_TABLE_BYTES {
         return Err(unusable(io::Error::other("found more than 64 MiB, expected a price table")));
     }
-    let mut beginning = text.chars().filter(|character| !character.is_whitespace());
-    let read = match (beginning.next(), beginning.next()) {
-        (Some('{'), _) => PriceTable::from_litellm,
-        (Some('['), Some('{' | ']')) => PriceTable::from_genai_prices,
-        _ => PriceTable::parse,
-    };
-    read(&text).map_err(|error| CostError::Table(path.to_path_buf(), error))
+    PriceTable::read(&text).map_err(|error| CostError::Table(path.to_path_buf(), error))
 }
 
 /// One clear line for each thing that can be wrong.

@@ -23,7 +23,7 @@ use crate::books::{self, Used};
 use crate::budget::Periods;
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, ScopeKind};
-use crate::hold::Receipt;
+use crate::hold::{Asks, Receipt};
 use crate::kept::Kept;
 use crate::kernel::repetition::Repetition;
 use crate::kernel::tally::{METERED, Word};
@@ -109,31 +109,30 @@ struct Look<'a> {
 /// Takes everything that `demand` asks, or says which limit stands against it, having carried out that limit's action.
 ///
 /// Always inlined, and all that leaves the short way goes in registers: were the result built in memory, copying it to
-/// where the caller wants it would cost several times the exchange. For the same reason each way out makes its own `hold`.
+/// where the caller wants it would cost several times the exchange. For the same reason each way out makes its own hold.
 #[inline(always)]
-pub(crate) fn reserve<T>(
-    record: &Record,
+pub(crate) fn reserve<A: Asks>(
+    asks: A,
     demand: &Demand,
     now: Option<Timestamp>,
-    hold: impl FnOnce(Receipt) -> T,
-) -> Result<T, EnforcementViolation> {
-    reserve_as(record, demand, now, Way::default(), hold)
+) -> Result<A::Hold, EnforcementViolation> {
+    reserve_as(asks, demand, now, Way::default())
 }
 
 /// [`reserve`] for a demand that waits if it is refused: then nobody is told of it.
 #[inline(always)]
 pub(crate) fn reserve_or_wait(record: &Record, demand: &Demand) -> Result<Receipt, EnforcementViolation> {
-    reserve_as(record, demand, None, Way { waits: true, ..Way::default() }, |receipt| receipt)
+    reserve_as(record, demand, None, Way { waits: true, ..Way::default() })
 }
 
 #[inline(always)]
-fn reserve_as<T>(
-    record: &Record,
+fn reserve_as<A: Asks>(
+    asks: A,
     demand: &Demand,
     now: Option<Timestamp>,
     way: Way,
-    hold: impl FnOnce(Receipt) -> T,
-) -> Result<T, EnforcementViolation> {
+) -> Result<A::Hold, EnforcementViolation> {
+    let record = asks.record();
     // One exchange is the whole decision where everything else is unlimited and not asked for.
     if record.is_bare()
         && demand.is_bare()
@@ -143,20 +142,23 @@ fn reserve_as<T>(
             count_begun(record, demand.steps);
         }
         if after.remaining() <= record.registered_plan().tally(Resource::Steps).warn_room {
-            return Ok(hold(near(record, *demand, after, now)));
+            let receipt = near(record, *demand, after, now);
+            return Ok(asks.hold(|| receipt));
         }
         // It may be extended, and its policy is that of all of it.
-        return Ok(hold(Receipt::new(Kept::nothing(Periods::NONE, demand.on_drop), Noticed::default())));
+        let on_drop = demand.on_drop;
+        return Ok(asks.hold(|| Receipt::new(Kept::nothing(Periods::NONE, on_drop), Noticed::default())));
     }
     // A copy for the calls below: the caller's own never has an address, so up to here it is not in memory.
     let demand = &{ *demand };
     if demand.up_to {
-        return fitted::reserve(record, demand, now, way).map(hold);
+        let receipt = fitted::reserve(record, demand, now, way)?;
+        return Ok(asks.hold(|| receipt));
     }
     let mut now = now;
     match usual::take(record, demand, &mut now) {
         Usual::Taken { bare } => {
-            return Ok(hold(Receipt::new(Kept::of(demand, Periods::NONE, bare, None), Noticed::default())));
+            return Ok(asks.hold(|| Receipt::new(Kept::of(demand, Periods::NONE, bare, None), Noticed::default())));
         }
         Usual::Near => {
             if let Some(short) = short::short(record, demand) {
@@ -169,9 +171,9 @@ fn reserve_as<T>(
     match reserve_whole(record, demand, now, way, &mut found) {
         // Put together from what is known here to be nothing, so that it need not be copied.
         Ok(Granted { periods, bare }) if found.is_plain() => {
-            Ok(hold(Receipt::new(Kept::of(demand, periods, bare, None), Noticed::default())))
+            Ok(asks.hold(|| Receipt::new(Kept::of(demand, periods, bare, None), Noticed::default())))
         }
-        Ok(granted) => Ok(hold(found.receipt(demand, granted))),
+        Ok(granted) => Ok(asks.hold(|| found.receipt(demand, granted))),
         Err(Stop) => Err(found.violation(record)),
     }
 }

@@ -93,6 +93,16 @@ impl Allowances {
         Self::compile(named, &EnforcementPolicy::default()).map(drop)
     }
 
+    /// Whether these are the names and limits of `named`, in whatever order.
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn are(&self, named: &[(String, u64)], policy: &EnforcementPolicy) -> Result<bool, ConfigError> {
+        let others = Self::compile(named, policy)?.0;
+        let has = |(name, limit): &(String, TallyLimit)| {
+            self.0.iter().any(|(known, its)| known == name && its.limit == limit.limit)
+        };
+        Ok(others.len() == self.0.len() && others.iter().all(has))
+    }
+
     pub(crate) fn key(&self, name: &str) -> Result<AllowanceKey, UnknownAllowance> {
         let place = self.0.iter().position(|(known, _)| known == name);
         place.and_then(AllowanceKey::of).ok_or_else(|| UnknownAllowance { name: name.to_owned() })

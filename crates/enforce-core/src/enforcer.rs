@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::admission;
 use crate::allowance::{AllowanceKey, Allowances, UnknownAllowance};
 use crate::builder::EnforcerBuilder;
 use crate::clock::{Clock, Timestamp};
@@ -106,7 +107,7 @@ impl Enforcer {
     /// ```
     #[inline]
     pub fn reserve(&self, id: &str, demand: Demand) -> Result<OwnedHold, EnforcementViolation> {
-        self.asked(id)?.reserve_owned(demand)
+        admission::reserve(self.asked(id)?, &demand, None)
     }
 
     /// [`Enforcer::reserve`] at a time that the caller has minted.
@@ -115,7 +116,7 @@ impl Enforcer {
     /// As [`Enforcer::reserve`].
     #[inline]
     pub fn reserve_at(&self, id: &str, demand: Demand, now: Timestamp) -> Result<OwnedHold, EnforcementViolation> {
-        self.asked(id)?.reserve_owned_at(demand, now)
+        admission::reserve(self.asked(id)?, &demand, Some(now))
     }
 
     /// [`Execution::check`] by id; an id that is not registered is blocked.

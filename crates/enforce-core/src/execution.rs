@@ -6,7 +6,7 @@ use crate::admission::{self, Asked};
 use crate::books::Exhausted;
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementResult, EnforcementViolation, Retry, ScopeKind, ViolationType};
-use crate::hold::{Hold, OwnedHold, Settlement};
+use crate::hold::{Hold, Lasting, OwnedHold, Settlement};
 use crate::kept::{Kept, OnDrop};
 use crate::kernel::timers::{Seat, Seated};
 use crate::limits::Action;
@@ -119,7 +119,7 @@ impl Execution {
     /// ```
     #[inline(always)]
     pub fn reserve(&self, demand: Demand) -> Result<Hold<'_>, EnforcementViolation> {
-        admission::reserve(&self.0, &demand, None, |receipt| Hold::new(self, receipt))
+        admission::reserve(self, &demand, None)
     }
 
     /// [`Execution::reserve`] at a time that the caller has minted.
@@ -128,7 +128,7 @@ impl Execution {
     /// As [`Execution::reserve`].
     #[inline(always)]
     pub fn reserve_at(&self, demand: Demand, now: Timestamp) -> Result<Hold<'_>, EnforcementViolation> {
-        admission::reserve(&self.0, &demand, Some(now), |receipt| Hold::new(self, receipt))
+        admission::reserve(self, &demand, Some(now))
     }
 
     /// [`Execution::reserve`] for a hold that outlives the borrow: for tasks and response bodies.
@@ -137,7 +137,7 @@ impl Execution {
     /// As [`Execution::reserve`].
     #[inline(always)]
     pub fn reserve_owned(&self, demand: Demand) -> Result<OwnedHold, EnforcementViolation> {
-        admission::reserve(&self.0, &demand, None, |receipt| OwnedHold::new(self.clone(), receipt))
+        admission::reserve(Lasting(self), &demand, None)
     }
 
     /// [`Execution::reserve_owned`] at a time that the caller has minted.
@@ -146,7 +146,7 @@ impl Execution {
     /// As [`Execution::reserve`].
     #[inline(always)]
     pub fn reserve_owned_at(&self, demand: Demand, now: Timestamp) -> Result<OwnedHold, EnforcementViolation> {
-        admission::reserve(&self.0, &demand, Some(now), |receipt| OwnedHold::new(self.clone(), receipt))
+        admission::reserve(Lasting(self), &demand, Some(now))
     }
 
     /// Whether `demand` would be admitted now. Changes nothing; the answer may be out of date when it arrives, which is

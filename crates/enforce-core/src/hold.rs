@@ -10,8 +10,10 @@ use crate::kept::{Kept, OnDrop};
 use crate::record::Record;
 use crate::resource::{Actual, Demand};
 
-/// What an admission returns: what it set aside, and what it noticed.
+/// What an admission returns: what it set aside, and what it noticed. In this order, so that what begins [`Kept`] is not
+/// padded.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 pub(crate) struct Receipt {
     kept: Kept,
     noticed: Noticed,
@@ -40,6 +42,76 @@ impl Settlement {
         if self.late || (self.overrun_tokens | self.overrun_nano_usd) != 0 {
             record.tell_settled(actual, self, true, now);
         }
+    }
+}
+
+/// Who asks: where the record is that is asked of, and what is made of an admission.
+pub(crate) trait Asks {
+    type Hold;
+
+    fn record(&self) -> &Record;
+
+    /// The receipt is made behind everything else and in its place: made before, it would be copied there.
+    fn hold(self, receipt: impl FnOnce() -> Receipt) -> Self::Hold;
+}
+
+impl<'a> Asks for &'a Execution {
+    type Hold = Hold<'a>;
+
+    #[inline(always)]
+    fn record(&self) -> &Record {
+        Execution::record(self)
+    }
+
+    #[inline(always)]
+    fn hold(self, receipt: impl FnOnce() -> Receipt) -> Hold<'a> {
+        Hold { execution: self, receipt: receipt() }
+    }
+}
+
+/// The handle goes into the hold.
+impl Asks for Execution {
+    type Hold = OwnedHold;
+
+    #[inline(always)]
+    fn record(&self) -> &Record {
+        Self::record(self)
+    }
+
+    #[inline(always)]
+    fn hold(self, receipt: impl FnOnce() -> Receipt) -> OwnedHold {
+        OwnedHold { execution: self, receipt: receipt() }
+    }
+}
+
+/// A clone of the handle goes into the hold.
+pub(crate) struct Lasting<'a>(pub(crate) &'a Execution);
+
+impl Asks for Lasting<'_> {
+    type Hold = OwnedHold;
+
+    #[inline(always)]
+    fn record(&self) -> &Record {
+        self.0.record()
+    }
+
+    #[inline(always)]
+    fn hold(self, receipt: impl FnOnce() -> Receipt) -> OwnedHold {
+        OwnedHold { execution: self.0.clone(), receipt: receipt() }
+    }
+}
+
+impl Asks for &Record {
+    type Hold = Receipt;
+
+    #[inline(always)]
+    fn record(&self) -> &Record {
+        self
+    }
+
+    #[inline(always)]
+    fn hold(self, receipt: impl FnOnce() -> Receipt) -> Receipt {
+        receipt()
     }
 }
 
@@ -85,7 +157,7 @@ macro_rules! hold {
             /// Records what really happened in place of what was set aside: what was not used goes back, and what was
             /// used above it is recorded as well, as debt if it passes the limit. Never refused: also after a halt, a
             /// pause or the end of the execution.
-            #[inline]
+            #[inline(always)]
             pub fn settle(self, actual: Actual) -> Settlement {
                 let (closed, kept) = self.close();
                 let record = closed.record();
@@ -97,7 +169,7 @@ macro_rules! hold {
             }
 
             /// `settle` at a time that the caller has minted.
-            #[inline]
+            #[inline(always)]
             pub fn settle_at(self, actual: Actual, now: Timestamp) -> Settlement {
                 let (closed, kept) = self.close();
                 let record = closed.record();

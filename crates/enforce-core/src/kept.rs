@@ -9,7 +9,11 @@ use crate::record::Record;
 use crate::resource::{Actual, Demand};
 
 /// What an open hold has to give back or to settle.
+///
+/// In the order in which it lies in memory: what is nothing in most holds stands together, without padding in between, so
+/// that it is written once and where it is to be.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 pub(crate) struct Kept {
     tokens: u64,
     /// How many of the tokens are input.

@@ -1,6 +1,7 @@
 //! Changing limits while they are in use: those of all executions, tenants and rates. One execution's are changed through
 //! its handle.
 
+use crate::clock::Timestamp;
 use crate::enforcer::Enforcer;
 use crate::id::validate;
 use crate::limits::{
@@ -123,16 +124,7 @@ impl Enforcer {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_rates(&self, provider: &ProviderPolicy, rates: &[RateLimit]) -> Result<(), ConfigError> {
-        let plan = RatePlan::compile(provider, rates)?;
-        let core = self.core();
-        if !core.rates.change(plan, core.clock.now().nanos_since(core.epoch), || core.tenants().collect()) {
-            return Ok(());
-        }
-        // Whoever waits for a rate looks at the new ones (W1).
-        for execution in core.executions.entries() {
-            execution.record().call_waiters();
-        }
-        core.flush();
+        self.change_rates(RatePlan::compile(provider, rates)?, self.core().clock.now());
         Ok(())
     }
 
@@ -182,5 +174,62 @@ impl Enforcer {
         network.validate()?;
         self.core().set_network(network);
         Ok(())
+    }
+
+    /// Replaces everything that a policy file says and that can change while it runs: limits of executions to come, of every
+    /// tenant and of the process, rates, and the network policy. All of it is validated before any of it is changed. As in
+    /// [`EnforcerBuilder::policy_file`](crate::EnforcerBuilder::policy_file), a tenant without a limit of its own on live
+    /// executions has the one of `[limits]`. Costs what the single setters cost.
+    ///
+    /// # Errors
+    /// Limits that make no sense, and another `[enforcement]`, `[actions]` or `[allowances]` than it was built with, which
+    /// cannot change while it runs; everything stays as it was.
+    ///
+    /// ```
+    /// use enforce_core::{Enforcer, PolicyFile};
+    ///
+    /// let enforcer = Enforcer::builder().policy_file(PolicyFile::parse("[limits]\nmax_steps = 5")?).build()?;
+    /// enforcer.set_policy_file(&PolicyFile::parse("[limits]\nmax_steps = 7\n[provider]\nrequests_per_minute = 60")?)?;
+    /// let error = enforcer.set_policy_file(&PolicyFile::parse("[actions]\nsteps = \"refuse\"")?).unwrap_err();
+    /// assert_eq!(error.key, "enforcement");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "policy-file")]
+    pub fn set_policy_file(&self, file: &crate::policy_file::PolicyFile) -> Result<(), ConfigError> {
+        let fixed =
+            |key, what: &str| Err(ConfigError::new(key, format!("{what} cannot change while it runs"), "build anew"));
+        let core = self.core();
+        if file.enforcement != *self.policy() {
+            return fixed("enforcement", "when to warn and what happens at a limit");
+        }
+        if !core.allowances.are(&file.allowances, self.policy())? {
+            return fixed("allowances", "their names and limits");
+        }
+        let (limits, long_running) = (file.limits.clone(), file.long_running.clone());
+        let live = file.tenant.max_concurrent_executions.or(limits.max_concurrent_executions);
+        let plan = Plan::compile(Source { limits, long_running, ..core.plan().source.clone() })?;
+        let tenant = TenantPlan::compile(&file.tenant, live, self.policy())?;
+        let process = ProcessPlan::compile(&file.process, self.policy())?;
+        let rates = RatePlan::compile(&file.provider, &file.rates)?;
+        file.network.validate()?;
+        let now = core.clock.now();
+        core.set_plan(plan);
+        core.set_every_tenant(tenant, now);
+        core.set_process(&process, now);
+        self.change_rates(rates, now);
+        core.set_network(file.network.clone());
+        Ok(())
+    }
+
+    fn change_rates(&self, plan: RatePlan, now: Timestamp) {
+        let core = self.core();
+        if !core.rates.change(plan, now.nanos_since(core.epoch), || core.tenants().collect()) {
+            return;
+        }
+        // Whoever waits for a rate looks at the new ones (W1).
+        for execution in core.executions.entries() {
+            execution.record().call_waiters();
+        }
+        core.flush();
     }
 }

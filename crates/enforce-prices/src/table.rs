@@ -58,6 +58,30 @@ pub(crate) struct Provider {
 }
 
 impl PriceTable {
+    /// Reads a table in whichever of the three formats its beginning shows: LiteLLM's is an object, genai-prices' an array of
+    /// objects, and all else is this crate's own.
+    ///
+    /// # Errors
+    /// As of that format.
+    ///
+    /// ```
+    /// use enforce_prices::PriceTable;
+    ///
+    /// assert_eq!(PriceTable::read(r#"{"acme-large": {"input_cost_per_token": 5e-07}}"#)?.len(), 1);
+    /// assert_eq!(PriceTable::read(r#"[{"id": "acme", "models": []}]"#)?.len(), 0);
+    /// assert_eq!(PriceTable::read("[[price]]\nmodel = \"acme-large\"\ninput = \"2\"")?.len(), 1);
+    /// assert!(PriceTable::read("{").is_err());
+    /// # Ok::<(), enforce_prices::TableError>(())
+    /// ```
+    pub fn read(text: &str) -> Result<Self, TableError> {
+        let mut beginning = text.chars().filter(|character| !character.is_whitespace());
+        match (beginning.next(), beginning.next()) {
+            (Some('{'), _) => Self::from_litellm(text),
+            (Some('['), Some('{' | ']')) => Self::from_genai_prices(text),
+            _ => Self::parse(text),
+        }
+    }
+
     /// Reads a table in this crate's own format, TOML: `docs/prices.md` describes it.
     ///
     /// # Errors

@@ -23,9 +23,7 @@ pub(super) fn reserve(
     way: Way,
 ) -> Result<Receipt, EnforcementViolation> {
     let once = Way { waits: true, ..way };
-    let ended = attempt(record, demand, now, None, |fitted, now| {
-        reserve_as(record, fitted, Some(now), once, |receipt| receipt)
-    });
+    let ended = attempt(record, demand, now, None, |fitted, now| reserve_as(record, fitted, Some(now), once));
     told(record, demand, now, way, ended)
 }
 

@@ -183,3 +183,51 @@ fn l1_a_limit_of_every_tenant_is_another_at_once_for_those_without_one_of_their_
     assert!(enforcer.set_every_tenant(&limits(u64::MAX)).is_err());
     assert!(!register("j", "new"));
 }
+
+#[cfg(feature = "policy-file")]
+mod policy_files {
+    use super::*;
+    use enforce_core::PolicyFile;
+
+    const FIRST: &str = "[limits]\nmax_steps = 5\nmax_concurrent_executions = 1\n[allowances]\nweb_search = 2";
+
+    fn read(text: &str) -> PolicyFile {
+        PolicyFile::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_policy_file_replaces_what_the_one_before_it_said() {
+        let enforcer = Enforcer::builder().policy_file(read(FIRST)).build().unwrap();
+        let first = enforcer.execution("exec_1", "tenant").register().unwrap();
+        assert!(enforcer.execution("exec_2", "tenant").register().is_err());
+        let next = FIRST.replace("max_steps = 5", "max_steps = 0").replace("executions = 1", "executions = 2");
+        enforcer.set_policy_file(&read(&next)).unwrap();
+        let second = enforcer.execution("exec_2", "tenant").register().unwrap();
+        assert!(enforcer.execution("exec_3", "tenant").register().is_err(), "the slots of [limits] are every tenant's");
+        assert!(first.reserve(Demand::step()).is_ok(), "who runs keeps what it has");
+        assert!(second.reserve(Demand::step()).is_err());
+    }
+
+    #[test]
+    fn a_policy_file_that_cannot_be_taken_over_changes_nothing() {
+        let enforcer = Enforcer::builder().policy_file(read(FIRST)).build().unwrap();
+        // Each raises the steps and has something else that cannot be.
+        let raised = FIRST.replace("max_steps = 5", "max_steps = 9");
+        let refused = [
+            format!("{raised}\n[actions]\nsteps = \"observe\""),
+            format!("{raised}\n[enforcement]\nwarning_threshold = 50"),
+            raised.replace("web_search = 2", "web_search = 3"),
+            raised.replace("web_search", "web_fetch"),
+            format!("{raised}\nother = 1"),
+        ];
+        for text in &refused {
+            assert!(enforcer.set_policy_file(&read(text)).is_err(), "{text}");
+        }
+        let mut too_many = read(&raised);
+        too_many.tenant.max_concurrent_executions = Some(u64::MAX);
+        assert!(enforcer.set_policy_file(&too_many).is_err());
+        let run = enforcer.execution("exec_1", "tenant").register().unwrap();
+        assert!(run.reserve(Demand::step().steps(6)).is_err());
+        assert!(run.reserve(Demand::step().steps(5)).is_ok());
+    }
+}

@@ -1,0 +1,129 @@
+//! Whose execution a request belongs to: one that its client names, or one of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use enforce_async::ExecutionExt;
+use enforce_core::{Demand, EnforcementViolation, Execution, ExecutionId, FinishOnDrop, OwnedHold, RegisterError};
+use http::{HeaderMap, HeaderName, StatusCode};
+
+use crate::config::is_plain;
+use crate::gateway::Gateway;
+use crate::refusal::Refusal;
+
+/// The name of the execution that a request belongs to.
+pub(crate) const EXECUTION: HeaderName = HeaderName::from_static("x-enforce-execution");
+
+/// The longest name of an execution, in bytes.
+const MAX_NAME_BYTES: usize = 64;
+
+/// How often somebody else may end an execution while it is looked up or registered.
+const TRIES: u32 = 3;
+
+/// An execution that a request has entered.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) run: Execution,
+    /// One that lasts as long as its request.
+    owner: Option<FinishOnDrop>,
+}
+
+impl Entry {
+    /// Whether its client has named it, so that it outlives the request.
+    pub(crate) const fn is_named(&self) -> bool {
+        self.owner.is_none()
+    }
+
+    /// Enters the execution that `headers` name, registered with its first request, or registers one for this request alone.
+    pub(crate) fn of(
+        gateway: &Gateway,
+        tenant: &Arc<str>,
+        headers: &HeaderMap,
+        idle: Duration,
+    ) -> Result<Self, Refusal> {
+        let enforcer = &gateway.enforcer;
+        let Some(name) = headers.get(EXECUTION) else {
+            let run = enforcer.execution(id(tenant, ExecutionId::new().as_str()), &**tenant).register()?;
+            return Ok(Self { owner: Some(run.clone().finish_on_drop()), run });
+        };
+        let id = id(tenant, name_of(name.to_str().unwrap_or_default())?);
+        for _ in 0..TRIES {
+            if let Some(run) = enforcer.get(&id) {
+                return Ok(Self { run, owner: None });
+            }
+            match enforcer.execution(&*id, &**tenant).register() {
+                Ok(run) => {
+                    drop(tokio::spawn(end_when_idle(run.clone(), idle)));
+                    return Ok(Self { run, owner: None });
+                }
+                // Somebody else has registered it meanwhile.
+                Err(RegisterError::Duplicate { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Refusal::new(StatusCode::CONFLICT, "execution_changes", "it begins and ends all the time; try again"))
+    }
+
+    /// Asks, and waits for room for so long.
+    pub(crate) async fn acquire(&self, demand: Demand, wait: Duration) -> Result<OwnedHold, Refusal> {
+        let held = match wait.is_zero() {
+            true => self.run.reserve_owned(demand),
+            false => self.run.acquire(demand).within(wait).await,
+        };
+        held.map_err(|violation| self.refusal(violation))
+    }
+
+    /// A refusal that names the pause, if there is one to be approved.
+    pub(crate) fn refusal(&self, violation: EnforcementViolation) -> Refusal {
+        let pause = self.run.pause_ticket().map(|ticket| ticket.pause);
+        Refusal::Limit { violation: Box::new(violation), pause }
+    }
+}
+
+/// An execution's id: tenants that name theirs alike do not meet.
+pub(crate) fn id(tenant: &str, name: &str) -> String {
+    format!("{tenant}/{name}")
+}
+
+/// A name that may be an execution's.
+pub(crate) fn name_of(name: &str) -> Result<&str, Refusal> {
+    let right = (1..=MAX_NAME_BYTES).contains(&name.len()) && name.chars().all(is_plain);
+    let wrong = || format!("an execution is named by 1 to {MAX_NAME_BYTES} letters, digits, '-', '_' or '.'");
+    if right { Ok(name) } else { Err(Refusal::bad_request(wrong())) }
+}
+
+/// Ends an execution that has asked nothing from one look to the next, and has nothing open. A halted one is forgotten so,
+/// too.
+async fn end_when_idle(run: Execution, idle: Duration) {
+    let mut before = None;
+    loop {
+        tokio::time::sleep(idle).await;
+        let usage = run.snapshot();
+        let now = Some((usage.steps, usage.total_tokens, usage.status));
+        if before == now && usage.outstanding.is_zero() {
+            run.finish();
+            return;
+        }
+        before = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use enforce_core::{Enforcer, Status};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_named_execution_ends_when_it_has_done_nothing_from_one_look_to_the_next() {
+        let run = Enforcer::default().execution("a/run", "a").register().unwrap();
+        let watched = tokio::spawn(end_when_idle(run.clone(), Duration::from_secs(10)));
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        let hold = run.reserve(Demand::step().tokens(1, 0)).unwrap();
+        // It has done something before the second look, and has something open at the third.
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(run.status(), Status::Live);
+        drop(hold);
+        watched.await.unwrap();
+        assert_eq!(run.status(), Status::Finished(None));
+    }
+}

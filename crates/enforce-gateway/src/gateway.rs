@@ -1,0 +1,158 @@
+//! The gateway: one enforcer, its settings, and a client for the upstream.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use enforce_async::drive;
+use enforce_core::{Cause, Clock, Enforcer, Execution, ProviderKey, ViolationType};
+use http::{HeaderMap, StatusCode};
+use parking_lot::RwLock;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::completions::completions;
+use crate::config::SettingsError;
+use crate::keys::Caller;
+use crate::refusal::Refusal;
+use crate::settings::Settings;
+use crate::upstream::Upstream;
+use crate::{executions, figures, server};
+
+/// How long connections may take to tell their clients that all has been halted.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// One enforcer, its settings, and a client for the upstream.
+pub struct Gateway {
+    pub(crate) enforcer: Enforcer,
+    pub(crate) upstream: Upstream,
+    settings: RwLock<Arc<Settings>>,
+    /// Every call of the upstream has a receiver: when all are gone, all have been settled.
+    calls: watch::Sender<()>,
+}
+
+impl Gateway {
+    /// A gateway that decides by `clock`.
+    ///
+    /// # Errors
+    /// A policy that makes no sense as a whole.
+    pub fn new(settings: Settings, clock: Clock) -> Result<Arc<Self>, SettingsError> {
+        let built = Enforcer::builder().policy_file(settings.policy.clone()).clock(clock).build();
+        let enforcer = built.map_err(|error| SettingsError::new(format!("policy: {error}")))?;
+        let settings = RwLock::new(Arc::new(settings));
+        Ok(Arc::new(Self { enforcer, upstream: Upstream::new(), settings, calls: watch::Sender::new(()) }))
+    }
+
+    /// Takes other settings over while it runs; whoever is being served keeps those of before. All or nothing.
+    ///
+    /// # Errors
+    /// Another address to listen at, and what [`Enforcer::set_policy_file`] refuses; everything stays as it was.
+    pub fn reload(&self, settings: Settings) -> Result<(), SettingsError> {
+        if settings.listen() != self.settings().listen() {
+            return Err(SettingsError::new("listen: cannot change while it runs; start it anew"));
+        }
+        let set = self.enforcer.set_policy_file(&settings.policy);
+        set.map_err(|error| SettingsError::new(format!("policy: {error}")))?;
+        *self.settings.write() = Arc::new(settings);
+        Ok(())
+    }
+
+    /// The enforcer that decides.
+    #[must_use]
+    pub fn enforcer(&self) -> &Enforcer {
+        &self.enforcer
+    }
+
+    /// What each tenant has used, in the order of their names: as JSON, or as a table.
+    #[must_use]
+    pub fn usage(&self, json: bool) -> String {
+        let tenants = self.settings().keys.tenants();
+        if json { figures::all(&self.enforcer, &tenants).to_string() } else { figures::table(&self.enforcer, &tenants) }
+    }
+
+    /// Serves until `stop`. Then nobody new is let in; streams go on for at most the grace of the settings, and what runs
+    /// after that is halted, told so, and settled. When this returns, every hold has ended.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let _driven = drive(&self.enforcer);
+        let max = self.settings().config.requests.max_connections;
+        let mut open = server::accept(listener, Self::router(&self), max, stop).await;
+        let ended = async {
+            open.ended().await;
+            self.calls.closed().await;
+        };
+        if timeout(self.settings().config.requests.grace(), ended).await.is_err() {
+            self.halt_all();
+            let _told = timeout(LAST_WORDS, open.ended()).await;
+            // Whoever does not listen is not waited for: a body that is dropped settles what has flowed.
+            open.abort().await;
+            // What was just being let in, and has a task of its own.
+            self.halt_all();
+        }
+        self.calls.closed().await;
+        self.executions().for_each(|run| drop(run.finish()));
+    }
+
+    fn halt_all(&self) {
+        self.executions().for_each(|run| {
+            run.halt(Cause::own(ViolationType::Requested));
+        });
+    }
+
+    /// Everything that is registered.
+    fn executions(&self) -> impl Iterator<Item = Execution> {
+        let registered = self.enforcer.save().executions;
+        registered.into_iter().filter_map(|execution| self.enforcer.get(&execution.id))
+    }
+
+    fn router(gateway: &Arc<Self>) -> Router {
+        let execution = get(executions::show).delete(executions::end);
+        Router::new()
+            .route("/v1/chat/completions", post(completions))
+            .route("/usage", get(figures::usage))
+            .route("/executions/{name}", execution)
+            .route("/executions/{name}/approve", post(executions::approve))
+            .route("/executions/{name}/reject", post(executions::reject))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path") })
+            .method_not_allowed_fallback(|| async {
+                let message = "this path is asked with another method";
+                Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+            })
+            .with_state(Arc::clone(gateway))
+    }
+
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read())
+    }
+
+    /// Noted for as long as it is kept.
+    pub(crate) fn note_call(&self) -> watch::Receiver<()> {
+        self.calls.subscribe()
+    }
+
+    pub(crate) fn provider(&self, settings: &Settings) -> Result<ProviderKey, Refusal> {
+        let key = self.enforcer.provider(&settings.config.provider);
+        key.map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "misconfigured", error.to_string()))
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("enforcer", &self.enforcer).finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// Who asks.
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<&Caller, Refusal> {
+        let unknown = || {
+            let message = "no key, or one that is not known: send yours as \"Authorization: Bearer KEY\"";
+            Refusal::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message)
+        };
+        self.keys.caller(headers).ok_or_else(unknown)
+    }
+}

@@ -1,0 +1,261 @@
+//! Server-sent events of the upstream, and what each of them counts.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use enforce_prices::TokenUsage;
+use futures_core::Stream;
+use http_body::Body;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::usage::Reported;
+
+/// What comes out of the upstream's stream.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    Chunk(Chunk),
+    /// The end, as it is announced: `[DONE]`.
+    Done,
+    /// The stream has broken off, or is none; nothing comes behind it.
+    Broken(String),
+}
+
+/// One chunk of a completion.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    /// As it was sent.
+    pub(crate) data: String,
+    /// Output tokens, by its text; 0 if it has none.
+    pub(crate) tokens: u64,
+    /// The usage up to here, if it tells that.
+    pub(crate) usage: Option<TokenUsage>,
+    /// It has no choices, and tells the usage alone.
+    pub(crate) is_usage: bool,
+}
+
+/// The parts of a chunk that count.
+#[derive(Deserialize)]
+struct Wire {
+    choices: Option<Vec<Choice>>,
+    usage: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    delta: Option<Map<String, Value>>,
+}
+
+impl Chunk {
+    fn read(data: String, bytes_per_token: u64) -> Piece {
+        let wire: Wire = match serde_json::from_str(&data) {
+            Ok(wire) => wire,
+            Err(error) => return Piece::Broken(format!("an event of the upstream is no chunk: {error}")),
+        };
+        let choices = wire.choices.unwrap_or_default();
+        let deltas = choices.iter().filter_map(|choice| choice.delta.as_ref());
+        let tokens = deltas.map(|delta| tokens(delta, bytes_per_token)).sum();
+        let usage = wire.usage.and_then(Reported::read);
+        Piece::Chunk(Self { data, tokens, is_usage: choices.is_empty() && usage.is_some(), usage })
+    }
+}
+
+/// At least one token for any text.
+fn tokens(delta: &Map<String, Value>, bytes_per_token: u64) -> u64 {
+    let bytes: u64 = delta.iter().map(|(member, value)| text_bytes(member, value)).sum();
+    if bytes == 0 { 0 } else { (bytes / bytes_per_token).max(1) }
+}
+
+/// Bytes of text that was generated, in whatever member: content, a refusal, reasoning, the arguments of a tool.
+fn text_bytes(member: &str, value: &Value) -> u64 {
+    match value {
+        Value::String(_) if matches!(member, "role" | "id" | "type") => 0,
+        Value::String(text) => text.len() as u64,
+        Value::Array(values) => values.iter().map(|value| text_bytes(member, value)).sum(),
+        Value::Object(members) => members.iter().map(|(member, value)| text_bytes(member, value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+/// The events of a body.
+#[derive(Debug)]
+pub(crate) struct Events<B> {
+    /// `None` once it has ended.
+    body: Option<B>,
+    /// What has arrived and is no whole line yet.
+    rest: BytesMut,
+    /// How much of that has no end of a line.
+    seen: usize,
+    /// The data of the event that is arriving.
+    data: Option<String>,
+    is_done: bool,
+    bytes_per_token: u64,
+    max_event_bytes: usize,
+}
+
+impl<B> Events<B> {
+    pub(crate) fn new(body: B, bytes_per_token: u64, max_event_bytes: usize) -> Self {
+        let rest = BytesMut::new();
+        Self { body: Some(body), rest, seen: 0, data: None, is_done: false, bytes_per_token, max_event_bytes }
+    }
+
+    fn is_between_events(&self) -> bool {
+        self.data.is_none() && self.rest.trim_ascii().is_empty()
+    }
+
+    /// Notes what ends the stream.
+    fn pass(&mut self, piece: Piece) -> Piece {
+        match &piece {
+            Piece::Chunk(_) => {}
+            Piece::Done => self.is_done = true,
+            Piece::Broken(_) => self.body = None,
+        }
+        piece
+    }
+
+    /// The next whole event of what has arrived.
+    fn next_event(&mut self) -> Option<Piece> {
+        while let Some(end) = self.rest.iter().skip(self.seen).position(|byte| *byte == b'\n') {
+            let line = self.rest.split_to(self.seen + end + 1);
+            self.seen = 0;
+            let line = line.trim_ascii_end();
+            if line.is_empty() {
+                let Some(data) = self.data.take() else { continue };
+                return Some(if data == "[DONE]" { Piece::Done } else { Chunk::read(data, self.bytes_per_token) });
+            }
+            // Comments, and members that no completion has.
+            let Some(value) = line.strip_prefix(b"data:") else { continue };
+            let Ok(value) = str::from_utf8(value.strip_prefix(b" ").unwrap_or(value)) else {
+                return Some(Piece::Broken("an event of the upstream is no UTF-8".to_owned()));
+            };
+            match &mut self.data {
+                None => self.data = Some(value.to_owned()),
+                Some(data) => {
+                    data.push('\n');
+                    data.push_str(value);
+                }
+            }
+        }
+        self.seen = self.rest.len();
+        let arriving = self.rest.len() + self.data.as_ref().map_or(0, String::len);
+        (arriving > self.max_event_bytes)
+            .then(|| Piece::Broken(format!("an event of the upstream is larger than {} bytes", self.max_event_bytes)))
+    }
+}
+
+impl<B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin> Stream for Events<B> {
+    type Item = Piece;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        let this = &mut *self;
+        while this.body.is_some() {
+            // Behind the end nothing is looked at any more, but the connection is to be used again.
+            if let (false, Some(piece)) = (this.is_done, this.next_event()) {
+                return Poll::Ready(Some(this.pass(piece)));
+            }
+            let Some(body) = &mut this.body else { break };
+            match ready!(Pin::new(body).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    if let (false, Ok(data)) = (this.is_done, frame.into_data()) {
+                        this.rest.extend_from_slice(&data);
+                    }
+                }
+                Some(Err(error)) => {
+                    let why = format!("the upstream's stream broke off: {error}");
+                    return Poll::Ready(Some(this.pass(Piece::Broken(why))));
+                }
+                None if this.is_done || this.is_between_events() => this.body = None,
+                None => {
+                    let why = "the upstream's stream ended within an event".to_owned();
+                    return Poll::Ready(Some(this.pass(Piece::Broken(why))));
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{Full, StreamBody};
+    use std::convert::Infallible;
+    use std::task::Waker;
+
+    /// The text in pieces of so many bytes.
+    struct Parts(Vec<Bytes>);
+
+    impl Stream for Parts {
+        type Item = Result<http_body::Frame<Bytes>, Infallible>;
+
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            Poll::Ready(self.0.pop().map(|part| Ok(http_body::Frame::data(part))))
+        }
+    }
+
+    fn all<B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin>(body: B) -> Vec<Piece> {
+        let mut events = Events::new(body, 4, 1_000);
+        let mut pieces = Vec::new();
+        while let Poll::Ready(Some(piece)) = Pin::new(&mut events).poll_next(&mut Context::from_waker(Waker::noop())) {
+            pieces.push(piece);
+        }
+        pieces
+    }
+
+    fn pieces(text: &str) -> Vec<Piece> {
+        all(Full::new(Bytes::from(text.to_owned())))
+    }
+
+    fn tokens(data: &str) -> u64 {
+        match pieces(&format!("data: {data}\n\n")).as_slice() {
+            [Piece::Chunk(chunk)] => chunk.tokens,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const STREAM: &str = ": hello\r\ndata: {\"choices\": [{\"delta\": {\"content\": \"Grüße\"}}]}\r\n\r\nevent: x\ndata: {\"choices\":\ndata:[]}\n\ndata: [DONE]\n\ndata: never\n\n";
+
+    #[test]
+    fn events_are_the_same_however_their_bytes_arrive() {
+        let whole = pieces(STREAM);
+        assert_eq!((whole.len(), whole.last()), (3, Some(&Piece::Done)));
+        for size in 1..STREAM.len() {
+            let mut parts: Vec<Bytes> = STREAM.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect();
+            parts.reverse();
+            assert_eq!(all(StreamBody::new(Parts(parts))), whole, "{size}");
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_token_and_a_long_one_as_many_as_its_bytes_make() {
+        assert_eq!(tokens(r#"{"choices": [{"delta": {"role": "assistant", "content": ""}}]}"#), 0);
+        assert_eq!(tokens(r#"{"choices": [{"delta": {"content": "a"}}]}"#), 1);
+        assert_eq!(tokens(r#"{"choices": [{"delta": {"content": "twelve bytes"}}, {"delta": {"refusal": "no"}}]}"#), 4);
+        let tool = r#"{"index": 0, "id": "call_123456", "type": "function", "function": {"arguments": "{\"a\": 1}"}}"#;
+        assert_eq!(tokens(&format!(r#"{{"choices": [{{"delta": {{"tool_calls": [{tool}]}}}}]}}"#)), 2);
+    }
+
+    #[test]
+    fn usage_is_read_from_whichever_chunk_has_it() {
+        let alone = pieces("data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 3, \"completion_tokens\": 4}}\n\n");
+        let [Piece::Chunk(chunk)] = alone.as_slice() else { panic!("{alone:?}") };
+        assert_eq!((chunk.is_usage, chunk.usage), (true, TokenUsage::new(3, 4).ok()));
+        for none in ["null", "{}", "{\"prompt_tokens\": -3}"] {
+            let none = pieces(&format!("data: {{\"choices\": null, \"usage\": {none}}}\n\n"));
+            assert!(matches!(none.as_slice(), [Piece::Chunk(Chunk { is_usage: false, usage: None, .. })]), "{none:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_stream_of_chunks_breaks_off() {
+        let endless = format!("data: {}", "x".repeat(1_001));
+        for text in ["data: {}\n\ndata: {", "data: hello\n\n", &endless, "data: {\"choices\": 5}\n\n"] {
+            let pieces = pieces(text);
+            assert!(matches!(pieces.last(), Some(Piece::Broken(_))), "{pieces:?}");
+        }
+        let pieces = all(Full::new(Bytes::from_static(b"data: \xff\n\n")));
+        assert!(matches!(pieces.as_slice(), [Piece::Broken(_)]), "{pieces:?}");
+        assert_eq!(self::pieces(""), []);
+    }
+}
