@@ -5,6 +5,8 @@
 //! turn the real build into a model.
 
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod breaks;
 #[cfg(test)]
 mod explore;

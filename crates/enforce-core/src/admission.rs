@@ -2,6 +2,7 @@
 
 mod allowances;
 mod budgets;
+mod counts;
 mod expiry;
 mod fitted;
 mod found;
@@ -11,6 +12,7 @@ mod take;
 mod times;
 mod usual;
 
+use self::counts::{count, count_above, count_begun};
 pub(crate) use self::expiry::expire;
 use self::found::{Blocked, Found, Looked, Stop};
 pub(crate) use self::found::{Noticed, Obstacle};
@@ -19,7 +21,6 @@ use self::look::{countable, when_freed};
 pub(crate) use self::times::times;
 use self::usual::Usual;
 
-use crate::books::{self, Used};
 use crate::budget::Periods;
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, ScopeKind};
@@ -385,21 +386,6 @@ fn carry_out(record: &Record, blocked: &mut Blocked, now: Option<Timestamp>) -> 
     change.first
 }
 
-/// Counts steps that have begun where they are counted apart from the tally.
-#[cold]
-fn count_begun(record: &Record, steps: u64) {
-    if record.hot.steps.add(steps).late {
-        let _acted = books::carry_up(record, &Used { steps, ..Used::default() }, None);
-    }
-}
-
-#[cold]
-fn count_discovered(record: &Record, discovered: u64) {
-    if record.hot.discovered.add(discovered).late {
-        let _acted = books::carry_up(record, &Used { discovered, ..Used::default() }, None);
-    }
-}
-
 /// Looks at everything, then takes everything.
 #[inline]
 fn attempt(look: Look<'_>, found: &mut Found) -> Result<Granted, Stop> {
@@ -422,31 +408,4 @@ fn attempt(look: Look<'_>, found: &mut Found) -> Result<Granted, Stop> {
         allowances::count(record, demand);
     }
     Ok(Granted { periods: asked.periods, bare })
-}
-
-/// Counts what has come through: what has begun, where the tallies do not tell, and the hold, if none of them does.
-#[inline(always)]
-fn count(record: &Record, demand: &Demand, after: Option<Word>, bare: bool) {
-    if demand.discovered_steps > 0 {
-        count_discovered(record, demand.discovered_steps);
-    }
-    if after.is_some_and(|after| after.flags() & METERED != 0) && demand.steps > 0 {
-        count_begun(record, demand.steps);
-    }
-    if bare {
-        record.hot.bare_holds.enter();
-    }
-}
-
-/// Counts what has begun on every pool that it was taken from.
-#[cold]
-fn count_above(record: &Record, demand: &Demand) {
-    for pool in record.pools() {
-        if demand.steps > 0 {
-            count_begun(pool, demand.steps);
-        }
-        if demand.discovered_steps > 0 {
-            count_discovered(pool, demand.discovered_steps);
-        }
-    }
 }
