@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod breaks;
+#[cfg(test)]
 mod explore;
 #[cfg(test)]
 mod history;

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 const TWIN: &str = "_twin";
 
-fn path(below_root: &str) -> PathBuf {
+pub(crate) fn path(below_root: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(below_root)
 }
 
-fn page() -> String {
+pub(crate) fn page() -> String {
     std::fs::read_to_string(path("docs/concurrency.md")).unwrap()
 }
 
@@ -25,7 +25,7 @@ fn sources(folder: &str) -> String {
 }
 
 /// The words of a text, as far as names go.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
 }
 
@@ -62,7 +62,9 @@ fn every_model_has_a_twin_and_every_twin_a_model() {
 #[test]
 fn the_page_explains_every_model_and_no_other() {
     let page = page();
-    let rows = page.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+    // Breaks have a table of their own.
+    let (models, _) = page.split_once("## Deliberate breaks").unwrap();
+    let rows = models.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
     let explained: Vec<(String, String)> = rows
         .filter_map(|row| {
             let id = words(row).find(|word| is_id(word))?;

@@ -75,6 +75,26 @@ impl<T> Mutex<T> {
     }
 }
 
+/// A lock that is taken by who finds it free.
+#[derive(Debug)]
+pub(crate) struct RwLock<T>(shuttle::sync::RwLock<T>);
+
+pub(crate) type ReadGuard<'a, T> = shuttle::sync::RwLockReadGuard<'a, T>;
+
+impl<T> RwLock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(shuttle::sync::RwLock::new(value))
+    }
+
+    pub(crate) fn try_read(&self) -> Option<ReadGuard<'_, T>> {
+        self.0.try_read().ok()
+    }
+
+    pub(crate) fn try_write(&self) -> Option<shuttle::sync::RwLockWriteGuard<'_, T>> {
+        self.0.try_write().ok()
+    }
+}
+
 /// Initialised once. The real one would have everyone wait for who initialises, and here there is one real thread: so the
 /// turns are the scheduler's.
 #[derive(Debug)]

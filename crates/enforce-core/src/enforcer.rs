@@ -266,7 +266,7 @@ impl Enforcer {
     /// How it enforces.
     #[must_use]
     pub fn policy(&self) -> &EnforcementPolicy {
-        &self.core().plan().source.policy
+        &self.core().policy
     }
 
     /// Ends every hold whose deadline has come ([`OwnedHold::with_deadline`]), each by its own policy and exactly once,
