@@ -7,6 +7,7 @@ mod expiry;
 mod fitted;
 mod found;
 mod look;
+mod paid;
 mod short;
 mod take;
 mod times;
@@ -167,6 +168,11 @@ fn reserve_as<A: Asks>(
             }
         }
         Usual::Not => {}
+    }
+    if !record.alone
+        && let Some(Granted { periods, bare }) = paid::take(record, demand, &mut now)
+    {
+        return Ok(asks.hold(|| Receipt::new(Kept::of(demand, periods, bare, None), Noticed::default())));
     }
     let mut found = Found::default();
     match reserve_whole(record, demand, now, way, &mut found) {
@@ -402,7 +408,7 @@ fn attempt(look: Look<'_>, found: &mut Found) -> Result<Granted, Stop> {
         count_above(record, demand);
     }
     if !asked.periods.is_none() && (demand.steps | demand.discovered_steps) > 0 {
-        budgets::count(record, demand, asked);
+        budgets::count(record, demand, asked.periods);
     }
     if demand.asks_allowances() {
         allowances::count(record, demand);

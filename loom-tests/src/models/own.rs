@@ -1,8 +1,8 @@
-//! All or nothing over the words of one scope, by who has looked: T1, T2, E1.
+//! All or nothing over the words of one scope, and one that it shares, by who has looked: T1, T2, E1.
 
 use crate::explore::{TWO, model, twin};
 use crate::kernel::activity::Activity;
-use crate::kernel::own::{Own, Room, TALLIES};
+use crate::kernel::own::{Own, Room, Shared, TALLIES};
 use crate::kernel::tally::{HALTED, Tally};
 use crate::race;
 
@@ -16,12 +16,13 @@ const ASKED: [u64; TALLIES] = [2, 0, 0, 0, 1];
 
 struct Words {
     tallies: [Tally; TALLIES],
+    shared: Tally,
     activity: Activity,
 }
 
 impl Words {
     fn new(first: u64, last: u64) -> Self {
-        Self { tallies: [first, 1, 1, 1, last].map(Tally::new), activity: Activity::new(0) }
+        Self { tallies: [first, 1, 1, 1, last].map(Tally::new), shared: Tally::new(2), activity: Activity::new(0) }
     }
 
     fn all(&self) -> [&Tally; TALLIES] {
@@ -43,10 +44,29 @@ impl Words {
         self.look().is_some_and(|own| match own.take(activity, 5) {
             Ok(_) => true,
             Err(half) => {
-                half.undo(self.all(), ASKED, |_, _| ());
+                half.undo(&self.all().into_iter().zip(ASKED).collect::<Vec<_>>(), |_, _| ());
                 false
             }
         })
+    }
+
+    /// The same with one of what is shared.
+    fn take_shared(&self, activity: Option<&Activity>) -> bool {
+        let Some((own, shared)) = self.look().zip(Shared::look(&self.shared, 1, Room::of(-1))) else { return false };
+        let Err(half) = own.take_with(&[shared], activity, 5) else { return true };
+        let ([first, second, third, fourth, last], asked) = (self.all(), ASKED);
+        half.undo(
+            &[
+                (first, asked[0]),
+                (second, asked[1]),
+                (third, asked[2]),
+                (fourth, asked[3]),
+                (&self.shared, 1),
+                (last, asked[4]),
+            ],
+            |_, _| (),
+        );
+        false
     }
 
     /// Takes what was looked at without a second look.
@@ -89,12 +109,13 @@ fn one_step(take: fn(&Words) -> bool) -> impl std::fmt::Debug {
     let (a, b, words) = race::two(Words::new(4, 1), take, take);
     assert!(a != b, "{T2}, and one step is one step: {a}, {b}");
     assert_eq!(words.left(), (2, 0), "{T2}");
+    assert_eq!(words.shared.word().remaining(), 1, "{T2}, and what is shared, too");
     a
 }
 
 #[test]
 fn t2_what_one_scope_gave_comes_back_whole() {
-    model(T2, TWO, || one_step(|words| words.take(None)));
+    model(T2, TWO, || one_step(|words| words.take_shared(None)));
 }
 
 #[test]
@@ -104,9 +125,12 @@ fn t2_what_one_scope_gave_comes_back_whole_twin() {
         one_step(|words| {
             let ([first, .., last], [two, .., one]) = (words.all(), ASKED);
             let Ok(taken) = first.take(two) else { return false };
-            let stepped = last.take(one).is_ok();
-            if !stepped && first.word() == taken {
-                first.give(two);
+            let stepped = words.shared.take(1).is_ok() && last.take(one).is_ok();
+            if !stepped {
+                words.shared.give(1);
+                if first.word() == taken {
+                    first.give(two);
+                }
             }
             stepped
         })
@@ -121,19 +145,20 @@ fn reaped(take: fn(&Words) -> bool) -> impl std::fmt::Debug {
     });
     assert!(taken != reaped, "{T2_REAPED}: taken {taken}, reaped {reaped}");
     assert_eq!(words.left(), if taken { (2, 0) } else { (4, 1) }, "{T2_REAPED}");
+    assert_eq!(words.shared.word().remaining(), if taken { 1 } else { 2 }, "{T2_REAPED}, and what is shared, too");
     taken
 }
 
 #[test]
 fn t2_what_one_scope_gave_comes_back_behind_a_reaper() {
-    model(T2_REAPED, TWO, || reaped(|words| words.take(Some(&words.activity))));
+    model(T2_REAPED, TWO, || reaped(|words| words.take_shared(Some(&words.activity))));
 }
 
 #[test]
 fn t2_what_one_scope_gave_comes_back_behind_a_reaper_twin() {
     // Takes the mark of the reaper for something that can be looked at beforehand.
     twin(T2_REAPED, TWO, || {
-        reaped(|words| !words.activity.see().reaped() && words.take(None) && words.activity.touch(5))
+        reaped(|words| !words.activity.see().reaped() && words.take_shared(None) && words.activity.touch(5))
     });
 }
 

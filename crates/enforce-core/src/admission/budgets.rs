@@ -247,8 +247,8 @@ fn extended<'a>(payer: Payer<'a>, held: Periods) -> ArrayVec<Met<'a>, MAX_BUDGET
 
 /// Counts what has begun in the budgets that it was taken from.
 #[inline(never)]
-pub(super) fn count(record: &Record, demand: &Demand, asked: &Asked) {
-    for payer in record.payers(asked.periods) {
+pub(super) fn count(record: &Record, demand: &Demand, periods: Periods) {
+    for payer in record.payers(periods) {
         for (terms, window) in payer.windows().filter(|(terms, _)| terms.resource.is_begun()) {
             let _added = window.committed.add(demand.amount(terms.resource));
         }

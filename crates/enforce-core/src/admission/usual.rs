@@ -7,9 +7,10 @@ use super::count;
 use crate::books;
 use crate::clock::Timestamp;
 use crate::kernel::own::{Half, Own};
+use crate::kernel::tally::Recorded;
 use crate::plan::TAKEN;
 use crate::record::Record;
-use crate::resource::Demand;
+use crate::resource::{Demand, Resource};
 
 /// What came of it.
 #[derive(Debug, Clone, Copy)]
@@ -28,32 +29,13 @@ pub(super) enum Usual {
 /// Takes `demand` if that is usual. The time that was read for it is left in `now`.
 #[inline(never)]
 pub(super) fn take(record: &Record, demand: &Demand, now: &mut Option<Timestamp>) -> Usual {
-    let (far, core) = (&record.registered_plan().far, record.core());
-    if !record.is_alone() || !far.is_ever || demand.asks_allowances() {
+    let far = &record.registered_plan().far;
+    if !record.is_alone() {
         return Usual::Not;
     }
-    // A step without a fingerprint breaks a run, if there is one.
-    if far.remembers && (demand.fingerprint.is_some() || !record.repetition.is_empty()) || core.rates.limit(demand) {
-        return Usual::Not;
-    }
-    let moment = match *now {
-        Some(now) => now,
-        None if far.needs_time => *now.insert(core.clock.now()),
-        None => core.epoch,
-    };
-    let now_ns = moment.nanos_since(core.epoch);
-    if moment.nanos_since(record.started) > far.running_ns {
-        return Usual::Not;
-    }
+    let Some(now_ns) = quiet(record, demand, now, far.needs_time) else { return Usual::Not };
     let hot = &record.hot;
-    if far.touches {
-        let seen = hot.activity.see();
-        if seen.reaped() || seen.idle_at(now_ns) > far.idle_ns {
-            return Usual::Not;
-        }
-    }
-    let tallies = TAKEN.map(|resource| hot.tally(resource));
-    let amounts = TAKEN.map(|resource| demand.amount(resource));
+    let (tallies, amounts) = (TAKEN.map(|resource| hot.tally(resource)), TAKEN.map(|resource| demand.amount(resource)));
     let Some(own) = Own::look(tallies, amounts, &far.rooms) else { return Usual::Near };
     match own.take(far.touches.then_some(&hot.activity), now_ns) {
         Ok(after) => {
@@ -65,16 +47,47 @@ pub(super) fn take(record: &Record, demand: &Demand, now: &mut Option<Timestamp>
     }
 }
 
+/// Whether nothing is met but amounts, and no limit of time is near: the nanoseconds since the enforcer's epoch. The time
+/// that was read for it is left in `now`.
+#[inline(always)]
+pub(super) fn quiet(record: &Record, demand: &Demand, now: &mut Option<Timestamp>, needs_time: bool) -> Option<u64> {
+    let (far, core) = (&record.registered_plan().far, record.core());
+    // A step without a fingerprint breaks a run, if there is one.
+    let remembered = far.remembers && (demand.fingerprint.is_some() || !record.repetition.is_empty());
+    if !far.is_ever || demand.asks_allowances() || remembered || core.rates.limit(demand) {
+        return None;
+    }
+    let moment = match *now {
+        Some(now) => now,
+        None if needs_time => *now.insert(core.clock.now()),
+        None => core.epoch,
+    };
+    let now_ns = moment.nanos_since(core.epoch);
+    if moment.nanos_since(record.started) > far.running_ns {
+        return None;
+    }
+    if far.touches {
+        let seen = record.hot.activity.see();
+        if seen.reaped() || seen.idle_at(now_ns) > far.idle_ns {
+            return None;
+        }
+    }
+    Some(now_ns)
+}
+
 /// Another was faster than the look: what was taken is given back.
 #[cold]
 #[inline(never)]
 fn lost(record: &Record, demand: &Demand, half: Half) -> Usual {
-    let tallies = TAKEN.map(|resource| record.hot.tally(resource));
-    half.undo(tallies, TAKEN.map(|resource| demand.amount(resource)), |number, undone| {
-        if let Some(resource) = TAKEN.get(number) {
-            books::follow(record, *resource, demand.amount(*resource), 0, undone);
-        }
-    });
+    let all = TAKEN.map(|resource| (record.hot.tally(resource), demand.amount(resource)));
+    half.undo(&all, |number, undone| follow(record, demand, TAKEN.get(number).copied(), undone));
     record.core().flush();
     Usual::Not
+}
+
+/// Follows an own amount that was taken and given back.
+pub(super) fn follow(record: &Record, demand: &Demand, resource: Option<Resource>, undone: Recorded) {
+    if let Some(resource) = resource {
+        books::follow(record, resource, demand.amount(resource), 0, undone);
+    }
 }

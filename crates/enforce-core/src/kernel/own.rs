@@ -28,6 +28,24 @@ pub(crate) struct Own<'a> {
     amounts: [u64; TALLIES],
 }
 
+/// What is taken of a tally of another scope, which has been seen to fit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shared<'a> {
+    tally: &'a Tally,
+    seen: Word,
+    amount: u64,
+}
+
+impl<'a> Shared<'a> {
+    /// Looks at it; nothing if a flag is set, or if not more than its room would be left.
+    #[inline(always)]
+    pub(crate) fn look(tally: &'a Tally, amount: u64, Room(room): Room) -> Option<Self> {
+        let seen = tally.word();
+        let far = !seen.is_barred() && amount <= MAX_AMOUNT && seen.leaves_more(amount, room);
+        far.then_some(Self { tally, seen, amount })
+    }
+}
+
 /// How many of the tallies had been taken from when one could not be. They have to be given back.
 #[derive(Debug)]
 #[must_use = "what was taken has to be given back"]
@@ -58,15 +76,29 @@ impl<'a> Own<'a> {
     /// Takes everything, and touches `activity`. The word of the last tally right behind its take.
     #[inline(always)]
     pub(crate) fn take(self, activity: Option<&Activity>, now_ns: u64) -> Result<Word, Half> {
+        self.take_with(&[], activity, now_ns)
+    }
+
+    /// The same with what is `shared`, behind everything but the last.
+    #[inline(always)]
+    pub(crate) fn take_with(
+        self,
+        shared: &[Shared<'_>],
+        activity: Option<&Activity>,
+        now_ns: u64,
+    ) -> Result<Word, Half> {
         let Self { tallies: [a, b, c, d, e], seen: [see_a, see_b, see_c, see_d, see_e], amounts } = self;
         let [of_a, of_b, of_c, of_d, of_e] = amounts;
         take(a, see_a, of_a).ok_or(Half(0))?;
         take(b, see_b, of_b).ok_or(Half(1))?;
         take(c, see_c, of_c).ok_or(Half(2))?;
         take(d, see_d, of_d).ok_or(Half(3))?;
-        let after = take(e, see_e, of_e).ok_or(Half(4))?;
+        for (number, shared) in shared.iter().enumerate() {
+            take(shared.tally, shared.seen, shared.amount).ok_or(Half(4 + number))?;
+        }
+        let after = take(e, see_e, of_e).ok_or(Half(4 + shared.len()))?;
         match activity {
-            Some(activity) if !activity.touch(now_ns) => Err(Half(TALLIES)),
+            Some(activity) if !activity.touch(now_ns) => Err(Half(TALLIES + shared.len())),
             _ => Ok(after),
         }
     }
@@ -79,13 +111,13 @@ fn take(tally: &Tally, seen: Word, amount: u64) -> Option<Word> {
 }
 
 impl Half {
-    /// Gives back what was taken, of the same tallies and amounts. `undone` is told what others have to know of, with the
-    /// number of the tally.
+    /// Gives back what was taken, of the same tallies and amounts in the order in which they are taken. `undone` is told what
+    /// others have to know of, with the number of the tally.
     #[cold]
-    pub(crate) fn undo(self, tallies: [&Tally; TALLIES], amounts: [u64; TALLIES], undone: impl Fn(usize, Recorded)) {
-        let taken = tallies.into_iter().zip(amounts).enumerate().take(self.0);
+    pub(crate) fn undo(self, all: &[(&Tally, u64)], undone: impl Fn(usize, Recorded)) {
+        let taken = all.iter().enumerate().take(self.0);
         for (number, (tally, amount)) in taken.rev().filter(|(_, (_, amount))| *amount > 0) {
-            let recorded = tally.settle(amount, 0);
+            let recorded = tally.settle(*amount, 0);
             if recorded.concerns_others() {
                 undone(number, recorded);
             }

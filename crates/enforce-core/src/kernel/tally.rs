@@ -113,6 +113,12 @@ impl Word {
         self.remaining() - amount as i64 > room
     }
 
+    /// Whether a flag bars who does not wait.
+    #[inline]
+    pub(crate) fn is_barred(self) -> bool {
+        self.0 & BARRED != 0
+    }
+
     /// Whether a flag bars one of these.
     #[inline]
     pub(crate) fn any_barred(words: [Self; 5]) -> bool {
