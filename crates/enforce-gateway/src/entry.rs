@@ -1,10 +1,14 @@
 //! Whose execution a request belongs to: one that its client names, or one of its own.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use enforce_async::ExecutionExt;
-use enforce_core::{Demand, EnforcementViolation, Execution, ExecutionId, FinishOnDrop, OwnedHold, RegisterError};
+use enforce_core::{
+    Demand, EnforcementViolation, Execution, ExecutionId, FinishOnDrop, OwnedHold, RegisterError, Status,
+};
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::config::is_plain;
@@ -93,11 +97,18 @@ pub(crate) fn name_of(name: &str) -> Result<&str, Refusal> {
 }
 
 /// Ends an execution that has asked nothing from one look to the next, and has nothing open. A halted one is forgotten so,
-/// too.
+/// too. Whoever ends it before ends this as well, so that nothing is kept of names that come and go.
 async fn end_when_idle(run: Execution, idle: Duration) {
+    let mut watch = run.watch();
     let mut before = None;
     loop {
-        tokio::time::sleep(idle).await;
+        let ended = poll_fn(|cx| match watch.look(cx.waker()) {
+            Status::Finished(_) => Poll::Ready(()),
+            _ => Poll::Pending,
+        });
+        if tokio::time::timeout(idle, ended).await.is_ok() {
+            return;
+        }
         let usage = run.snapshot();
         let now = Some((usage.steps, usage.total_tokens, usage.status));
         if before == now && usage.outstanding.is_zero() {
@@ -111,7 +122,7 @@ async fn end_when_idle(run: Execution, idle: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use enforce_core::{Enforcer, Status};
+    use enforce_core::{Cause, Enforcer, ViolationType};
 
     #[tokio::test(start_paused = true)]
     async fn a_named_execution_ends_when_it_has_done_nothing_from_one_look_to_the_next() {
@@ -125,5 +136,23 @@ mod tests {
         drop(hold);
         watched.await.unwrap();
         assert_eq!(run.status(), Status::Finished(None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_kept_of_a_named_execution_that_was_ended() {
+        for halts in [false, true] {
+            let run = Enforcer::default().execution("a/run", "a").register().unwrap();
+            let watched = tokio::spawn(end_when_idle(run.clone(), Duration::from_secs(86_400)));
+            let begun = tokio::time::Instant::now();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if halts {
+                run.halt(Cause::own(ViolationType::Requested));
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                assert!(!watched.is_finished(), "a halted one is known until it is ended");
+            }
+            run.finish();
+            watched.await.unwrap();
+            assert!(begun.elapsed() < Duration::from_secs(3));
+        }
     }
 }
