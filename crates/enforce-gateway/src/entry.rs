@@ -9,7 +9,7 @@ use enforce_async::ExecutionExt;
 use enforce_core::{
     Demand, EnforcementViolation, Execution, ExecutionId, FinishOnDrop, OwnedHold, RegisterError, Status,
 };
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::config::is_plain;
 use crate::gateway::Gateway;
@@ -46,7 +46,7 @@ impl Entry {
         idle: Duration,
     ) -> Result<Self, Refusal> {
         let enforcer = &gateway.enforcer;
-        let Some(name) = headers.get(EXECUTION) else {
+        let Some(name) = single(headers, &EXECUTION)? else {
             let run = enforcer.execution(id(tenant, ExecutionId::new().as_str()), &**tenant).register()?;
             return Ok(Self { owner: Some(run.clone().finish_on_drop()), run });
         };
@@ -81,6 +81,15 @@ impl Entry {
     pub(crate) fn refusal(&self, violation: EnforcementViolation) -> Refusal {
         let pause = self.run.pause_ticket().map(|ticket| ticket.pause);
         Refusal::Limit { violation: Box::new(violation), pause }
+    }
+}
+
+/// A field of a head that may stand there once at most: of two, whoever stands in between may have read the other.
+pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Refusal> {
+    let mut all = headers.get_all(name).iter();
+    match (all.next(), all.next()) {
+        (_, Some(_)) => Err(Refusal::bad_request(format!("the header {name} stands there twice; send it once"))),
+        (one, None) => Ok(one),
     }
 }
 

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::entry::{id, name_of};
+use crate::entry::{id, name_of, single};
 use crate::figures::answer;
 use crate::gateway::Gateway;
 use crate::keys::Caller;
@@ -118,7 +118,7 @@ fn find(gateway: &Gateway, name: &str, headers: &HeaderMap, admins_only: bool) -
         }
         Caller::Tenant(tenant) => &**tenant,
         Caller::Admin => {
-            let tenant = headers.get(TENANT).and_then(|tenant| tenant.to_str().ok());
+            let tenant = single(headers, &TENANT)?.and_then(|tenant| tenant.to_str().ok());
             tenant.ok_or_else(|| Refusal::bad_request(format!("name the tenant in the header {TENANT}")))?
         }
     };
