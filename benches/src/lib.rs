@@ -7,6 +7,7 @@
 pub mod enact;
 pub mod expiring;
 pub mod floor;
+pub mod halting;
 mod ids;
 pub mod ours;
 mod pair;
