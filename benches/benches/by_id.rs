@@ -1,6 +1,6 @@
 //! The path by id, a thousand live executions in turn.
 
-use enforce_benches::{bench, enact, floor, ours};
+use enforce_benches::{bench, floor, ours, rivals};
 
 fn main() {
     bench([
@@ -9,7 +9,7 @@ fn main() {
         ours::by_id_bare(),
         ours::by_id_active(),
         ours::by_id_usual(),
-        enact::step_of_many(),
-        enact::whole_of_many(),
+        rivals::enact::step_of_many(),
+        rivals::enact::whole_of_many(),
     ]);
 }

@@ -34,17 +34,22 @@ pub fn cas() -> Case {
 
 fn map(ids: &Ids) -> DashMap<Box<str>, Arc<u64>, ahash::RandomState> {
     let map = DashMap::with_capacity_and_hasher_and_shard_amount(0, ahash::RandomState::new(), SHARDS);
-    for (number, id) in (0..).zip(ids.iter()) {
-        map.insert(Box::from(id.as_str()), Arc::new(number));
+    for (number, id) in (0..).zip(ids.sorted()) {
+        map.insert(Box::from(id), Arc::new(number));
     }
     map
 }
 
-/// A look-up in the map that by-id calls use, same hasher and shards: the entry is seen under its guard and let go.
+/// A look-up in the map that by-id calls use, same hasher and shards, a thousand entries in turn: the entry is seen under
+/// its guard and let go.
 pub fn map_get() -> Case {
-    let mut ids = Ids::hot();
+    map_get_of("map get", Ids::hot())
+}
+
+/// The same with so many entries.
+pub fn map_get_of(name: impl Into<String>, mut ids: Ids) -> Case {
     let map = map(&ids);
-    Case::new("map get", move || {
+    Case::new(name, move || {
         if let Some(entry) = map.get(ids.next_id().as_str()) {
             black_box(**entry);
         }

@@ -1,19 +1,30 @@
 //! Names of executions, as long as real ones.
 
+use std::sync::Arc;
+
 /// Live executions that are asked in turn where a row speaks of ids.
 const HOT: usize = 1_000;
 
 /// Names (32 bytes: `exec_` and 27 characters) that are handed out round and round.
 #[derive(Debug, Clone)]
 pub struct Ids<T = String> {
-    ids: Vec<T>,
+    ids: Arc<[T]>,
     next: usize,
 }
 
 impl Ids {
-    fn of(count: usize) -> Self {
-        // 7 shares no factor with a thousand: neighbours in memory are not neighbours in time.
-        Self { ids: (0..count).map(|number| format!("exec_{:027}", number * 7 % count)).collect(), next: 0 }
+    /// So many, a power of ten. They are handed out in an order that is not that of their numbers.
+    pub fn of(count: usize) -> Self {
+        // This step shares no factor with a power of ten, so each number comes once.
+        Self { ids: (0..count).map(|turn| format!("exec_{:027}", turn * 618_047 % count)).collect(), next: 0 }
+    }
+
+    /// All of them in the order of their numbers: who is registered in this order does not lie in memory in the order in
+    /// which it is asked.
+    pub fn sorted(&self) -> Vec<&str> {
+        let mut sorted: Vec<&str> = self.ids.iter().map(String::as_str).collect();
+        sorted.sort_unstable();
+        sorted
     }
 
     /// One.
@@ -28,12 +39,12 @@ impl Ids {
 }
 
 impl<T> Ids<T> {
-    /// The same in another form.
-    pub fn map<U>(self, form: impl FnMut(T) -> U) -> Ids<U> {
-        Ids { ids: self.ids.into_iter().map(form).collect(), next: self.next }
+    /// One for each of these, in the order in which they are handed out.
+    pub fn map<U>(&self, form: impl FnMut(&T) -> U) -> Ids<U> {
+        Ids { ids: self.ids.iter().map(form).collect(), next: self.next }
     }
 
-    /// All of them.
+    /// All of them, in the order in which they are handed out.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.ids.iter()
     }

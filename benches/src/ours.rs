@@ -1,9 +1,6 @@
 //! Our own paths, in the settings of the target table.
 
-use std::future::Future;
 use std::hint::black_box;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
 use enforce_async::ExecutionExt;
 use enforce_core::{
@@ -13,7 +10,13 @@ use enforce_core::{
 
 use crate::Case;
 use crate::ids::Ids;
-use crate::rounds::time;
+use crate::rounds::{ready, time};
+
+pub mod budgets;
+pub mod crowd;
+pub mod rates;
+pub mod shared;
+pub mod trees;
 
 /// A limit that no run reaches.
 const FAR: u64 = (1 << 56) - 1;
@@ -93,7 +96,7 @@ impl Setting {
     /// A thousand executions of one enforcer.
     pub fn executions(self) -> (Enforcer, Ids, Ticks) {
         let (enforcer, ids) = (self.enforcer(), Ids::hot());
-        for id in ids.iter() {
+        for id in ids.sorted() {
             register(&enforcer, id);
         }
         let ticks = Ticks::from(enforcer.clock().now());
@@ -162,10 +165,7 @@ pub fn bare_owned() -> Case {
 pub fn bare_acquired() -> Case {
     let (run, _) = Setting::Bare.execution();
     Case::new("acquire, bare", move || {
-        let acquire = pin!(run.acquire(Demand::step()));
-        if let Poll::Ready(hold) = acquire.poll(&mut Context::from_waker(Waker::noop())) {
-            drop(hold);
-        }
+        black_box(ready(run.acquire(Demand::step())));
     })
 }
 

@@ -25,9 +25,9 @@ pub enum Target {
 /// One row.
 #[derive(Debug, Serialize)]
 pub struct Row {
-    name: &'static str,
+    name: String,
     ours_ns: Option<f64>,
-    rival: Option<&'static str>,
+    rival: Option<String>,
     rival_ns: Option<f64>,
     ratio: f64,
     /// The middle half of the ratios, round by round.
@@ -49,11 +49,11 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AtMost(bound) => f.pad(&format!("<= {bound}x")),
-            Self::AtLeast(bound) => f.pad(&format!(">= {bound}x")),
-            Self::AtMostMore(bound) => f.pad(&format!("<= +{bound}x")),
-            Self::AtMostBytes(bound) => f.pad(&format!("<= {bound} B")),
-            Self::None => f.pad("-"),
+            Self::AtMost(bound) => write!(f, "≤ {bound}×"),
+            Self::AtLeast(bound) => write!(f, "≥ {bound}×"),
+            Self::AtMostMore(bound) => write!(f, "≤ +{bound}×"),
+            Self::AtMostBytes(bound) => write!(f, "≤ {bound} B"),
+            Self::None => f.write_str("-"),
         }
     }
 }
@@ -73,17 +73,17 @@ fn round(figure: f64) -> f64 {
 
 impl Row {
     fn new(
-        (name, ours): (&'static str, &str),
-        (rival, theirs): (&'static str, &str),
+        name: impl Into<String>,
+        (ours, rival): (&str, &str),
         figures: &Figures,
         ratio: Spread,
         target: Target,
     ) -> Self {
         Self {
-            name,
+            name: name.into(),
             ours_ns: Some(round(figures.ns(ours).median)),
-            rival: Some(rival),
-            rival_ns: Some(round(figures.ns(theirs).median)),
+            rival: Some(rival.to_owned()),
+            rival_ns: Some(round(figures.ns(rival).median)),
             ratio: round(ratio.median),
             spread: Some([round(ratio.low), round(ratio.high)]),
             target,
@@ -92,25 +92,26 @@ impl Row {
     }
 
     /// Ours over the rival's: the smaller, the better.
-    pub fn over(name: &'static str, figures: &Figures, ours: &str, rival: &'static str, target: Target) -> Self {
-        Self::new((name, ours), (rival, rival), figures, figures.ratio(ours, rival), target)
+    pub fn over(name: impl Into<String>, figures: &Figures, ours: &str, rival: &str, target: Target) -> Self {
+        Self::new(name, (ours, rival), figures, figures.ratio(ours, rival), target)
     }
 
     /// The rival's over ours: the larger, the better.
-    pub fn under(name: &'static str, figures: &Figures, ours: &str, rival: &'static str, target: Target) -> Self {
-        Self::new((name, ours), (rival, rival), figures, figures.ratio(rival, ours), target)
+    pub fn under(name: impl Into<String>, figures: &Figures, ours: &str, rival: &str, target: Target) -> Self {
+        Self::new(name, (ours, rival), figures, figures.ratio(rival, ours), target)
     }
 
     /// What ours takes more than `base`, in units of the floor.
-    pub fn more(name: &'static str, figures: &Figures, ours: &str, base: &'static str, bound: f64) -> Self {
+    pub fn more(name: impl Into<String>, figures: &Figures, ours: &str, base: &str, bound: f64) -> Self {
         let excess = figures.excess(ours, base, "CAS");
-        Self::new((name, ours), (base, base), figures, excess, Target::AtMostMore(bound))
+        Self::new(name, (ours, base), figures, excess, Target::AtMostMore(bound))
     }
 
     /// A size.
-    pub fn bytes(name: &'static str, bytes: f64, target: Target) -> Self {
+    pub fn bytes(name: impl Into<String>, bytes: f64, target: Target) -> Self {
         let ratio = bytes.round();
-        Self { name, ours_ns: None, rival: None, rival_ns: None, ratio, spread: None, target, met: target.met(bytes) }
+        let met = target.met(bytes);
+        Self { name: name.into(), ours_ns: None, rival: None, rival_ns: None, ratio, spread: None, target, met }
     }
 
     /// Whether it has a target and misses it.
@@ -129,37 +130,46 @@ fn or_dash<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| "-".to_owned(), text)
 }
 
-/// The rows as an aligned table.
+/// The rows as a table, aligned to be read as it is and in Markdown's form to be put into a page.
 pub struct Table<'a>(pub &'a [Row]);
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = ["what", "ours ns", "beside", "its ns", "ratio", "middle half", "target", "met"].map(str::to_owned);
+        let head = ["what", "ours, ns", "beside", "its, ns", "ratio", "middle half", "target", "met"];
         let line = |row: &Row| {
             [
-                row.name.to_owned(),
+                row.name.clone(),
                 or_dash(row.ours_ns, short),
-                or_dash(row.rival, str::to_owned),
+                or_dash(row.rival.clone(), |rival| rival),
                 or_dash(row.rival_ns, short),
                 short(row.ratio),
-                or_dash(row.spread, |[low, high]| format!("{}-{}", short(low), short(high))),
+                or_dash(row.spread, |[low, high]| format!("{}–{}", short(low), short(high))),
                 row.target.to_string(),
-                or_dash(row.met, |met| if met { "yes" } else { "NO" }.to_owned()),
+                or_dash(row.met, |met| if met { "yes" } else { "**no**" }.to_owned()),
             ]
         };
-        let lines: Vec<[String; 8]> = std::iter::once(head).chain(self.0.iter().map(line)).collect();
-        let widths: Vec<usize> =
-            (0..8).map(|column| lines.iter().map(|line| line[column].len()).max().unwrap_or(0)).collect();
-        for line in &lines {
-            let mut text = String::new();
-            for (number, (cell, width)) in line.iter().zip(&widths).enumerate() {
-                // Names to the left, figures to the right.
-                let cell =
-                    if number == 0 || number == 2 { format!("{cell:<width$}  ") } else { format!("{cell:>width$}  ") };
-                text.push_str(&cell);
-            }
-            writeln!(f, "{}", text.trim_end())?;
-        }
-        Ok(())
+        write_table(f, head, self.0.iter().map(line))
     }
+}
+
+/// Writes `lines` under `head`, every column as wide as its widest cell.
+///
+/// # Errors
+/// What `f` says.
+pub fn write_table<const N: usize>(
+    f: &mut impl fmt::Write,
+    head: [&str; N],
+    lines: impl IntoIterator<Item = [String; N]>,
+) -> fmt::Result {
+    let mut table = vec![head.map(str::to_owned), head.map(|_| "---".to_owned())];
+    table.extend(lines);
+    let width = |column: usize| table.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    for line in &table {
+        for (cell, width) in line.iter().zip(&widths) {
+            write!(f, "| {cell:<width$} ")?;
+        }
+        f.write_str("|\n")?;
+    }
+    Ok(())
 }

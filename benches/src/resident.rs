@@ -37,7 +37,8 @@ impl Crowd {
     }
 }
 
-fn resident() -> Option<u64> {
+/// Resident bytes of this process; `None` where the system does not tell.
+pub fn now() -> Option<u64> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
     // Pages of 4 KiB, as on every machine that this has run on.
     pages.split_whitespace().nth(1)?.parse::<u64>().ok().map(|pages| pages * 4096)
@@ -47,8 +48,8 @@ fn resident() -> Option<u64> {
 /// where the system does not tell.
 pub fn bytes_per_execution(count: u32) -> Option<f64> {
     let mut crowd = Crowd::empty();
-    let before = resident()?;
+    let before = self::now()?;
     crowd.register(count);
-    let after = resident()?;
+    let after = self::now()?;
     Some(after.saturating_sub(before) as f64 / f64::from(count))
 }

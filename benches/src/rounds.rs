@@ -1,5 +1,7 @@
 //! Cases that take turns, and what their figures say.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::pair::{self, Span};
@@ -14,7 +16,7 @@ type Turn = Box<dyn FnMut(u32) -> Duration>;
 
 /// One thing that is done over and over.
 pub struct Case {
-    name: &'static str,
+    name: String,
     turn: Turn,
     length: Duration,
 }
@@ -34,31 +36,44 @@ pub(crate) fn time(times: u32, mut op: impl FnMut()) -> Duration {
     start.elapsed()
 }
 
+/// Polls a future once, and drops what it answers where it lies; `false` if it does not.
+#[inline]
+pub(crate) fn ready<T>(future: impl Future<Output = T>) -> bool {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => {
+            drop(answer);
+            true
+        }
+        Poll::Pending => false,
+    }
+}
+
 impl Case {
     /// `op`, timed as a loop.
-    pub fn new(name: &'static str, mut op: impl FnMut() + 'static) -> Self {
+    pub fn new(name: impl Into<String>, mut op: impl FnMut() + 'static) -> Self {
         Self::timed(name, move |times| time(times, &mut op))
     }
 
     /// What times itself: does it so many times and says how long that took.
-    pub fn timed(name: &'static str, turn: impl FnMut(u32) -> Duration + 'static) -> Self {
-        Self { name, turn: Box::new(turn), length: TURN }
+    pub fn timed(name: impl Into<String>, turn: impl FnMut(u32) -> Duration + 'static) -> Self {
+        Self { name: name.into(), turn: Box::new(turn), length: TURN }
     }
 
     /// Two threads at once; `worker` makes each one's own, which does it so many times. The figure is the time that one
     /// takes for one of its own operations.
-    pub fn on_two_threads<F: FnMut(u32)>(name: &'static str, worker: impl Fn() -> F + Sync + 'static) -> Self {
+    pub fn on_two_threads<F: FnMut(u32)>(name: impl Into<String>, worker: impl Fn() -> F + Sync + 'static) -> Self {
         Self::at_once(name, move |times| pair::threads(&worker, times))
     }
 
     /// Two of any kind at once.
-    pub(crate) fn at_once(name: &'static str, mut both: impl FnMut(u32) -> [Span; 2] + 'static) -> Self {
-        Self { name, turn: Box::new(move |times| pair::at_once(|| both(times))), length: SHARED_TURN }
+    pub(crate) fn at_once(name: impl Into<String>, mut both: impl FnMut(u32) -> [Span; 2] + 'static) -> Self {
+        let turn = move |times| pair::at_once(|| both(times));
+        Self { name: name.into(), turn: Box::new(turn), length: SHARED_TURN }
     }
 
     /// What it is called.
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// One turn of so many times.
@@ -93,7 +108,7 @@ pub struct Rounds {
 
 /// Nanoseconds of one operation: a figure for every case and round.
 pub struct Figures {
-    names: Vec<&'static str>,
+    names: Vec<String>,
     /// By case, then by round; the rounds are those that were kept.
     ns: Vec<Vec<f64>>,
 }
@@ -127,6 +142,13 @@ impl Rounds {
         self.cases.push(case);
     }
 
+    /// The same with more cases.
+    #[must_use]
+    pub fn with(mut self, cases: impl IntoIterator<Item = Case>) -> Self {
+        self.cases.extend(cases);
+        self
+    }
+
     /// Runs every case in turn, round after round.
     ///
     /// Each turn begins with a quarter that is not counted, which brings back into the caches what the other cases have
@@ -138,7 +160,7 @@ impl Rounds {
         rounds.truncate(self.kept);
         let of = |place: usize| rounds.iter().filter_map(|(_, ns)| ns.get(place).copied()).collect();
         let ns = (0..self.cases.len()).map(of).collect();
-        Figures { names: self.cases.iter().map(|case| case.name).collect(), ns }
+        Figures { names: self.cases.into_iter().map(|case| case.name).collect(), ns }
     }
 
     /// One round: how long its turns took together, which all weigh the same, and nanoseconds of one operation by case.
@@ -157,7 +179,7 @@ impl Rounds {
 
 impl Figures {
     fn of(&self, name: &str) -> &[f64] {
-        let place = self.names.iter().position(|known| *known == name);
+        let place = self.names.iter().position(|known| known == name);
         place.and_then(|place| self.ns.get(place)).map_or(&[], Vec::as_slice)
     }
 

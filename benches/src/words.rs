@@ -1,6 +1,7 @@
 //! The kernel's words by themselves, without an execution around them.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use crate::Case;
 use crate::kernel::gcra::{Rate, Tat};
@@ -24,6 +25,21 @@ pub fn gauge() -> Case {
     Case::new("take + give back", move || {
         if tally.take(black_box(1)).is_ok() {
             tally.give(black_box(1));
+        }
+    })
+}
+
+/// Two threads take units of one gauge and give them back.
+pub fn gauge_on_two_threads() -> Case {
+    let tally = Arc::new(Tally::new(1_000));
+    Case::on_two_threads("take + give back, two threads", move || {
+        let tally = Arc::clone(&tally);
+        move |times| {
+            for _ in 0..times {
+                if tally.take(black_box(1)).is_ok() {
+                    tally.give(black_box(1));
+                }
+            }
         }
     })
 }

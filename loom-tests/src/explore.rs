@@ -25,6 +25,8 @@ pub(crate) struct Bounds {
 
 /// Two threads, every interleaving.
 pub(crate) const TWO: Bounds = Bounds { threads: 2, preemptions: None };
+/// Two threads, every interleaving with at most three preemptions.
+pub(crate) const TWO_BOUNDED: Bounds = Bounds { threads: 2, preemptions: Some(3) };
 /// Three threads, every interleaving.
 pub(crate) const THREE: Bounds = Bounds { threads: 3, preemptions: None };
 /// Three threads, every interleaving with at most three preemptions.

@@ -5,6 +5,10 @@
 //! turn the real build into a model.
 
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
+mod breaks;
+#[cfg(test)]
 mod explore;
 #[cfg(test)]
 mod history;

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 const TWIN: &str = "_twin";
 
-fn path(below_root: &str) -> PathBuf {
+pub(crate) fn path(below_root: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(below_root)
 }
 
-fn page() -> String {
+pub(crate) fn page() -> String {
     std::fs::read_to_string(path("docs/concurrency.md")).unwrap()
 }
 
@@ -25,7 +25,7 @@ fn sources(folder: &str) -> String {
 }
 
 /// The words of a text, as far as names go.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
 }
 
@@ -62,7 +62,9 @@ fn every_model_has_a_twin_and_every_twin_a_model() {
 #[test]
 fn the_page_explains_every_model_and_no_other() {
     let page = page();
-    let rows = page.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+    // Breaks have a table of their own.
+    let (models, _) = page.split_once("## Deliberate breaks").unwrap();
+    let rows = models.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
     let explained: Vec<(String, String)> = rows
         .filter_map(|row| {
             let id = words(row).find(|word| is_id(word))?;
@@ -79,6 +81,50 @@ fn the_page_explains_every_model_and_no_other() {
 fn the_kernel_cites_what_is_modelled_and_models_what_it_cites() {
     let modelled: BTreeSet<String> = tests().0.iter().map(|model| id_of(model)).collect();
     assert_eq!(ids(&sources("crates/enforce-core/src/kernel")), modelled);
+}
+
+/// The tests beside the models that are named after a promise, by file.
+fn beside() -> Vec<(PathBuf, BTreeSet<String>)> {
+    let folders = ["shuttle-tests/src", "chaos-tests/src"].map(|folder| std::fs::read_dir(path(folder)).unwrap());
+    let files = folders.into_iter().flatten().map(|file| file.unwrap().path());
+    files
+        .map(|file| {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let names = text.split("#[test]\nfn ").skip(1).filter_map(|rest| rest.split('(').next());
+            let names = names.filter(|name| is_id(&id_of(name))).map(str::to_owned);
+            (file, names.collect::<BTreeSet<_>>())
+        })
+        .filter(|(_, names)| !names.is_empty())
+        .collect()
+}
+
+#[test]
+fn the_page_names_what_is_tried_beside_the_models_and_each_file_has_a_twin() {
+    let page = page();
+    let section = page.split("\n## ").find(|section| section.starts_with("Beyond loom")).unwrap();
+    let named: BTreeSet<&str> = words(section).collect();
+    let files = beside();
+    assert!(files.len() >= 3, "the tests are where they are looked for");
+    for (file, names) in files {
+        let (twins, tried): (BTreeSet<_>, BTreeSet<_>) = names.iter().partition(|name| name.ends_with(TWIN));
+        assert!(!twins.is_empty(), "{}: nothing planted, nothing found", file.display());
+        for twin in twins {
+            assert!(tried.iter().any(|name| twin.strip_suffix(TWIN) == Some(name)), "{twin} is nobody's");
+        }
+        for name in tried {
+            assert!(named.contains(name.as_str()), "the page does not name {name}");
+        }
+    }
+}
+
+#[test]
+fn the_page_names_no_test_beside_the_models_that_is_none() {
+    let page = page();
+    let section = page.split("\n## ").find(|section| section.starts_with("Beyond loom")).unwrap();
+    let there: BTreeSet<String> = beside().into_iter().flat_map(|(_, names)| names).collect();
+    for name in words(section).filter(|word| word.contains('_') && is_id(&id_of(word))) {
+        assert!(there.contains(name), "{name} is no test");
+    }
 }
 
 #[test]

@@ -119,6 +119,26 @@ impl<T: Default> Default for Mutex<T> {
     }
 }
 
+/// A lock that is taken by who finds it free.
+#[derive(Debug)]
+pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
+
+pub(crate) type ReadGuard<'a, T> = loom::sync::RwLockReadGuard<'a, T>;
+
+impl<T> RwLock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(loom::sync::RwLock::new(value))
+    }
+
+    pub(crate) fn try_read(&self) -> Option<ReadGuard<'_, T>> {
+        self.0.try_read().ok()
+    }
+
+    pub(crate) fn try_write(&self) -> Option<loom::sync::RwLockWriteGuard<'_, T>> {
+        self.0.try_write().ok()
+    }
+}
+
 /// What a [`Map`] stores: a cheap clone that carries its own key.
 pub(crate) trait Keyed: Clone {
     /// The bytes under which the entry is found; they never change.

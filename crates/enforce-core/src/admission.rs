@@ -2,6 +2,7 @@
 
 mod allowances;
 mod budgets;
+mod counts;
 mod expiry;
 mod fitted;
 mod found;
@@ -11,6 +12,7 @@ mod take;
 mod times;
 mod usual;
 
+use self::counts::{count, count_above, count_begun};
 pub(crate) use self::expiry::expire;
 use self::found::{Blocked, Found, Looked, Stop};
 pub(crate) use self::found::{Noticed, Obstacle};
@@ -19,7 +21,6 @@ use self::look::{countable, when_freed};
 pub(crate) use self::times::times;
 use self::usual::Usual;
 
-use crate::books::{self, Used};
 use crate::budget::Periods;
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, ScopeKind};
@@ -52,7 +53,7 @@ impl Asked {
     #[inline]
     pub(crate) fn to_record(record: &Record, now: Option<Timestamp>) -> (Periods, Option<Timestamp>) {
         // What is only recorded misses no deadline, so the wall is not looked at.
-        let needed = record.plan().idle.is_some() || record.budgets_need_time();
+        let needed = record.of_plan(|plan| plan.idle.is_some()) || record.budgets_need_time();
         let now = now.or_else(|| needed.then(|| record.core().clock.now()));
         (Self::given(record, now.unwrap_or(record.core().epoch)).periods, now)
     }
@@ -79,7 +80,7 @@ impl Asked {
 /// Whether any limit that `demand` meets needs the time.
 #[inline(always)]
 fn needs_time(record: &Record, demand: &Demand) -> bool {
-    record.plan().needs_time() || record.core().rates.limit(demand) || record.budgets_need_time()
+    record.of_plan(Plan::needs_time) || record.core().rates.limit(demand) || record.budgets_need_time()
 }
 
 #[inline(always)]
@@ -141,7 +142,7 @@ fn reserve_as<A: Asks>(
         if after.flags() & METERED != 0 {
             count_begun(record, demand.steps);
         }
-        if after.remaining() <= record.plan().tally(Resource::Steps).warn_room {
+        if after.remaining() <= record.registered_plan().tally(Resource::Steps).warn_room {
             let receipt = near(record, *demand, after, now);
             return Ok(asks.hold(|| receipt));
         }
@@ -189,7 +190,7 @@ pub(crate) struct Refused {
 #[cold]
 #[inline(never)]
 fn near(record: &Record, demand: Demand, after: Word, now: Option<Timestamp>) -> Receipt {
-    let limit = record.plan().tally(Resource::Steps);
+    let limit = record.registered_plan().tally(Resource::Steps);
     let warning = EnforcementWarning::of(ScopeKind::Execution, limit.kind, after.used(limit.limit), limit.limit);
     let noticed = Noticed { warning: Some(warning), observed: None };
     record.tell_admitted(&demand, &noticed, &[Near { warning, level: 0, ends: 0 }], now);
@@ -270,16 +271,17 @@ fn reserve_whole(
     found: &mut Found,
 ) -> Result<Granted, Stop> {
     let asked = Asked { held: way.held, ..Asked::of(record, demand, now) };
+    let plan = record.plan();
     // A step without a fingerprint only matters to the memory if there is a run that it breaks.
-    let remembers = record.plan().repetition.is_some()
+    let remembers = plan.repetition.is_some()
         && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));
     let admitted = if remembers {
         let fingerprint = demand.fingerprint;
         record.repetition.within(fingerprint, |memory| {
-            attempt(Look { first: way.first, ..Look::of(record, demand, &asked, Some(memory)) }, found)
+            attempt(Look { first: way.first, ..Look::of(record, &plan, demand, &asked, Some(memory)) }, found)
         })
     } else {
-        attempt(Look { first: way.first, ..Look::of(record, demand, &asked, None) }, found)
+        attempt(Look { first: way.first, ..Look::of(record, &plan, demand, &asked, None) }, found)
     };
     if found.undone {
         record.core().flush();
@@ -316,11 +318,12 @@ pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) ->
     let now_ns = now.nanos_since(record.core().epoch);
     let asked = Asked { now_ns, now, minted: true, periods, held: None };
     let mut found = Found::default();
+    let plan = record.plan();
     let looked = match demand.fingerprint {
-        Some(_) if record.plan().repetition.is_some() => {
-            record.repetition.look(|memory| Look::of(record, demand, &asked, Some(memory)).all(&mut found))
+        Some(_) if plan.repetition.is_some() => {
+            record.repetition.look(|memory| Look::of(record, &plan, demand, &asked, Some(memory)).all(&mut found))
         }
-        _ => Look::of(record, demand, &asked, None).all(&mut found),
+        _ => Look::of(record, &plan, demand, &asked, None).all(&mut found),
     };
     match (looked, found.blocked, found.noticed.warning) {
         (Err(Stop), Some(blocked), _) => EnforcementResult::Blocked(blocked.violation),
@@ -336,7 +339,8 @@ pub(crate) fn set_aside(record: &Record, amounts: &Amounts, now: Timestamp) -> R
     let mut found = Found::default();
     // Nothing has begun and nothing has happened: what the child begins is counted when it ends, and its registration,
     // if it comes about, is its parent's activity.
-    let look = Look::of(record, &demand, &asked, None);
+    let plan = record.plan();
+    let look = Look::of(record, &plan, &demand, &asked, None);
     let looked = look.all(&mut found).and_then(|()| look.take(&mut found).map_err(|lost| look.lost(lost, &mut found)));
     if found.undone {
         record.core().flush();
@@ -382,21 +386,6 @@ fn carry_out(record: &Record, blocked: &mut Blocked, now: Option<Timestamp>) -> 
     change.first
 }
 
-/// Counts steps that have begun where they are counted apart from the tally.
-#[cold]
-fn count_begun(record: &Record, steps: u64) {
-    if record.hot.steps.add(steps).late {
-        let _acted = books::carry_up(record, &Used { steps, ..Used::default() }, None);
-    }
-}
-
-#[cold]
-fn count_discovered(record: &Record, discovered: u64) {
-    if record.hot.discovered.add(discovered).late {
-        let _acted = books::carry_up(record, &Used { discovered, ..Used::default() }, None);
-    }
-}
-
 /// Looks at everything, then takes everything.
 #[inline]
 fn attempt(look: Look<'_>, found: &mut Found) -> Result<Granted, Stop> {
@@ -419,31 +408,4 @@ fn attempt(look: Look<'_>, found: &mut Found) -> Result<Granted, Stop> {
         allowances::count(record, demand);
     }
     Ok(Granted { periods: asked.periods, bare })
-}
-
-/// Counts what has come through: what has begun, where the tallies do not tell, and the hold, if none of them does.
-#[inline(always)]
-fn count(record: &Record, demand: &Demand, after: Option<Word>, bare: bool) {
-    if demand.discovered_steps > 0 {
-        count_discovered(record, demand.discovered_steps);
-    }
-    if after.is_some_and(|after| after.flags() & METERED != 0) && demand.steps > 0 {
-        count_begun(record, demand.steps);
-    }
-    if bare {
-        record.hot.bare_holds.enter();
-    }
-}
-
-/// Counts what has begun on every pool that it was taken from.
-#[cold]
-fn count_above(record: &Record, demand: &Demand) {
-    for pool in record.pools() {
-        if demand.steps > 0 {
-            count_begun(pool, demand.steps);
-        }
-        if demand.discovered_steps > 0 {
-            count_discovered(pool, demand.discovered_steps);
-        }
-    }
 }

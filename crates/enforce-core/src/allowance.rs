@@ -120,7 +120,7 @@ impl Allowances {
     pub(crate) fn untouched(&self) -> Box<[Spent]> {
         let of = |(_, limit): &(_, TallyLimit)| {
             let (limit, tally) = (limit.limit, Tally::new(limit.limit));
-            Spent { limit: Bound::new(limit), tally, committed: Meter::new() }
+            Spent { limit: Bound::new(limit, []), tally, committed: Meter::new() }
         };
         self.0.iter().map(of).collect()
     }
@@ -155,12 +155,13 @@ pub(crate) struct Spent {
 impl Spent {
     /// The limit and the word that counts from it, of one version (L1).
     pub(crate) fn read(&self) -> (u64, Word) {
-        self.limit.read(&self.tally)
+        let (limit, [], word) = self.limit.read(&self.tally);
+        (limit, word)
     }
 
     /// Moves its limit; what is used stays (L1). Callers take turns under a lock of their own.
     pub(crate) fn relimit(&self, limit: u64) {
-        self.limit.change(&self.tally, limit);
+        self.limit.change(&self.tally, limit, []);
     }
 
     /// Which of `all` is that of `key`.

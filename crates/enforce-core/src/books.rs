@@ -162,7 +162,7 @@ impl<'a> Books<'a> {
     fn settle_here(self, used: &Used) -> Settlement {
         let record = self.record;
         if let Some(now) = self.now
-            && record.plan().idle.is_some()
+            && record.of_plan(|plan| plan.idle.is_some())
         {
             // Before anything is given back: whoever sees the hold gone sees the touch (I1).
             record.hot.activity.touch(now.nanos_since(record.core().epoch));

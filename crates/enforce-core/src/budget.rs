@@ -11,8 +11,9 @@ use crate::clock::Timestamp;
 use crate::decision::ScopeKind;
 use crate::kernel::epochs::{Epochs, Term};
 use crate::kernel::queue::Queue;
-use crate::kernel::window::{NEVER_ENDS, Window};
-use crate::limits::{Budget, BudgetAmount, BudgetPeriod, BudgetResource};
+use crate::kernel::tally::Word;
+use crate::kernel::window::{BESIDE, NEVER_ENDS, Window};
+use crate::limits::{Action, Budget, BudgetAmount, BudgetPeriod, BudgetResource};
 use crate::plan::TallyLimit;
 use crate::record::Record;
 use crate::resource::Resource;
@@ -25,7 +26,8 @@ pub(crate) const MAX_BUDGETS: usize = 17;
 /// One budget, compiled.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
-    pub(crate) limit: TallyLimit,
+    /// As it was compiled; what limits now is in the window, where it may have been changed since.
+    listed: TallyLimit,
     pub(crate) resource: Resource,
     per: BudgetPeriod,
     utc_offset_minutes: i16,
@@ -38,8 +40,18 @@ impl Term for Terms {
         self.resource == other.resource && self.per == other.per && self.utc_offset_minutes == other.utc_offset_minutes
     }
 
+    fn reads_as(&self, other: &Self) -> bool {
+        self.is(other) && self.has_fields == other.has_fields
+    }
+
     fn limit(&self) -> u64 {
-        self.limit.limit
+        self.listed.limit
+    }
+
+    fn beside(&self) -> [u64; BESIDE] {
+        let TallyLimit { overdraft, warn_room, action, .. } = self.listed;
+        // An overdraft is an amount, of 56 bits.
+        [warn_room.cast_unsigned(), overdraft << 2 | action_code(action)]
     }
 
     fn ends(&self, now: u64) -> u64 {
@@ -54,12 +66,55 @@ impl Terms {
         let limit = TallyLimit::new(kind, Some(budget.amount.counted()), budget.action, warning_threshold)
             .overdraft(budget.overdraft.map_or(0, BudgetAmount::counted));
         let Budget { per, utc_offset_minutes, .. } = *budget;
-        Self { limit, resource, per, utc_offset_minutes, has_fields: false }
+        Self { listed: limit, resource, per, utc_offset_minutes, has_fields: false }
+    }
+
+    /// What limits it, and the word that counts from that limit, of one version (L1).
+    pub(crate) fn read(&self, window: &Window) -> (TallyLimit, Word) {
+        let (limit, [warn_room, rest], word) = window.read();
+        let (warn_room, action) = (warn_room.cast_signed(), action_of(rest));
+        let kind = self.listed.kind;
+        (TallyLimit { kind, limit, overdraft: rest >> 2, warn_room, action }, word)
     }
 
     fn usage(&self, window: &Window, now: u64) -> BudgetUsage {
         let (committed, outstanding) = if window.has_ended(now) { (0, 0) } else { window.split() };
-        BudgetUsage::new(self.resource.into(), self.per, &self.limit, committed, outstanding)
+        BudgetUsage::new(self.resource.into(), self.per, &self.read(window).0, committed, outstanding)
+    }
+}
+
+/// When it warns: what remains then.
+#[inline]
+pub(crate) fn warn_room(window: &Window) -> i64 {
+    let [warn_room, _] = window.beside();
+    // Acquire (in `load`): at least as new as a word that was loaded before it; partner: `Bound::change` (L1).
+    warn_room.load().cast_signed()
+}
+
+/// Whether it only observes.
+#[inline]
+pub(crate) fn observes(window: &Window) -> bool {
+    let [_, rest] = window.beside();
+    // Acquire (in `load`), as in `warn_room`.
+    action_of(rest.load()) == Action::Observe
+}
+
+const fn action_code(action: Action) -> u64 {
+    match action {
+        Action::Refuse => 0,
+        Action::Pause => 1,
+        Action::Halt => 2,
+        Action::Observe => 3,
+    }
+}
+
+#[inline]
+const fn action_of(rest: u64) -> Action {
+    match rest & 3 {
+        0 => Action::Refuse,
+        1 => Action::Pause,
+        2 => Action::Halt,
+        _ => Action::Observe,
     }
 }
 
@@ -250,9 +305,9 @@ impl<'a> Payer<'a> {
         Self { key, ..self }
     }
 
-    /// What limits `terms` now; nothing if it is no budget any more.
-    pub(crate) fn now_of(self, terms: &Terms) -> Option<&'a TallyLimit> {
-        Some(&self.epochs.now_of(terms)?.limit)
+    /// The window that tells what limits `terms` now; nothing if it is no budget any more.
+    pub(crate) fn now_of(self, terms: &Terms) -> Option<&'a Window> {
+        Some(self.epochs.now_of(terms)?.1)
     }
 
     /// The windows of budgets that are new since those periods; `now` is asked for if there are any.

@@ -6,7 +6,6 @@ use crate::allowance::Allowances;
 use crate::clock::Clock;
 use crate::enforcer::Enforcer;
 use crate::event::EventSink;
-use crate::kernel::versions::Versions;
 use crate::limits::{
     ConfigError, EnforcementPolicy, LongRunningExecutionPolicy, ProcessPolicy, ProviderPolicy, RateLimit,
     ResourceLimits, TenantPolicy,
@@ -278,7 +277,7 @@ impl EnforcerBuilder {
     ) -> Enforcer {
         let clock = self.clock.unwrap_or_default();
         let mut core = Core::new(clock, Arc::new(plan), tenant, process, rates, self.policy.actions.rate, self.caps);
-        core.networks = Versions::new(self.network);
+        core.set_network(self.network);
         core.allowances = allowances;
         core.telling = self.sink.map(|Sink(sink)| Box::new(Telling::new(sink, &self.policy, self.caps.events)));
         Enforcer::over(core)

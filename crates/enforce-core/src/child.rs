@@ -119,7 +119,7 @@ impl ChildBuilder<'_> {
         if let Some(violation) = above.too_deep() {
             return Err(RegisterError::Refused(violation));
         }
-        let plan = Plan::compile(self.source(above.plan())).map_err(RegisterError::Config)?;
+        let plan = Plan::compile(self.source(&above.plan())).map_err(RegisterError::Config)?;
         // From here on steps are counted apart: a slice or a child is about to take from the tally.
         above
             .hold_still(|| {
@@ -140,7 +140,8 @@ impl ChildBuilder<'_> {
         above.tenant.attachments.attach();
         let record = Record::new(&self.id, Arc::clone(&above.tenant), Arc::new(plan), Some(parent), now);
         let child = Execution::from_record(record);
-        let registered = above.hold_still(|| above.children().join(above.plan(), &child, || enter(above, &child, now)));
+        let registered =
+            above.hold_still(|| above.children().join(&above.plan(), &child, || enter(above, &child, now)));
         let refused = match registered {
             Ok(Ok(Entered { in_time: true })) => {
                 above.core().flush();

@@ -81,15 +81,22 @@ impl Enforcer {
         self.get(id).ok_or_else(EnforcementViolation::unknown_execution)
     }
 
-    /// The execution of that id, which is asked for something.
+    /// The execution of that id, which is asked for something; nothing if it is not known, and then that has been told.
     #[inline]
-    fn asked(&self, id: &str) -> Result<Execution, EnforcementViolation> {
-        let known = self.known(id);
-        match &known {
-            Ok(_) => self.core().tell_known(),
-            Err(violation) => self.core().tell_unknown(violation, id),
+    fn asked(&self, id: &str) -> Option<Execution> {
+        match self.get(id) {
+            Some(known) => {
+                self.core().tell_known();
+                Some(known)
+            }
+            None => self.unknown(id),
         }
-        known
+    }
+
+    #[cold]
+    fn unknown(&self, id: &str) -> Option<Execution> {
+        self.core().tell_unknown(&EnforcementViolation::unknown_execution(), id);
+        None
     }
 
     /// [`Execution::reserve`] by id.
@@ -107,7 +114,8 @@ impl Enforcer {
     /// ```
     #[inline]
     pub fn reserve(&self, id: &str, demand: Demand) -> Result<OwnedHold, EnforcementViolation> {
-        admission::reserve(self.asked(id)?, &demand, None)
+        let Some(execution) = self.asked(id) else { return Err(EnforcementViolation::unknown_execution()) };
+        admission::reserve(execution, &demand, None)
     }
 
     /// [`Enforcer::reserve`] at a time that the caller has minted.
@@ -116,7 +124,8 @@ impl Enforcer {
     /// As [`Enforcer::reserve`].
     #[inline]
     pub fn reserve_at(&self, id: &str, demand: Demand, now: Timestamp) -> Result<OwnedHold, EnforcementViolation> {
-        admission::reserve(self.asked(id)?, &demand, Some(now))
+        let Some(execution) = self.asked(id) else { return Err(EnforcementViolation::unknown_execution()) };
+        admission::reserve(execution, &demand, Some(now))
     }
 
     /// [`Execution::check`] by id; an id that is not registered is blocked.
@@ -257,7 +266,7 @@ impl Enforcer {
     /// How it enforces.
     #[must_use]
     pub fn policy(&self) -> &EnforcementPolicy {
-        &self.core().plan().source.policy
+        &self.core().policy
     }
 
     /// Ends every hold whose deadline has come ([`OwnedHold::with_deadline`]), each by its own policy and exactly once,

@@ -161,7 +161,7 @@ macro_rules! hold {
             pub fn settle(self, actual: Actual) -> Settlement {
                 let (closed, kept) = self.close();
                 let record = closed.record();
-                let needed = record.plan().idle.is_some();
+                let needed = record.of_plan(|plan| plan.idle.is_some());
                 let now = needed.then(|| record.core().clock.now());
                 let settlement = kept.settle(record, &actual, now);
                 settlement.tell(record, &actual, now);

@@ -112,8 +112,8 @@ impl Paces {
         // Keys that were known stay known, and the record keeps its tenant.
         let Ok(met) = record.core().rates.met(&record.tenant, self.keys) else { return };
         let of_tokens = met.cells().filter(|cell| cell.unit != RateUnit::Requests);
-        let same = met.version == self.version;
-        // Of a rate that was changed no mark is left, and there may be more of them than there were.
+        let same = met.since() <= self.version;
+        // Of rates that were changed no mark is left, and there may be more of them than there were.
         let marks = self.marks.into_iter().map(|mark| Some(mark).filter(|_| same)).chain(std::iter::repeat(None));
         of_tokens.zip(marks).for_each(|(cell, mark)| act(cell, mark));
     }
@@ -142,14 +142,23 @@ impl Paces {
         }
         let rates = &record.core().rates;
         let now_ns = now.get_or_insert_with(|| record.core().clock.now()).nanos_since(record.core().epoch);
-        let mut cell = cell;
-        while !cell.tat.charge(&cell.rate, now_ns, amount) {
-            let met = rates.met(&record.tenant, self.keys).ok();
-            match met.and_then(|met| met.with_line(&cell.line)) {
-                Some(next) if !std::ptr::eq(next, cell) => cell = next,
+        if cell.tat.charge(&cell.rate, now_ns, amount) {
+            return;
+        }
+        // The one before is held until the next is there, so whichever has another address is another one.
+        let mut last: Option<Met<'_>> = None;
+        while let Ok(met) = rates.met(&record.tenant, self.keys) {
+            let before = last.as_ref().and_then(|last| last.with_line(&cell.line)).unwrap_or(cell);
+            match met.with_line(&cell.line) {
+                Some(next) if !std::ptr::eq(next, before) => {
+                    if next.tat.charge(&next.rate, now_ns, amount) {
+                        return;
+                    }
+                }
                 // It is limited no more, or can count no more.
                 _ => return,
             }
+            last = Some(met);
         }
     }
 }

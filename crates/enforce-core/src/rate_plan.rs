@@ -11,7 +11,7 @@ pub(crate) const MAX_TOKEN_RATES: usize = 6;
 pub(crate) const MAX_RATES: usize = MAX_TOKEN_RATES + 4 * 3;
 
 /// A rate as configured, with its ratio worked out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rule {
     pub(crate) limit: RateLimit,
     pub(crate) rate: Rate,
@@ -29,6 +29,44 @@ pub(crate) struct RatePlan {
     pub(crate) provider: bool,
     pub(crate) tenant: bool,
     pub(crate) model: bool,
+}
+
+/// What every demand looks at of a plan, in one word: its version, 61 bits, and whether it has rates of a model, of a tenant
+/// with a provider, of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Facts(u64);
+
+impl Facts {
+    const KINDS: u32 = 3;
+
+    #[inline]
+    pub(crate) const fn of(word: u64) -> Self {
+        Self(word)
+    }
+
+    pub(crate) const fn word(self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) const fn version(self) -> u64 {
+        self.0 >> Self::KINDS
+    }
+
+    #[inline]
+    pub(crate) const fn provider(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    #[inline]
+    pub(crate) const fn tenant(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    #[inline]
+    pub(crate) const fn model(self) -> bool {
+        self.0 & 4 != 0
+    }
 }
 
 impl RatePlan {
@@ -66,6 +104,17 @@ impl RatePlan {
             return Err(ConfigError::new("rate", wrong, format!("write at most {MAX_TOKEN_RATES}")));
         }
         Ok(plan)
+    }
+
+    /// Whether it sets the same rates as `other`.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.rules == other.rules
+    }
+
+    /// What of it every demand looks at.
+    pub(crate) fn facts(&self) -> Facts {
+        let kinds = u64::from(self.provider) | u64::from(self.tenant) << 1 | u64::from(self.model) << 2;
+        Facts(self.version << Facts::KINDS | kinds)
     }
 
     /// The most rates of tokens that any key of that kind has.

@@ -19,7 +19,7 @@ use crate::kernel::repetition::RepetitionGuard;
 use crate::kernel::state::Lifecycle;
 use crate::kernel::tally::{MAX_AMOUNT, METERED, Tally, Word};
 use crate::kernel::timers::Seat;
-use crate::kernel::versions::Versions;
+use crate::kernel::versions::{Version, Versions};
 use crate::money::NanoUsd;
 use crate::plan::{Plan, TallyLimit};
 use crate::registry::Core;
@@ -182,11 +182,22 @@ impl Record {
 
     /// Its limits now.
     #[inline]
-    pub(crate) fn plan(&self) -> &Plan {
+    pub(crate) fn plan(&self) -> Version<'_, Arc<Plan>> {
         match self.extra.get() {
-            None => &self.plan,
-            Some(extra) => extra.plans().and_then(Versions::get).unwrap_or(&self.plan),
+            None => Version::Kept(&self.plan),
+            Some(extra) => extra.plans().and_then(Versions::get).unwrap_or(Version::Kept(&self.plan)),
         }
+    }
+
+    /// What `look` makes of its limits now; nothing has to be let go afterwards where they were never changed.
+    #[inline(always)]
+    pub(crate) fn of_plan<R>(&self, look: impl Fn(&Plan) -> R) -> R {
+        if self.extra.get().is_none() { look(&self.plan) } else { self.of_changed_plan(look) }
+    }
+
+    #[inline(never)]
+    fn of_changed_plan<R>(&self, look: impl Fn(&Plan) -> R) -> R {
+        look(&self.plan())
     }
 
     /// Whether the short way is open: steps are all that is limited, and the limit is the one that was registered.

@@ -152,7 +152,7 @@ impl ExecutionBuilder<'_> {
     fn plan(&self) -> Result<Arc<Plan>, ConfigError> {
         let shared = self.enforcer.core().plan();
         if self.limits.is_none() && self.long_running.is_none() {
-            return Ok(Arc::clone(shared));
+            return Ok(shared);
         }
         let mut source = shared.source.clone();
         if let Some(limits) = &self.limits {

@@ -15,9 +15,8 @@ use crate::kernel::table::{Rejected, Table};
 use crate::kernel::tally::Tally;
 use crate::kernel::timers::Moment;
 use crate::kernel::timers::Timers;
-use crate::kernel::versions::Versions;
 use crate::kernel::wakes::Wakes;
-use crate::limits::Action;
+use crate::limits::{Action, EnforcementPolicy};
 use crate::network::NetworkPolicy;
 use crate::plan::Plan;
 use crate::process::{Process, ProcessPlan};
@@ -81,10 +80,9 @@ pub(crate) struct Core {
     /// When it was built; activity and rates count from here.
     pub(crate) epoch: Timestamp,
     /// What an execution may do that brings no limits of its own.
-    plans: Versions<Arc<Plan>>,
-    first_plan: Arc<Plan>,
-    /// Serialises changes of what is not one tenant's.
-    changes: Mutex<()>,
+    plan: Mutex<Arc<Plan>>,
+    /// How everything is enforced; it never changes.
+    pub(crate) policy: Arc<EnforcementPolicy>,
     /// What all tenants share.
     pub(crate) process: Process,
     /// What tenants may do.
@@ -105,7 +103,7 @@ pub(crate) struct Core {
     pub(crate) wakes: Wakes,
     /// Who hears of events, if anybody does.
     pub(crate) telling: Option<Box<Telling>>,
-    pub(crate) networks: Versions<NetworkPolicy>,
+    network: Mutex<Arc<NetworkPolicy>>,
     pub(crate) allowances: Allowances,
 }
 
@@ -127,9 +125,8 @@ impl Core {
             rates: Rates::new(rates, caps.providers, caps.models),
             epoch,
             clock,
-            plans: Versions::new(Arc::clone(&plan)),
-            first_plan: plan,
-            changes: Mutex::new(()),
+            policy: Arc::clone(&plan.source.policy),
+            plan: Mutex::new(plan),
             process: Process::new(process_plan, epoch),
             tenant_plans: Mutex::new(TenantPlans { every: Arc::new(tenant_plan), own: HashMap::new() }),
             max_tenants: caps.tenants,
@@ -142,36 +139,30 @@ impl Core {
             max_waiters: caps.waiters,
             wakes: Wakes::new(),
             telling: None,
-            networks: Versions::new(NetworkPolicy::Open),
+            network: Mutex::default(),
             allowances: Allowances::default(),
         }
     }
 
     /// The limits of an execution that brings none of its own.
-    pub(crate) fn plan(&self) -> &Arc<Plan> {
-        // There is always one.
-        self.plans.get().unwrap_or(&self.first_plan)
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan.lock())
     }
 
     /// Replaces them, for executions that are registered from here on.
     pub(crate) fn set_plan(&self, plan: Plan) {
-        let _turn = self.changes.lock();
-        // Past the last version nothing is changed any more: 2^31 of them are out of reach.
-        let _changed: bool = self.plans.change(Arc::new(plan), || ());
+        *self.plan.lock() = Arc::new(plan);
     }
 
     /// Which hosts may be reached.
     pub(crate) fn check_host(&self, host: &str) -> Result<(), EnforcementViolation> {
-        match self.networks.get() {
-            Some(network) => network.check(host),
-            None => NetworkPolicy::AirGapped.check(host),
-        }
+        // Looked through behind the lock: a list of hosts may be long.
+        let network = Arc::clone(&self.network.lock());
+        network.check(host)
     }
 
     pub(crate) fn set_network(&self, network: NetworkPolicy) {
-        let _turn = self.changes.lock();
-        // As in `set_plan`.
-        let _changed: bool = self.networks.change(network, || ());
+        *self.network.lock() = Arc::new(network);
     }
 
     /// A number that no other pause has.

@@ -104,6 +104,8 @@ impl Enforcer {
     /// Replaces all rates, of providers, of tenants with them and of models, while it runs. Of a rate that changes, what has
     /// not drained stays: as many units as were on their way are so still, at the new pace (L1). Holds that were admitted
     /// by the old one give it nothing back when they are settled; what they use above their hold is charged to the new one.
+    /// A provider or model whose own rates stay the same notices nothing, and what it leaves to be given back stays. Walks the tenants and
+    /// the executions.
     ///
     /// # Errors
     /// Rates that make no sense; the old ones stay.
@@ -221,7 +223,9 @@ impl Enforcer {
 
     fn change_rates(&self, plan: RatePlan, now: Timestamp) {
         let core = self.core();
-        core.rates.change(plan, now.nanos_since(core.epoch));
+        if !core.rates.change(plan, now.nanos_since(core.epoch), || core.tenants().collect()) {
+            return;
+        }
         // Whoever waits for a rate looks at the new ones (W1).
         for execution in core.executions.entries() {
             execution.record().call_waiters();

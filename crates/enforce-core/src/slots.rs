@@ -21,7 +21,7 @@ pub(crate) struct Slots {
 impl Slots {
     pub(crate) fn new(limit: Option<u64>) -> Self {
         let limit = limit.unwrap_or(MAX_AMOUNT);
-        Self { tally: CachePadded::new(Tally::new(limit)), limit: Bound::new(limit) }
+        Self { tally: CachePadded::new(Tally::new(limit)), limit: Bound::new(limit, []) }
     }
 
     /// Where a slot is taken and given back.
@@ -31,18 +31,18 @@ impl Slots {
 
     /// Moves the limit; the caller's lock serialises changes.
     pub(crate) fn relimit(&self, limit: Option<u64>) {
-        self.limit.change(&self.tally, limit.unwrap_or(MAX_AMOUNT));
+        self.limit.change(&self.tally, limit.unwrap_or(MAX_AMOUNT), []);
     }
 
     /// How many are taken.
     pub(crate) fn live(&self) -> u64 {
-        let (limit, word) = self.limit.read(&self.tally);
+        let (limit, [], word) = self.limit.read(&self.tally);
         word.used(limit)
     }
 
     /// Why there is none to give.
     pub(crate) fn refusal(&self, scope: ScopeKind) -> EnforcementViolation {
-        let (limit, _) = self.limit.read(&self.tally);
+        let (limit, ..) = self.limit.read(&self.tally);
         let retry = if limit == 0 { Retry::Never } else { Retry::WhenFreed };
         // When it refused, all were taken: a slot that was given back since is no longer part of why.
         EnforcementViolation::of(scope, ViolationType::ConcurrencyLimit, limit, 1, limit, retry)

@@ -53,6 +53,30 @@ impl<T> Mutex<T> {
     }
 }
 
+/// A lock that is taken by who finds it free: nobody ever waits for it.
+#[derive(Debug)]
+pub(crate) struct RwLock<T>(parking_lot::RwLock<T>);
+
+/// Holds a [`RwLock`] with other readers.
+pub(crate) type ReadGuard<'a, T> = parking_lot::RwLockReadGuard<'a, T>;
+
+impl<T> RwLock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(parking_lot::RwLock::new(value))
+    }
+
+    /// With other readers; `None` if somebody writes.
+    #[inline]
+    pub(crate) fn try_read(&self) -> Option<ReadGuard<'_, T>> {
+        self.0.try_read()
+    }
+
+    /// Alone; `None` if anybody else is there.
+    pub(crate) fn try_write(&self) -> Option<parking_lot::RwLockWriteGuard<'_, T>> {
+        self.0.try_write()
+    }
+}
+
 /// What a [`Map`] stores: a cheap clone that carries its own key.
 pub(crate) trait Keyed: Clone {
     /// The bytes under which the entry is found; they never change.

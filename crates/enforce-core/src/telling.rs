@@ -131,6 +131,7 @@ impl Core {
     }
 
     /// What tells, if anybody wants to hear of refusals.
+    #[inline]
     fn tells_blocks(&self) -> Option<&Telling> {
         self.telling.as_deref().filter(|telling| telling.blocks)
     }

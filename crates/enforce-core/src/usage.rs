@@ -49,7 +49,7 @@ impl ExecutionUsage {
         // Registered nowhere, and so what is below it is, too.
         core.executions.close();
         let tenant = core.fresh_tenant(tenant_id.as_str(), core.epoch);
-        let (plan, now) = (Arc::clone(core.plan()), core.epoch);
+        let (plan, now) = (core.plan(), core.epoch);
         Self(Execution::from_record(Record::new(execution_id.as_str(), tenant, plan, None, now)))
     }
 

@@ -53,8 +53,7 @@ impl Watch {
 
     /// [`Watch::poll_over_at`] by the enforcer's clock, which is read only if a time is limited.
     pub fn poll_over(&mut self, waker: &Waker) -> Poll<EnforcementViolation> {
-        let plan = self.record().plan();
-        let timed = plan.wall.is_some() || plan.active.is_some() || plan.idle.is_some();
+        let timed = self.record().plan().needs_time();
         let core = self.record().core();
         let now = if timed { core.clock.now() } else { core.epoch };
         self.poll_over_at(waker, now)
@@ -114,7 +113,8 @@ impl Watch {
 
 /// When a time of `record`, none of which is over at `now`, may be.
 fn next_look(record: &Record, now: Timestamp) -> Option<Timestamp> {
-    let limit = record.plan().idle.as_ref().filter(|limit| limit.action != Action::Observe);
+    let plan = record.plan();
+    let limit = plan.idle.as_ref().filter(|limit| limit.action != Action::Observe);
     let idle = limit.map(|limit| {
         let after = |from: Timestamp, ns| from.saturating_add(Duration::from_nanos(ns));
         let last = after(record.core().epoch, record.hot.activity.see().last());

@@ -4,7 +4,7 @@ use crate::explore::{THREE_BOUNDED, TWO, model, twin};
 use crate::kernel::cell::Cell;
 use crate::kernel::epochs::{Epochs, Term};
 use crate::kernel::tally::Tally;
-use crate::kernel::window::{NEVER_ENDS, Window};
+use crate::kernel::window::{BESIDE, NEVER_ENDS, Window};
 use crate::race;
 use crate::sync::Mutex;
 
@@ -31,8 +31,16 @@ impl Term for Budget {
         self.stays && other.stays && self.length == other.length
     }
 
+    fn reads_as(&self, other: &Self) -> bool {
+        self.is(other)
+    }
+
     fn limit(&self) -> u64 {
         self.limit
+    }
+
+    fn beside(&self) -> [u64; BESIDE] {
+        [self.limit; BESIDE]
     }
 
     fn ends(&self, now: u64) -> u64 {
@@ -172,7 +180,7 @@ fn replaced(stays: bool) -> impl std::fmt::Debug {
         epochs.replace([Budget { limit: 3, stays, ..LONG }], 0);
         take(epochs)
     });
-    let (limit, word) = window(&epochs, epochs.current(), 0).read();
+    let (limit, _, word) = window(&epochs, epochs.current(), 0).read();
     assert!(first != second, "{L1}: 2 and 2 are not 3");
     assert_eq!((limit, word.used(limit)), (3, 2), "{L1}");
     first

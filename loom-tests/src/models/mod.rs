@@ -34,4 +34,5 @@ mod slots;
 mod table;
 mod tally;
 mod timers;
+mod versions;
 mod wakes;

@@ -28,7 +28,8 @@ impl Cells {
     /// Takes one at 0, from whatever is in force; at what interval.
     fn take(&self) -> Option<u64> {
         loop {
-            let (rate, tat) = self.versions.get().unwrap();
+            let cells = self.versions.get().unwrap();
+            let (rate, tat) = &*cells;
             match tat.take(rate, 0, 1) {
                 Ok(_) => return Some(rate.interval),
                 Err(_) if tat.is_over() => crate::sync::yield_now(),
@@ -39,21 +40,23 @@ impl Cells {
 
     fn change(&self) {
         let _turn = self.roll.lock();
-        let (rate, tat) = self.versions.get().unwrap();
+        let cells = self.versions.get().unwrap();
+        let (rate, tat) = &*cells;
         let next = if self.copied {
             let gone = (0..RATE.burst).filter(|rest| tat.look(rate, 0, rest + 1).is_err()).count();
             let next = Tat::new(&NEXT, 0);
             next.charge(&NEXT, 0, gone as u64);
             next
         } else {
-            Tat::in_place_of(&NEXT, rate, tat.retire(), 0)
+            Tat::in_place_of(&NEXT, rate, tat.retire(), 0, 0)
         };
         self.versions.change((NEXT, next), || ());
     }
 
     /// How many fit at once now.
     fn room(&self) -> u64 {
-        let (rate, tat) = self.versions.get().unwrap();
+        let cells = self.versions.get().unwrap();
+        let (rate, tat) = &*cells;
         (1..=rate.burst).filter(|amount| tat.look(rate, 0, *amount).is_ok()).count() as u64
     }
 }

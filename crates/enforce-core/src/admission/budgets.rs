@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 
 use super::take::OWN_LEGS;
 use super::{Asked, Found, Look, Looked, Obstacle, countable, when_freed};
-use crate::budget::{MAX_BUDGETS, Payer, Periods, Terms};
+use crate::budget::{self, MAX_BUDGETS, Payer, Periods, Terms};
 use crate::decision::{EnforcementViolation, EnforcementWarning, Retry, ScopeKind};
 use crate::kernel::bundle::{Leg, Lost};
 use crate::kernel::queue::Queue;
@@ -43,9 +43,10 @@ impl<'a> Met<'a> {
         if self.payer.scope == ScopeKind::Process { Obstacle::Process } else { Obstacle::Tenant }
     }
 
-    /// What limits it; nothing once it is no budget any more: what a hold takes of it is only counted.
-    fn limit(&self) -> Option<&'a TallyLimit> {
-        if self.held { self.payer.now_of(self.terms) } else { Some(&self.terms.limit) }
+    /// The window that tells what limits it; nothing once it is no budget any more: what a hold takes of it is only counted.
+    #[inline]
+    fn limit(&self) -> Option<&'a Window> {
+        if self.held { self.payer.now_of(self.terms) } else { Some(self.window) }
     }
 
     /// A period that has not begun is a full one.
@@ -54,13 +55,16 @@ impl<'a> Met<'a> {
     }
 
     /// The limit, the word that counts from it, and what is committed.
-    fn read(&self, limit: &TallyLimit, asked: &Asked) -> (TallyLimit, Word, u64) {
+    fn read(&self, limit: &Window, asked: &Asked) -> (TallyLimit, Word, u64) {
         if self.is_fresh(asked) {
-            return (*limit, Word::full(limit.limit), 0);
+            let (limit, _) = self.terms.read(limit);
+            return (limit, Word::full(limit.limit), 0);
         }
         let committed = self.window.committed.read();
-        let (current, word) = self.window.read();
-        (TallyLimit { limit: current, ..*limit }, word, committed)
+        let (own, word) = self.terms.read(self.window);
+        // The limit of a period that is over is what it was at its end; what a refusal does is as it is now.
+        let limit = if self.held { TallyLimit { limit: own.limit, ..self.terms.read(limit).0 } } else { own };
+        (limit, word, committed)
     }
 
     /// Whether waiting helps: until holds give back, or else until the next period, if the demand fits a whole one.
@@ -122,9 +126,11 @@ impl<'a> Look<'a> {
     fn budget(&self, found: &mut Found, met: &Met<'a>) -> Looked {
         let Some(limit) = met.limit() else { return Ok(()) };
         let asked = self.demand.amount(met.terms.resource);
-        let word = if met.is_fresh(self.asked) { Word::full(limit.limit) } else { met.window.tally.word() };
+        let word = if met.is_fresh(self.asked) { Word::full(limit.read().0) } else { met.window.tally.word() };
         // Neither term exceeds 2^56.
-        if !self.is_behind(met, asked) && word.fits(asked).is_ok() && word.remaining() - asked as i64 > limit.warn_room
+        if !self.is_behind(met, asked)
+            && word.fits(asked).is_ok()
+            && word.remaining() - asked as i64 > budget::warn_room(limit)
         {
             return Ok(());
         }
@@ -133,7 +139,7 @@ impl<'a> Look<'a> {
 
     /// At the limit or near it: limit and word are looked at once more, together.
     #[cold]
-    fn near_budget(&self, found: &mut Found, met: &Met<'a>, limit: &TallyLimit, asked: u64) -> Looked {
+    fn near_budget(&self, found: &mut Found, met: &Met<'a>, limit: &Window, asked: u64) -> Looked {
         let (limit, word, committed) = met.read(limit, self.asked);
         if word.has_waiters() {
             // Left behind by those who had seen it, where nobody waits for it any more.
@@ -190,7 +196,7 @@ impl<'a> Look<'a> {
         let looked: Result<(), Infallible> = self.each_budget(|met| {
             let amount = self.demand.amount(met.terms.resource);
             if amount > 0 {
-                let observed = met.limit().is_none_or(|limit| limit.action == Action::Observe);
+                let observed = met.limit().is_none_or(budget::observes);
                 let first = self.first == Some(met.obstacle());
                 act(met, Leg { tally: &met.window.tally, amount, observed, first });
             }
@@ -220,8 +226,7 @@ impl<'a> Look<'a> {
     /// What stood in the way of a take from a budget that had looked possible.
     pub(super) fn lost_budget(&self, met: &Met<'a>, word: Word) -> EnforcementViolation {
         let asked = self.demand.amount(met.terms.resource);
-        let terms = met.limit().unwrap_or(&met.terms.limit);
-        let (limit, _, committed) = met.read(terms, self.asked);
+        let (limit, _, committed) = met.read(met.limit().unwrap_or(met.window), self.asked);
         let retry = met.retry(&limit, asked, committed, self.asked);
         limit.violation(met.payer.scope, word.used(limit.limit), asked, retry)
     }

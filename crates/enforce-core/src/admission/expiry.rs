@@ -21,7 +21,7 @@ pub(crate) fn expire(record: &Record, now: Timestamp) -> Option<Cause> {
     }
     let asked = Asked::at(now, now.nanos_since(record.core().epoch));
     let (mut found, nothing) = (Found::default(), Demand::none());
-    let looked = Look::of(record, &nothing, &asked, None).times_out(&mut found);
+    let looked = Look::of(record, &record.plan(), &nothing, &asked, None).times_out(&mut found);
     let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) else { return None };
     let cause = blocked.violation.as_cause();
     carry_out(record, blocked, Some(now)).then_some(cause)

@@ -117,9 +117,12 @@ fn left(record: &Record, demand: &Demand, now: Timestamp, held: Option<Periods>)
     if asks_budget(record) {
         for payer in record.payers(held.unwrap_or_else(|| Periods::current(record))) {
             let budgets = payer.windows().filter(|(terms, _)| terms.resource == Resource::Tokens);
-            for (terms, window) in budgets.filter(|(terms, _)| terms.limit.action != Action::Observe) {
-                let fresh = held.is_none() && window.has_ended(now.as_nanos());
-                left = left.min(if fresh { terms.limit.limit } else { of(window.read().1) });
+            for (terms, window) in budgets {
+                let (limit, word) = terms.read(window);
+                if limit.action != Action::Observe {
+                    let fresh = held.is_none() && window.has_ended(now.as_nanos());
+                    left = left.min(if fresh { limit.limit } else { of(word) });
+                }
             }
         }
     }

@@ -13,8 +13,14 @@ use crate::resource::{Demand, Resource};
 
 impl<'a> Look<'a> {
     #[inline]
-    pub(super) fn of(record: &'a Record, demand: &'a Demand, asked: &'a Asked, memory: Option<&'a Repetition>) -> Self {
-        Self { record, plan: record.plan(), demand, asked, memory, touches: false, first: None }
+    pub(super) fn of(
+        record: &'a Record,
+        plan: &'a Plan,
+        demand: &'a Demand,
+        asked: &'a Asked,
+        memory: Option<&'a Repetition>,
+    ) -> Self {
+        Self { record, plan, demand, asked, memory, touches: false, first: None }
     }
 
     /// All limits, in the order that never changes.
@@ -138,7 +144,7 @@ impl<'a> Look<'a> {
             let barred = pool.barred(pool.hot.tally(Resource::Steps).word().flags());
             let looked = match barred {
                 Some(violation) => Err(found.stop(seen_from(ScopeKind::Parent, violation), None)),
-                None => self.tallies(found, pool, pool.plan(), level),
+                None => self.tallies(found, pool, &pool.plan(), level),
             };
             looked.inspect_err(|_| found.at(Obstacle::Scope(level)))?;
         }

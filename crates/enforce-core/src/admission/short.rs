@@ -39,7 +39,7 @@ pub(super) fn short(record: &Record, demand: &Demand) -> Option<Short> {
     let short = |(resource, word): (Resource, Word)| word.fits(demand.amount(resource)).err().map(|_| resource);
     let resource = Resource::ALL.into_iter().zip(words).find_map(short)?;
     // A threshold comes before what is looked at last.
-    if resource == Resource::DiscoveredSteps && record.plan().cost_threshold.is_some() {
+    if resource == Resource::DiscoveredSteps && record.of_plan(|plan| plan.cost_threshold.is_some()) {
         return None;
     }
     // Committed is read before the word, as it is on the whole way.

@@ -88,7 +88,7 @@ impl<'a> Look<'a> {
         // Steps of a pool are counted when everything has come through, so here they are a quantity like others.
         let mut legs = ArrayVec::<Leg<'_>, { MAX_COUNTED + MAX_MET + 2 }>::new();
         legs.extend(
-            self.legs().into_iter().map(|(level, record, resource)| self.leg(level, record, record.plan(), resource)),
+            self.legs().into_iter().map(|(level, record, resource)| self.leg(level, record, &record.plan(), resource)),
         );
         self.each_budget_leg(|_, leg| legs.push(leg));
         legs.extend(self.allowance_legs());
@@ -182,7 +182,7 @@ impl<'a> Look<'a> {
     pub(super) fn lost(&self, lost: Lost, found: &mut Found) -> Stop {
         found.undone = true;
         // With the limits as they are by now.
-        if let Err(stop) = (Look { plan: self.record.plan(), ..*self }).all(found) {
+        if let Err(stop) = (Look { plan: &self.record.plan(), ..*self }).all(found) {
             return stop;
         }
         let violation = match lost {

@@ -11,7 +11,7 @@ use crate::resource::Demand;
 pub(crate) fn times(record: &Record, now: Timestamp) -> Option<EnforcementViolation> {
     let asked = Asked::at(now, now.nanos_since(record.core().epoch));
     let (mut found, nothing) = (Found::default(), Demand::none());
-    let looked = Look::of(record, &nothing, &asked, None).times(&mut found);
+    let looked = Look::of(record, &record.plan(), &nothing, &asked, None).times(&mut found);
     let (Err(Stop), Some(blocked)) = (looked, &mut found.blocked) else { return None };
     carry_out(record, blocked, Some(now));
     blocked.act.is_none().then_some(blocked.violation)

@@ -122,8 +122,10 @@ impl Written {
 
     #[inline(always)]
     pub(super) fn reaches_threshold(&self, record: &Record) -> bool {
-        let threshold = record.plan().cost_threshold.as_ref();
-        threshold.is_some_and(|threshold| self.cost.is_some_and(|cost| cost >= threshold.limit))
+        record.of_plan(|plan| {
+            let threshold = plan.cost_threshold.as_ref();
+            threshold.is_some_and(|threshold| self.cost.is_some_and(|cost| cost >= threshold.limit))
+        })
     }
 
     /// What it has exhausted at once, and what happens by it.
@@ -132,7 +134,8 @@ impl Written {
             let cut = EnforcementViolation::new(violation_type, MAX_AMOUNT, MAX_AMOUNT);
             return Some((EnforcementViolation { scope, ..cut }, Action::Halt));
         }
-        let (cost, threshold) = (self.cost?, record.plan().cost_threshold.as_ref()?);
+        let plan = record.plan();
+        let (cost, threshold) = (self.cost?, plan.cost_threshold.as_ref()?);
         (cost >= threshold.limit).then(|| (cost_threshold_violation(cost, threshold.limit), threshold.action))
     }
 

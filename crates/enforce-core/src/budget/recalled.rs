@@ -22,7 +22,7 @@ impl Terms {
         let resource = Resource::from(name.resource);
         let limit = TallyLimit::new(kinds(resource).kind, None, Action::Refuse, 100);
         let (per, utc_offset_minutes) = (name.per, name.utc_offset_minutes);
-        Self { limit, resource, per, utc_offset_minutes, has_fields: false }
+        Self { listed: limit, resource, per, utc_offset_minutes, has_fields: false }
     }
 }
 
@@ -86,13 +86,14 @@ impl Budgets {
     ) {
         let known = states.filter_map(|state| {
             let ends = state.ends.map_or(NEVER_ENDS, Timestamp::as_nanos);
-            let window = Window::new(MAX_AMOUNT, ends);
+            let terms = Terms::unlimited(state.budget, kinds);
+            let window = Window::new(MAX_AMOUNT, terms.beside(), ends);
             if window.has_ended(now.as_nanos()) {
                 return None;
             }
             window.tally.settle(0, state.committed.saturating_add(state.outstanding));
             window.committed.add(state.committed);
-            Some((Terms::unlimited(state.budget, kinds), Arc::new(window)))
+            Some((terms, Arc::new(window)))
         });
         let known: Vec<_> = known.collect();
         if known.is_empty() {
@@ -130,7 +131,8 @@ impl Budgets {
             let window = known.iter().find(|(known, window)| known.is(&terms) && ends(window) == of.ends);
             // Of a period that is over, or of a budget that is none any more, nobody asks what is left; but the next state
             // names it again.
-            let past = || Arc::new(Window::new(MAX_AMOUNT, of.ends.map_or(NEVER_ENDS, Timestamp::as_nanos)));
+            let ends = of.ends.map_or(NEVER_ENDS, Timestamp::as_nanos);
+            let past = || Arc::new(Window::new(MAX_AMOUNT, terms.beside(), ends));
             let window = window.map_or_else(past, |(_, window)| Arc::clone(window));
             window.tally.settle(0, amount);
             (terms, window)

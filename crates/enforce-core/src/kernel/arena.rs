@@ -2,16 +2,15 @@
 
 use crate::sync::OnceLock;
 
-const BUCKETS: usize = 32;
-
 /// Entries are numbered 0, 1, 2 … by their owner. Bucket 0 holds entry 0, bucket *b* holds the 2^(b−1)
-/// entries from 2^(b−1) on, so nothing is ever copied and a reader needs no lock.
+/// entries from 2^(b−1) on, so nothing is ever copied and a reader needs no lock. All of them hold 2^31 entries; a list that
+/// is known to be short has fewer.
 ///
 /// **Invariant:** an entry never changes once it is there. Whoever gives numbers away serialises that by a lock of its
 /// own, and gives none away before its entry is complete; where the numbers come from elsewhere, the first entry under
 /// each stays.
 #[derive(Debug)]
-pub(crate) struct Arena<T>([OnceLock<Box<[OnceLock<T>]>>; BUCKETS]);
+pub(crate) struct Arena<T, const BUCKETS: usize = 32>([OnceLock<Box<[OnceLock<T>]>>; BUCKETS]);
 
 /// (bucket, place in it, size of the bucket)
 fn locate(number: u32) -> (usize, usize, usize) {
@@ -21,7 +20,7 @@ fn locate(number: u32) -> (usize, usize, usize) {
     }
 }
 
-impl<T> Arena<T> {
+impl<T, const BUCKETS: usize> Arena<T, BUCKETS> {
     pub(crate) fn new() -> Self {
         Self([const { OnceLock::new() }; BUCKETS])
     }

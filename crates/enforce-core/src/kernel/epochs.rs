@@ -2,15 +2,19 @@
 
 use super::arena::Arena;
 use super::cell::Cell;
-use super::window::{NEVER_ENDS, Window};
+use super::window::{BESIDE, NEVER_ENDS, Window};
 use crate::sync::{Arc, Mutex};
 
 /// One budget, as far as its windows are concerned.
 pub(crate) trait Term: Clone {
     /// Whether both count the same in the same periods, whatever their limits.
     fn is(&self, other: &Self) -> bool;
+    /// Whether whoever reads the one may read the other in its place, whatever their limits.
+    fn reads_as(&self, other: &Self) -> bool;
     /// How much there is in each period.
     fn limit(&self) -> u64;
+    /// What belongs to its limit, in words.
+    fn beside(&self) -> [u64; BESIDE];
     /// When the period ends in which `now` lies.
     fn ends(&self, now: u64) -> u64;
 }
@@ -25,7 +29,8 @@ struct Epoch<T> {
     windows: Box<[Arc<Window>]>,
 }
 
-/// A list of budgets, shared by the epochs that have it.
+/// A list of budgets, shared by the epochs that have it. Of their limits the windows tell: those of the list are what they
+/// were when it was made.
 type Plan<T> = Arc<Box<[T]>>;
 
 impl<T> Epoch<T> {
@@ -39,27 +44,42 @@ impl<T> Epoch<T> {
 ///
 /// An epoch is a set of windows, one for each budget. A new one begins when the period of any budget is over, or when the
 /// list of budgets is another; windows that go on are shared by both. So one number says in which period of every budget
-/// something was taken, however many there are.
+/// something was taken, however many there are. A change of limits begins none: it moves those of the windows. Nor does a
+/// list that was there before, as long as its periods go on: its epoch is the current one again.
 ///
-/// **Invariants.** The current number only grows. A number, once given out, means the same windows for ever, so a hold
-/// that remembers its number settles into the periods in which it was taken and never into later ones (C1). The window
-/// of a period that has not ended is the same in every later epoch that has its budget, so nothing is carried from one to
-/// another. A clock that steps back stays in the epoch that had begun. Nothing is ever freed.
+/// **Invariants.** A number, once given out, means the same windows for ever, so a hold that remembers its number settles
+/// into the periods in which it was taken and never into later ones (C1). The window of a period that has not ended is the
+/// same in every later epoch that has its budget, so nothing is carried from one to another. A clock that steps back stays
+/// in the epoch that had begun. No epoch is ever freed: there is one for each period in which the scope was active, and
+/// one for each other list of budgets within it.
 #[derive(Debug)]
 pub(crate) struct Epochs<T> {
     list: Arena<Epoch<T>>,
     current: Cell,
-    /// Serialises the beginnings of epochs. Budgets that limit no more, with their windows: should they come back, what is
-    /// used of them has stayed.
-    shelf: Mutex<Vec<(T, Arc<Window>)>>,
+    /// Serialises the beginnings of epochs and the changes of limits.
+    ledger: Mutex<Ledger<T>>,
+}
+
+/// What whoever begins an epoch needs to know.
+#[derive(Debug)]
+struct Ledger<T> {
+    /// The number of the next one.
+    next: u32,
+    /// The budgets of the current one, with their limits as they are.
+    plan: Box<[T]>,
+    /// Those of which no period is over.
+    going_on: Vec<u32>,
+    /// Budgets that limit no more, with their windows: should they come back, what is used of them has stayed.
+    shelf: Vec<(T, Arc<Window>)>,
 }
 
 impl<T: Term> Epochs<T> {
     pub(crate) fn new(plan: impl IntoIterator<Item = T>, now: u64) -> Self {
         let plan: Box<[T]> = plan.into_iter().collect();
         let windows = plan.iter().map(|term| begun(term, now)).collect();
-        let epochs = Self { list: Arena::new(), current: Cell::new(0), shelf: Mutex::new(Vec::new()) };
-        epochs.publish(0, Arc::new(plan), windows);
+        let ledger = Ledger { next: 0, plan: plan.clone(), going_on: Vec::new(), shelf: Vec::new() };
+        let epochs = Self { list: Arena::new(), current: Cell::new(0), ledger: Mutex::new(ledger) };
+        epochs.publish(&mut epochs.ledger.lock(), Arc::new(plan), windows);
         epochs
     }
 
@@ -103,98 +123,120 @@ impl<T: Term> Epochs<T> {
     }
 
     /// What `budget` is in the current epoch, if it is part of it.
-    pub(crate) fn now_of(&self, budget: &T) -> Option<&T> {
-        self.of(self.current()).map(|(term, _)| term).find(|term| term.is(budget))
+    pub(crate) fn now_of(&self, budget: &T) -> Option<(&T, &Window)> {
+        self.of(self.current()).find(|(term, _)| term.is(budget))
     }
 
     /// Replaces the list of budgets. One that stays keeps its window, and with it what is used (L1); so does one that
     /// comes back within its period. One that is new begins a window.
     pub(crate) fn replace(&self, plan: impl IntoIterator<Item = T>, now: u64) {
-        let mut shelf = self.shelf.lock();
+        let mut ledger = self.ledger.lock();
         let (plan, current): (Box<[T]>, _) = (plan.into_iter().collect(), self.current());
         // What has ended comes back to nobody.
-        shelf.retain(|(_, window)| !window.has_ended(now));
+        ledger.shelf.retain(|(_, window)| !window.has_ended(now));
+        ledger.going_on.retain(|number| self.list.get(*number).is_some_and(|epoch| !epoch.is_over(now)));
         let dropped = self.shared(current).filter(|(term, _)| !plan.iter().any(|next| next.is(term)));
-        shelf.extend(dropped.map(|(term, window)| (term.clone(), Arc::clone(window))));
+        ledger.shelf.extend(dropped.map(|(term, window)| (term.clone(), Arc::clone(window))));
         let mut kept = |term: &T| {
             let stays = self.shared(current).find(|(before, _)| before.is(term)).map(|(_, window)| Arc::clone(window));
             stays.or_else(|| {
-                let place = shelf.iter().position(|(before, _)| before.is(term))?;
-                Some(shelf.swap_remove(place).1)
+                let place = ledger.shelf.iter().position(|(before, _)| before.is(term))?;
+                Some(ledger.shelf.swap_remove(place).1)
             })
         };
         let window = |term: &T| match kept(term).filter(|window| !window.has_ended(now)) {
             Some(window) => {
                 // What other epochs share moves with it: whoever takes from it finds the word changed (L1).
-                window.relimit(term.limit());
+                window.relimit(term.limit(), term.beside());
                 window
             }
             None => begun(term, now),
         };
-        let windows = plan.iter().map(window).collect();
-        self.publish(current.saturating_add(1), Arc::new(plan), windows);
+        let windows: Box<[_]> = plan.iter().map(window).collect();
+        ledger.plan = plan.clone();
+        match self.known_as(&ledger.going_on, &plan, &windows) {
+            // Release (in `apply`), as in `publish`: whoever loads the number finds the limits of its windows moved.
+            Some(number) => self.current.apply(|_| (u64::from(number), ())),
+            None => {
+                self.publish(&mut ledger, Arc::new(plan), windows);
+            }
+        }
+    }
+
+    /// Which of these epochs has that list and those windows.
+    fn known_as(&self, numbers: &[u32], plan: &[T], windows: &[Arc<Window>]) -> Option<u32> {
+        let is_it = |epoch: &Epoch<T>| {
+            let same = |(one, other): (&Arc<Window>, &Arc<Window>)| Arc::ptr_eq(one, other);
+            epoch.windows.len() == windows.len()
+                && epoch.windows.iter().zip(windows).all(same)
+                && epoch.plan.iter().zip(plan).all(|(one, other)| one.reads_as(other))
+        };
+        numbers.iter().rev().copied().find(|number| self.list.get(*number).is_some_and(is_it))
     }
 
     /// Every budget whose current period is known: those of the list, then those on the shelf; each with its window.
     pub(crate) fn known(&self) -> Vec<(T, Arc<Window>)> {
-        let shelf = self.shelf.lock();
+        let ledger = self.ledger.lock();
         let listed = self.shared(self.current()).map(|(term, window)| (term.clone(), Arc::clone(window)));
-        listed.chain(shelf.iter().cloned()).collect()
+        listed.chain(ledger.shelf.iter().cloned()).collect()
     }
 
     /// Puts the windows of an earlier life in the place of those of the list, under the limits of the list; those of other
     /// budgets go on the shelf. Before anybody takes.
     pub(crate) fn recall(&self, mut known: Vec<(T, Arc<Window>)>) {
-        let mut shelf = self.shelf.lock();
-        let number = self.current();
-        let Some(epoch) = self.list.get(number) else { return };
+        let mut ledger = self.ledger.lock();
+        let Some(epoch) = self.list.get(self.current()) else { return };
         let window = |(term, fresh): (&T, &Arc<Window>)| match known.iter().position(|(before, _)| before.is(term)) {
             Some(place) => {
                 let window = known.swap_remove(place).1;
                 // What is used stays, as in `replace` (L1).
-                window.relimit(term.limit());
+                window.relimit(term.limit(), term.beside());
                 window
             }
             None => Arc::clone(fresh),
         };
-        let windows = epoch.plan.iter().zip(&epoch.windows).map(window).collect();
-        shelf.append(&mut known);
-        self.publish(number.saturating_add(1), Arc::clone(&epoch.plan), windows);
+        let windows = ledger.plan.iter().zip(&epoch.windows).map(window).collect();
+        ledger.shelf.append(&mut known);
+        self.publish(&mut ledger, Arc::clone(&epoch.plan), windows);
     }
 
-    /// An epoch of an earlier life, in whose windows something was set aside: its number. The current one goes on under
-    /// another number. Before anybody takes.
+    /// An epoch of an earlier life, in whose windows something was set aside: its number. The current one goes on. Before
+    /// anybody takes.
     pub(crate) fn past(&self, budgets: Vec<(T, Arc<Window>)>) -> u32 {
-        let _turn = self.shelf.lock();
+        let mut ledger = self.ledger.lock();
         let number = self.current();
-        let Some(epoch) = self.list.get(number) else { return number };
         let (plan, windows): (Vec<T>, Vec<_>) = budgets.into_iter().unzip();
-        let past = self.publish(number.saturating_add(1), Arc::new(plan.into()), windows.into());
-        let windows = epoch.windows.iter().map(Arc::clone).collect();
-        self.publish(past.saturating_add(1), Arc::clone(&epoch.plan), windows);
+        let past = self.publish(&mut ledger, Arc::new(plan.into()), windows.into());
+        // Nobody enters it: it is only looked up. Release (in `apply`), as in `publish`.
+        self.current.apply(|_| (u64::from(number), ()));
         past
     }
 
     #[cold]
     fn roll(&self, now: u64) -> u32 {
-        let _turn = self.shelf.lock();
+        let mut ledger = self.ledger.lock();
         let number = self.current();
         // Another may have been first: a period begins once.
         let Some(epoch) = self.list.get(number).filter(|epoch| epoch.is_over(now)) else { return number };
         let window = |(term, window): (&T, &Arc<Window>)| {
             if window.has_ended(now) { begun(term, now) } else { Arc::clone(window) }
         };
-        let windows = epoch.plan.iter().zip(&epoch.windows).map(window).collect();
-        self.publish(number.saturating_add(1), Arc::clone(&epoch.plan), windows)
+        // The list is the current one, in the same order.
+        let windows = ledger.plan.iter().zip(&epoch.windows).map(window).collect();
+        ledger.going_on.retain(|number| self.list.get(*number).is_some_and(|epoch| !epoch.is_over(now)));
+        self.publish(&mut ledger, Arc::clone(&epoch.plan), windows)
     }
 
-    /// Makes the epoch of these windows, of that number, the current one; under the lock. Past the end of the list, which
-    /// is 2^31 hours or 245,000 years long, nothing begins any more.
-    fn publish(&self, number: u32, plan: Plan<T>, windows: Box<[Arc<Window>]>) -> u32 {
+    /// Makes an epoch of these windows the current one, under the lock: its number. Past the end of the list, which is
+    /// 2^31 hours or 245,000 years long, nothing begins any more.
+    fn publish(&self, ledger: &mut Ledger<T>, plan: Plan<T>, windows: Box<[Arc<Window>]>) -> u32 {
+        let number = ledger.next;
         let ends = windows.iter().map(|window| window.ends()).min().unwrap_or(NEVER_ENDS);
         if !self.list.put(number, Epoch { ends, plan, windows }) {
             return self.current();
         }
+        ledger.next = number.saturating_add(1);
+        ledger.going_on.push(number);
         // Release (in `apply`): whoever loads the number finds the epoch, its list and its windows; partner: `current`.
         self.current.apply(|_| (u64::from(number), ()));
         number
@@ -203,5 +245,5 @@ impl<T: Term> Epochs<T> {
 
 /// A new window, of the period in which `now` lies.
 fn begun<T: Term>(term: &T, now: u64) -> Arc<Window> {
-    Arc::new(Window::new(term.limit(), term.ends(now)))
+    Arc::new(Window::new(term.limit(), term.beside(), term.ends(now)))
 }

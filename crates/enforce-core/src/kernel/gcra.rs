@@ -143,12 +143,11 @@ impl Tat {
         self.tat.load() == u64::MAX
     }
 
-    /// A cell of `rate` in place of one of `before`, which was changed at `at_ns`: as many units as had not drained then
-    /// have not drained here (L1).
-    pub(crate) fn in_place_of(rate: &Rate, before: &Rate, left: Left, at_ns: u64) -> Self {
-        let then = before.units(at_ns).max(left.latest);
-        let ahead = left.tat.saturating_sub(then);
-        let now = scaled(then, rate.scale, before.scale);
+    /// A cell of `rate` in place of one of `before`, which drained until `until_ns` and was changed at `at_ns` or then: as
+    /// many units as had not drained have not drained here (L1).
+    pub(crate) fn in_place_of(rate: &Rate, before: &Rate, left: Left, until_ns: u64, at_ns: u64) -> Self {
+        let ahead = left.tat.saturating_sub(before.units(until_ns).max(left.latest));
+        let now = scaled(before.units(at_ns).max(left.latest), rate.scale, before.scale);
         // Rounded up: a part of a unit counts for no less than it did.
         let tat = now.saturating_add(scaled(ahead, rate.interval, before.interval));
         Self { tat: Cell::new(tat), latest: Cell::new(now), refunded: Cell::new(0) }

@@ -1,8 +1,10 @@
 //! The cells of one key, and those that take their place when its rates change.
 
+use super::Rates;
+use crate::kernel::cell::Cell;
 use crate::kernel::gcra::{Rate, Tat};
 use crate::kernel::queue::Queue;
-use crate::kernel::versions::Versions;
+use crate::kernel::versions::{Version, Versions};
 use crate::limits::{RateOn, RatePeriod, RateUnit};
 use crate::rate_plan::{RatePlan, Rule};
 use crate::sync::{Arc, CachePadded, Mutex};
@@ -13,30 +15,37 @@ pub(crate) struct RateCell {
     pub(crate) unit: RateUnit,
     pub(crate) per: RatePeriod,
     pub(crate) rate: Rate,
+    /// The rate as the plan has it: of a limit of nothing another.
+    listed: Rate,
     pub(crate) tat: Tat,
     /// Those who wait for it. It outlives the cell: whoever takes its place has it, too.
     pub(crate) line: Arc<Queue>,
 }
 
 impl RateCell {
-    fn new(rule: &Rule, tat: Tat, line: Arc<Queue>) -> CachePadded<Self> {
+    fn new(rule: &Rule, rate: Rate, tat: Tat, line: Arc<Queue>) -> CachePadded<Self> {
         let (unit, per) = (rule.limit.unit, rule.limit.per);
-        CachePadded::new(Self { unit, per, rate: rule.rate, tat, line })
+        CachePadded::new(Self { unit, per, rate, listed: rule.rate, tat, line })
     }
 
-    /// The cell of `rule`, which changed the rate of this one when `plan` came into force.
-    fn changed(&self, rule: &Rule, plan: &RatePlan) -> CachePadded<Self> {
+    fn fresh(rule: &Rule, from_ns: u64) -> CachePadded<Self> {
+        Self::new(rule, rule.rate, Tat::new(&rule.rate, from_ns), Arc::new(Queue::new()))
+    }
+
+    /// The cell of `rule`, which changed the rate of this one when `plan` came into force; until `until_ns` it drained.
+    fn changed(&self, rule: &Rule, plan: &RatePlan, until_ns: u64) -> CachePadded<Self> {
         // What nothing may be taken of has no pace: what is on its way drains as before.
         let rate = if rule.rate.interval == 0 { Rate { burst: 0, ..self.rate } } else { rule.rate };
-        let tat = Tat::in_place_of(&rate, &self.rate, self.tat.retire(), plan.since_ns);
-        Self::new(&Rule { rate, ..rule.clone() }, tat, Arc::clone(&self.line))
+        let tat = Tat::in_place_of(&rate, &self.rate, self.tat.retire(), until_ns, plan.since_ns);
+        Self::new(rule, rate, tat, Arc::clone(&self.line))
     }
 }
 
-/// The rates of one key, as one plan has them.
+/// The rates of one key, from the plan on that gave it these.
 #[derive(Debug)]
 pub(crate) struct Cells {
-    pub(crate) version: u64,
+    /// The version of that plan.
+    pub(crate) since: u64,
     pub(crate) all: Box<[CachePadded<RateCell>]>,
 }
 
@@ -49,69 +58,85 @@ impl Cells {
 
 /// The rates of one key.
 ///
-/// **Invariant (L1).** A cell that is not in the current version is retired, and has been read in the exchange that retired
-/// it: what was taken from it before is in the cell that took its place, and nothing is taken from it after.
+/// **Invariant (L1).** A cell that is not in the current list is retired, and has been read in the exchange that retired
+/// it: what was taken from it before is in the cell that took its place, and nothing is taken from it after. A key whose
+/// rates a plan leaves as they are keeps its cells.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    versions: Versions<Cells>,
+    lists: Versions<Cells>,
+    /// The version of the plan that the list follows.
+    follows: Cell,
     roll: Mutex<()>,
 }
 
 impl Slot {
     /// The cells of the key `name`, in place of others that had passed by `from_ns`.
     pub(crate) fn new(plan: &RatePlan, on: RateOn, name: &str, from_ns: u64) -> Self {
-        let fresh = |rule: &Rule| RateCell::new(rule, Tat::new(&rule.rate, from_ns), Arc::new(Queue::new()));
-        let all = plan.of(on, Some(name)).into_iter().map(fresh).collect();
-        Self { versions: Versions::new(Cells { version: plan.version, all }), roll: Mutex::new(()) }
+        let all = plan.of(on, Some(name)).into_iter().map(|rule| RateCell::fresh(rule, from_ns)).collect();
+        let lists = Versions::new(Cells { since: plan.version, all });
+        Self { lists, follows: Cell::new(plan.version), roll: Mutex::new(()) }
     }
 
     /// As they are.
     #[inline]
-    pub(crate) fn latest(&self) -> Option<&Cells> {
-        self.versions.get()
+    pub(crate) fn latest(&self) -> Option<Version<'_, Cells>> {
+        self.lists.get()
     }
 
-    /// As `plan`, which is one of `plans`, has them, or a later one.
-    #[inline]
-    pub(crate) fn cells(&self, plans: &Versions<RatePlan>, plan: &RatePlan, key: (RateOn, &str)) -> Option<&Cells> {
-        match self.latest() {
-            Some(cells) if cells.version >= plan.version => Some(cells),
-            _ => self.roll(plans, plan, key),
+    /// As the plan of that version has them, or a later one.
+    #[inline(always)]
+    pub(crate) fn cells(&self, rates: &Rates, version: u64, (on, name): (RateOn, &str)) -> Option<Version<'_, Cells>> {
+        // Acquire (in `load`): the list was there before; partner: `follow` (L1).
+        if self.follows.load() < version {
+            self.follow(&rates.plan(), on, name);
+        }
+        self.latest()
+    }
+
+    /// Lets the cells follow `plan` if something of them is on its way; the others follow when they are next asked.
+    pub(crate) fn follow_if_under_way(&self, plan: &RatePlan, on: RateOn, name: &str) {
+        if self.latest().is_some_and(|cells| !cells.have_passed(plan.since_ns)) {
+            self.follow(plan, on, name);
         }
     }
 
     #[cold]
-    fn roll(&self, plans: &Versions<RatePlan>, plan: &RatePlan, (on, name): (RateOn, &str)) -> Option<&Cells> {
+    fn follow(&self, plan: &RatePlan, on: RateOn, name: &str) {
         let _turn = self.roll.lock();
-        let before = self.latest()?;
-        // Through every plan in between: so it is the same whether anybody has asked meanwhile or not (T2).
-        let since = u32::try_from(before.version).ok()?..u32::try_from(plan.version).ok()?;
-        let mut next: Option<Cells> = None;
-        for plan in since.filter_map(|number| plans.at(number.saturating_add(1))) {
-            next = Some(next.as_ref().unwrap_or(before).rolled(plan, on, name));
+        let (before, Some(cells)) = (self.follows.load(), self.latest()) else { return };
+        if before >= plan.version {
+            return;
         }
-        if let Some(next) = next {
-            // Past the last version nothing is changed any more: 2^31 of them are out of reach.
-            let _changed: bool = self.versions.change(next, || ());
+        // Whoever has something on its way follows every plan before the next one comes. So these had passed when the first
+        // came that they did not follow, and what is on its way by now was taken by a call that had begun before.
+        let skips = before.saturating_add(1) < plan.version;
+        let passed = cells.have_passed(plan.since_ns);
+        let rules = plan.of(on, Some(name));
+        let same = cells.all.iter().map(|cell| (cell.unit, cell.per, cell.listed));
+        if (skips && !passed) || !same.eq(rules.iter().map(|rule| (rule.limit.unit, rule.limit.per, rule.rate))) {
+            // What that call took has drained at a pace that nobody knows any more, and counts as if it had not (Q1).
+            let until_ns = if skips && !passed { 0 } else { plan.since_ns };
+            self.lists.change(cells.changed(&rules, plan, until_ns), || ());
         }
-        self.latest()
+        // AcqRel (in `apply`): behind the list; partner: the load in `cells`.
+        self.follows.apply(|_| (plan.version, ()));
     }
 }
 
 impl Cells {
     /// Those in place of these when `plan` came into force.
-    fn rolled(&self, plan: &RatePlan, on: RateOn, name: &str) -> Self {
+    fn changed(&self, rules: &[&Rule], plan: &RatePlan, until_ns: u64) -> Self {
         let same =
             |rule: &Rule| self.all.iter().find(|cell| (cell.unit, cell.per) == (rule.limit.unit, rule.limit.per));
-        let next = |rule: &Rule| match same(rule) {
-            Some(cell) => cell.changed(rule, plan),
-            None => RateCell::new(rule, Tat::new(&rule.rate, 0), Arc::new(Queue::new())),
+        let next = |rule: &&Rule| match same(rule) {
+            Some(cell) => cell.changed(rule, plan, until_ns),
+            None => RateCell::fresh(rule, 0),
         };
-        let all = plan.of(on, Some(name)).into_iter().map(next).collect();
+        let all = rules.iter().map(next).collect();
         // Those of which nothing is left limit nobody any more, and whoever still looks at one asks again.
         for cell in &self.all {
             let _left = cell.tat.retire();
         }
-        Self { version: plan.version, all }
+        Self { since: plan.version, all }
     }
 }

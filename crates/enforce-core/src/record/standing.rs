@@ -170,7 +170,7 @@ impl Record {
         next: impl FnOnce(&Plan) -> Result<Option<Plan>, E>,
     ) -> Result<Change, E> {
         let approve = || {
-            if let Some(plan) = next(self.plan())? {
+            if let Some(plan) = next(&self.plan())? {
                 self.relimit(plan);
             }
             Ok(())
@@ -213,7 +213,7 @@ impl Record {
     ) -> Result<(), ConfigError> {
         let now = self.core().clock.now();
         self.lifecycle.hold_still(|_| {
-            let plan = next(self.plan())?;
+            let plan = next(&self.plan())?;
             if self.plan().idle.is_none() && plan.idle.is_some() {
                 // Activity was not kept, so idleness counts from here (I1).
                 self.hot.activity.touch(now.nanos_since(self.core().epoch));

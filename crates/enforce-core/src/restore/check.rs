@@ -54,7 +54,7 @@ pub(super) fn state(state: &EnforcerState, core: &Core, now: Timestamp) -> Resul
     let mut known = HashMap::new();
     for (number, execution) in state.executions.iter().enumerate() {
         let place = format!("executions[{number}]");
-        let seen = Checked::of(&place, execution, state, &tenants, &known, core.plan())?;
+        let seen = Checked::of(&place, execution, state, &tenants, &known, &core.plan())?;
         if known.insert(execution.id.as_str(), seen).is_some() {
             let wrong = format!("{:?} stands there twice; it must stand once", execution.id);
             return Err(invalid(|| format!("{place}.id"), wrong));

@@ -67,14 +67,15 @@ fn plans(
 ) -> Result<Vec<Arc<Plan>>, RestoreError> {
     let mut plans: Vec<Arc<Plan>> = Vec::with_capacity(state.executions.len());
     let mut places = HashMap::with_capacity(state.executions.len());
+    let defaults = core.plan();
     for (place, it) in state.executions.iter().enumerate() {
         let own = own.as_mut().and_then(|own| own(it));
         let parent = it.parent.as_deref().and_then(|parent| plans.get(*places.get(parent)?));
-        let above = &parent.unwrap_or(core.plan()).source;
+        let above = &parent.unwrap_or(&defaults).source;
         let slice = it.slice.as_ref().map(amounts);
         places.insert(it.id.as_str(), place);
         let plan = match (own, parent) {
-            (None, None) => Arc::clone(core.plan()),
+            (None, None) => Arc::clone(&defaults),
             (own, parent) => {
                 let (limits, long_running) = own.unwrap_or_else(|| inherited(above, parent.is_some()));
                 let source = Source { limits, long_running, policy: Arc::clone(&above.policy), slice };
@@ -126,7 +127,8 @@ impl Entering<'_> {
     /// Tenants with what they have used, and the process. Each tenant stays attached.
     fn scopes(&self) {
         let Self { core, state, now, charge } = *self;
-        let kinds = |resource| *core.plan().tally(resource);
+        let plan = core.plan();
+        let kinds = |resource| *plan.tally(resource);
         let ended = |budget: &_| books::ended(budget, charge);
         core.process.budgets.recall(state.process.iter().map(ended), &kinds, now);
         for it in &state.tenants {
@@ -213,7 +215,8 @@ impl Entering<'_> {
                 drop_recorded(shared.record().hot.tally(resource).settle(0, amounts.get(resource)));
             }
         }
-        let kinds = |resource| *self.core.plan().tally(resource);
+        let plan = self.core.plan();
+        let kinds = |resource| *plan.tally(resource);
         let of =
             |budgets: &crate::budget::Budgets, sliced: &[_]| budgets.recall_slice(sliced, &amounts, &kinds, self.now);
         let periods = crate::budget::Periods::of(

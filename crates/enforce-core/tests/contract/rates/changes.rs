@@ -204,3 +204,62 @@ fn t2_whether_somebody_asks_between_two_changes_changes_nothing() {
         assert_eq!(admitted(&run, demand(&enforcer)), 60, "what is limited no more is forgotten");
     }
 }
+
+/// What comes back of a hold of 40 tokens that used 1, when `change` comes before it is settled.
+fn comes_back(change: impl FnOnce(&Enforcer)) -> u64 {
+    let enforcer = builder(&noon()).rate(tokens(100)).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let hold = run.reserve(demand(&enforcer).tokens(40, 0)).unwrap();
+    change(&enforcer);
+    hold.settle(Actual::tokens(1, 0));
+    let fits = |amount: &u64| run.check(demand(&enforcer).tokens(*amount, 0)).is_allowed();
+    (0..=100).rfind(fits).unwrap() - 60
+}
+
+fn tokens(limit: u64) -> RateLimit {
+    rate(RateOn::Provider, RateUnit::TotalTokens, limit, limit)
+}
+
+#[test]
+fn rates_that_stay_the_same_lose_nothing_that_a_hold_gives_back() {
+    assert_eq!(comes_back(|enforcer| set(enforcer, &[tokens(100)])), 39);
+}
+
+#[test]
+fn a_change_of_others_rates_loses_nothing_that_a_hold_gives_back() {
+    let model = rate(RateOn::Model, RateUnit::Requests, 9, 9);
+    assert_eq!(comes_back(|enforcer| set(enforcer, &[tokens(100), model])), 39);
+}
+
+#[test]
+fn a_rate_that_changed_and_changed_back_gives_nothing_back() {
+    let there_and_back = |enforcer: &Enforcer| {
+        set(enforcer, &[tokens(200)]);
+        set(enforcer, &[tokens(100)]);
+    };
+    assert_eq!(comes_back(there_and_back), 0);
+}
+
+#[test]
+fn t2_what_has_passed_is_whole_behind_changes_that_nobody_asked_between() {
+    let time = noon();
+    let enforcer = builder(&time).rate(requests(4)).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    assert_eq!(admitted(&run, demand(&enforcer)), 4);
+    pass(&time, 60 * SECOND);
+    for limit in [2, 1, 3] {
+        set(&enforcer, &[requests(limit)]);
+    }
+    assert_eq!(admitted(&run, demand(&enforcer)), 3);
+}
+
+#[test]
+fn l1_what_is_on_its_way_outlives_changes_that_nobody_asked_between() {
+    let enforcer = builder(&noon()).rate(requests(4)).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    assert_eq!(admitted(&run, demand(&enforcer)), 4);
+    for limit in (5..=40).chain([6]) {
+        set(&enforcer, &[requests(limit)]);
+    }
+    assert_eq!(admitted(&run, demand(&enforcer)), 2);
+}

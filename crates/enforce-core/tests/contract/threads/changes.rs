@@ -90,8 +90,9 @@ fn e3_a_threshold_that_is_reached_again_and_again_pauses_for_each_time_it_was_ra
     storm(work, || ());
     let raised: Vec<_> = run.approvals().iter().map(|approved| approved.next_limit.unwrap()).collect();
     assert!(raised.windows(2).all(|pair| pair[0] + 100 == pair[1]), "{raised:?}");
-    let (cost, limit) = (run.snapshot().cost_nano_usd, raised.last().unwrap());
-    assert_eq!(run.status() == Status::Live, cost < *limit, "{cost} of {limit}");
+    // If all charges come between a pause and its first approval, no approval leaves room.
+    let (cost, limit) = (run.snapshot().cost_nano_usd, raised.last().copied().unwrap_or(100));
+    assert_eq!(run.status() == Status::Live, cost < limit, "{cost} of {limit}");
 }
 
 /// What a refused question says of tokens: used, of which limit.

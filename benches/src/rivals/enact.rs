@@ -15,7 +15,7 @@ use crate::ids::Ids;
 use crate::pair::Span;
 use crate::rounds::now;
 
-fn limits() -> ResourceLimits {
+pub(crate) fn limits() -> ResourceLimits {
     ResourceLimits {
         max_steps: u32::MAX,
         max_tokens: u32::MAX,
@@ -33,13 +33,12 @@ fn policy() -> LongRunningExecutionPolicy {
     }
 }
 
-fn executions(ids: Ids) -> (Arc<EnforcementMiddleware>, Ids<ExecutionId>) {
+pub(crate) fn executions(ids: &Ids) -> (Arc<EnforcementMiddleware>, Ids<ExecutionId>) {
     let middleware = Arc::new(EnforcementMiddleware::new());
-    let ids = ids.map(|id| ExecutionId::from(id.as_str()));
-    for id in ids.iter() {
-        pollster::block_on(middleware.register_execution(id.clone(), TenantId::from("tenant_a")));
+    for id in ids.sorted() {
+        pollster::block_on(middleware.register_execution(ExecutionId::from(id), TenantId::from("tenant_a")));
     }
-    (middleware, ids)
+    (middleware, ids.map(|id| ExecutionId::from(id.as_str())))
 }
 
 /// Both of its checks, then a step, tokens and money recorded.
@@ -58,7 +57,7 @@ async fn whole(
     }
 }
 
-async fn step(middleware: &EnforcementMiddleware, id: &ExecutionId, limits: &ResourceLimits) {
+pub(crate) async fn step(middleware: &EnforcementMiddleware, id: &ExecutionId, limits: &ResourceLimits) {
     if middleware.check_step_allowed(id, limits).await.is_allowed() {
         middleware.record_step(id).await;
     }
@@ -77,15 +76,16 @@ fn time_async(times: u32, mut op: impl AsyncFnMut()) -> Duration {
 
 /// A step checked and recorded: one execution.
 pub fn step_of_one() -> Case {
-    step_of("enact step, one", Ids::one())
+    step_of("enact step, one", &Ids::one())
 }
 
 /// A step checked and recorded: a thousand executions in turn.
 pub fn step_of_many() -> Case {
-    step_of("enact step, 1k", Ids::hot())
+    step_of("enact step, 1k", &Ids::hot())
 }
 
-fn step_of(name: &'static str, ids: Ids) -> Case {
+/// A step checked and recorded: these executions in turn.
+pub fn step_of(name: impl Into<String>, ids: &Ids) -> Case {
     let (middleware, mut ids) = executions(ids);
     let limits = limits();
     Case::timed(name, move |times| time_async(times, async || step(&middleware, ids.next_id(), &limits).await))
@@ -102,7 +102,7 @@ pub fn whole_of_many() -> Case {
 }
 
 fn whole_of(name: &'static str, ids: Ids) -> Case {
-    let (middleware, mut ids) = executions(ids);
+    let (middleware, mut ids) = executions(&ids);
     let asked = (limits(), policy());
     Case::timed(name, move |times| time_async(times, async || whole(&middleware, ids.next_id(), &asked).await))
 }
@@ -110,7 +110,7 @@ fn whole_of(name: &'static str, ids: Ids) -> Case {
 /// Two tasks on one execution, on the two workers of a runtime: the whole cycle.
 #[expect(clippy::expect_used, reason = "threads can be started, and tasks that do not panic can be joined")]
 pub fn whole_on_two_threads() -> Case {
-    let (middleware, ids) = executions(Ids::one());
+    let (middleware, ids) = executions(&Ids::one());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("two threads");
     Case::at_once("enact whole, two threads", move |times| {
         let task = || {
@@ -130,7 +130,7 @@ pub fn whole_on_two_threads() -> Case {
 
 /// Registers and unregisters one execution beside a thousand live ones. Making the ids that it takes is not counted.
 pub fn register_and_unregister() -> Case {
-    let (middleware, _) = executions(Ids::hot());
+    let (middleware, _) = executions(&Ids::hot());
     let tenant = TenantId::from("tenant_a");
     Case::timed("enact register + unregister", move |times| {
         let ids = (0..times).map(|number| ExecutionId::from(format!("run_{number:028}").as_str()));
@@ -143,5 +143,34 @@ pub fn register_and_unregister() -> Case {
                 middleware.unregister_execution(same).await;
             }
         })
+    })
+}
+
+/// Two tasks register and unregister executions of their own, of one tenant, beside a thousand live ones. Making the ids
+/// is not counted.
+#[expect(clippy::expect_used, reason = "threads can be started, and tasks that do not panic can be joined")]
+pub fn registering_on_two_threads() -> Case {
+    let (middleware, _) = executions(&Ids::hot());
+    let tenant = TenantId::from("tenant_a");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("two threads");
+    Case::at_once("enact register + unregister, two threads", move |times| {
+        let ids = ["one", "two"].map(|who| {
+            let named = |number| ExecutionId::from(format!("run_{who}_{number:024}").as_str());
+            (0..times).map(|number| (named(number), tenant.clone())).collect::<Vec<_>>()
+        });
+        let taken = ids.clone();
+        let mut both = taken.into_iter().zip(ids).map(|(taken, ids)| {
+            let middleware = Arc::clone(&middleware);
+            runtime.spawn(async move {
+                let start = now();
+                for ((id, tenant), (same, _)) in taken.into_iter().zip(&ids) {
+                    middleware.register_execution(id, tenant).await;
+                    middleware.unregister_execution(same).await;
+                }
+                Span::since(start)
+            })
+        });
+        let [one, other] = [both.next(), both.next()].map(|task| task.expect("one of two"));
+        runtime.block_on(async { [one.await.expect("no panic"), other.await.expect("no panic")] })
     })
 }
