@@ -110,6 +110,31 @@ async fn e1_on_several_threads_the_poll_that_is_under_way_when_halt_returns_is_t
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e1_on_several_threads_work_that_waits_is_not_polled_by_the_halt_that_calls_it() {
+    for _ in 0..300 {
+        let run = run_of(ResourceLimits::unlimited());
+        let polls = Arc::new(Number::new(0));
+        let work = {
+            let polls = Arc::clone(&polls);
+            poll_fn(move |_| {
+                polls.fetch_add(1, Ordering::SeqCst);
+                Poll::<()>::Pending
+            })
+        };
+        let task = tokio::spawn({
+            let run = run.clone();
+            async move { run.run(work).await }
+        });
+        while polls.load(Ordering::SeqCst) == 0 {
+            yield_now().await;
+        }
+        run.halt(REQUESTED);
+        assert!(task.await.unwrap().is_err());
+        assert_eq!(polls.load(Ordering::SeqCst), 1, "E1");
+    }
+}
+
 /// Tells when it is dropped.
 struct Told(Arc<Number>);
 
