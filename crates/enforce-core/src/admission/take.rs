@@ -87,9 +87,7 @@ impl<'a> Look<'a> {
     pub(super) fn take_in_tree(&self, found: &mut Found) -> Result<Option<Word>, Lost> {
         // Steps of a pool are counted when everything has come through, so here they are a quantity like others.
         let mut legs = ArrayVec::<Leg<'_>, { MAX_COUNTED + MAX_MET + 2 }>::new();
-        legs.extend(
-            self.legs().into_iter().map(|(level, record, resource)| self.leg(level, record, &record.plan(), resource)),
-        );
+        self.each_leg(|level, record, resource| legs.push(self.leg(level, record, &record.plan(), resource)));
         self.each_budget_leg(|_, leg| legs.push(leg));
         legs.extend(self.allowance_legs());
         if self.record.core().rates.limit(self.demand) {
@@ -115,14 +113,22 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// What is taken before the budgets: at which level, whose, and of what.
-    pub(super) fn legs(&self) -> ArrayVec<(usize, &'a Record, Resource), MAX_COUNTED> {
+    /// Runs `act` on what is taken before the budgets: at which level, whose, and of what. A visit rather than a list: one of
+    /// all that there could be is large, and copying it costs more than the exchanges.
+    #[inline(always)]
+    fn each_leg(&self, mut act: impl FnMut(usize, &'a Record, Resource)) {
         let asks = |resource: &Resource| self.demand.amount(*resource) > 0;
-        let own = OWN_LEGS.into_iter().filter(asks).map(|resource| (0, self.record, resource));
-        let above = (1..)
-            .zip(self.record.pools())
-            .flat_map(|(level, pool)| POOL_LEGS.into_iter().filter(asks).map(move |resource| (level, pool, resource)));
-        own.chain(above).collect()
+        OWN_LEGS.into_iter().filter(asks).for_each(|resource| act(0, self.record, resource));
+        for (level, pool) in (1..).zip(self.record.pools()) {
+            POOL_LEGS.into_iter().filter(asks).for_each(|resource| act(level, pool, resource));
+        }
+    }
+
+    /// The same as a list.
+    pub(super) fn legs(&self) -> ArrayVec<(usize, &'a Record, Resource), MAX_COUNTED> {
+        let mut legs = ArrayVec::new();
+        self.each_leg(|level, record, resource| legs.push((level, record, resource)));
+        legs
     }
 
     /// Whose amount the leg of that number takes, in the order of [`Look::take_in_tree`].
