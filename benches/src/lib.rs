@@ -10,6 +10,7 @@ pub mod churn;
 pub mod counts;
 pub mod expiring;
 pub mod floor;
+pub mod halting;
 mod ids;
 pub mod ours;
 mod pair;

@@ -73,6 +73,9 @@ pin_project! {
     /// [`Flow::Chunk`]; the one that found no room is counted all the same, as debt where it passes a limit. A hold grows by
     /// no more than a block, or by what one chunk needs if that is more, so little of a budget is set aside in vain.
     ///
+    /// It does not wait for a block, even where the refusal says that others may give back: it would wait while it holds,
+    /// and of two streams that share a budget each might wait for the other.
+    ///
     /// **Cancel safety.** Waiting for the next item may be given up at any point; nothing that has arrived is lost.
     #[must_use = "nothing flows until it is polled"]
     pub struct Metered<S: Stream, M: Meter<S::Item>> {

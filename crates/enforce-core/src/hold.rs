@@ -184,7 +184,8 @@ macro_rules! hold {
             ///
             /// # Errors
             /// As [`Execution::reserve`], and then the hold is what it was. To a stream it says *stop now*: what has
-            /// arrived so far can still be settled.
+            /// arrived so far can still be settled. [`Retry::WhenFreed`](crate::Retry::WhenFreed) counts what this hold sets
+            /// aside among what may be given back, so it is no promise that others have anything to give.
             ///
             /// ```
             /// use enforce_core::{Actual, Demand, Enforcer, ResourceLimits};

@@ -37,6 +37,7 @@ impl Chat {
             _ => return Err(wrong("model", &format!("a name of 1 to {MAX_MODEL_BYTES} bytes"))),
         };
         only_text(&members)?;
+        only_priced(&members)?;
         let stream = match members.get("stream") {
             None | Some(Value::Null) => false,
             Some(Value::Bool(stream)) => *stream,
@@ -83,11 +84,28 @@ fn only_text(members: &Map<String, Value>) -> Result<(), Refusal> {
             Some(Value::Array(parts)) if parts.iter().all(is_text) => {}
             Some(_) => return Err(wrong("messages", "content that is text, or parts of the types text and refusal")),
         }
+        // An answer that was spoken before: an id that stands for any number of tokens.
+        if message.get("audio").is_some_and(|audio| !audio.is_null()) {
+            return Err(wrong("messages", "no audio, for only of text does its length bound the tokens"));
+        }
     }
     match members.get("modalities") {
         None | Some(Value::Null) => Ok(()),
         Some(Value::Array(all)) if all.iter().all(|one| one == "text") => Ok(()),
         Some(_) => Err(wrong("modalities", "text alone, for nothing else has a price")),
+    }
+}
+
+/// Only what the price table tells: tokens, at the usual price.
+fn only_priced(members: &Map<String, Value>) -> Result<(), Refusal> {
+    match members.get("service_tier") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(tier)) if matches!(&**tier, "auto" | "default" | "flex") => {}
+        Some(_) => return Err(wrong("service_tier", "auto, default or flex, for nothing dearer has a price")),
+    }
+    match members.get("web_search_options") {
+        None | Some(Value::Null) => Ok(()),
+        Some(_) => Err(wrong("web_search_options", "none, for a search has no price")),
     }
 }
 
@@ -163,6 +181,10 @@ mod tests {
                 r#"{"model": "m", "messages": [{"content": [{"type": "image_url"}]}]}"#,
                 "messages: expected content that is text",
             ),
+            (
+                r#"{"model": "m", "messages": [{"role": "assistant", "audio": {"id": "a"}}]}"#,
+                "messages: expected no audio",
+            ),
         ] {
             assert!(read(text).unwrap_err().contains(said), "{text}");
         }
@@ -174,6 +196,8 @@ mod tests {
             (r#""stream": 1"#, "stream: expected true or false"),
             (r#""stream": true, "stream_options": 5"#, "stream_options: expected an object"),
             (r#""modalities": ["text", "audio"]"#, "modalities: expected text alone"),
+            (r#""service_tier": "priority""#, "service_tier: expected auto, default or flex"),
+            (r#""web_search_options": {}"#, "web_search_options: expected none"),
         ] {
             assert!(with(member).unwrap_err().contains(said), "{member}");
         }

@@ -1,7 +1,6 @@
 //! `POST /v1/chat/completions`: asked before, called, settled behind.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -17,7 +16,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use crate::chat::Chat;
 use crate::entry::{EXECUTION, Entry};
@@ -26,11 +24,8 @@ use crate::keys::Caller;
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 use crate::stream;
-use crate::upstream::{keep, read};
+use crate::upstream::{keep, read, received};
 use crate::usage::{Bill, Reported};
-
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A call that has been admitted.
 pub(crate) struct Call {
@@ -70,9 +65,7 @@ async fn admit(gateway: &Gateway, request: Request) -> Result<Call, Refusal> {
     let Caller::Tenant(tenant) = settings.caller(&parts.headers)? else {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "not_a_tenant", "an admin key asks for no completions"));
     };
-    let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the body took too long to arrive");
-    let body = timeout(BODY_TIMEOUT, read(body, requests.max_body_bytes)).await.map_err(late)?;
-    let chat = Chat::read(&body.map_err(|problem| problem.of_client())?, requests)?;
+    let chat = Chat::read(&received(body, requests.max_body_bytes).await?, requests)?;
     let prices = settings.prices.find(&chat.model).map_err(unpriced)?;
     let bill = Bill { prices: prices.clone(), at: gateway.enforcer.clock().now() };
     let model = gateway.enforcer.model(prices.name());

@@ -1,11 +1,15 @@
 //! Whose execution a request belongs to: one that its client names, or one of its own.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use enforce_async::ExecutionExt;
-use enforce_core::{Demand, EnforcementViolation, Execution, ExecutionId, FinishOnDrop, OwnedHold, RegisterError};
-use http::{HeaderMap, HeaderName, StatusCode};
+use enforce_core::{
+    Demand, EnforcementViolation, Execution, ExecutionId, FinishOnDrop, OwnedHold, RegisterError, Status,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::config::is_plain;
 use crate::gateway::Gateway;
@@ -42,7 +46,7 @@ impl Entry {
         idle: Duration,
     ) -> Result<Self, Refusal> {
         let enforcer = &gateway.enforcer;
-        let Some(name) = headers.get(EXECUTION) else {
+        let Some(name) = single(headers, &EXECUTION)? else {
             let run = enforcer.execution(id(tenant, ExecutionId::new().as_str()), &**tenant).register()?;
             return Ok(Self { owner: Some(run.clone().finish_on_drop()), run });
         };
@@ -80,6 +84,15 @@ impl Entry {
     }
 }
 
+/// A field of a head that may stand there once at most: of two, whoever stands in between may have read the other.
+pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Refusal> {
+    let mut all = headers.get_all(name).iter();
+    match (all.next(), all.next()) {
+        (_, Some(_)) => Err(Refusal::bad_request(format!("the header {name} stands there twice; send it once"))),
+        (one, None) => Ok(one),
+    }
+}
+
 /// An execution's id: tenants that name theirs alike do not meet.
 pub(crate) fn id(tenant: &str, name: &str) -> String {
     format!("{tenant}/{name}")
@@ -93,11 +106,18 @@ pub(crate) fn name_of(name: &str) -> Result<&str, Refusal> {
 }
 
 /// Ends an execution that has asked nothing from one look to the next, and has nothing open. A halted one is forgotten so,
-/// too.
+/// too. Whoever ends it before ends this as well, so that nothing is kept of names that come and go.
 async fn end_when_idle(run: Execution, idle: Duration) {
+    let mut watch = run.watch();
     let mut before = None;
     loop {
-        tokio::time::sleep(idle).await;
+        let ended = poll_fn(|cx| match watch.look(cx.waker()) {
+            Status::Finished(_) => Poll::Ready(()),
+            _ => Poll::Pending,
+        });
+        if tokio::time::timeout(idle, ended).await.is_ok() {
+            return;
+        }
         let usage = run.snapshot();
         let now = Some((usage.steps, usage.total_tokens, usage.status));
         if before == now && usage.outstanding.is_zero() {
@@ -111,7 +131,7 @@ async fn end_when_idle(run: Execution, idle: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use enforce_core::{Enforcer, Status};
+    use enforce_core::{Cause, Enforcer, ViolationType};
 
     #[tokio::test(start_paused = true)]
     async fn a_named_execution_ends_when_it_has_done_nothing_from_one_look_to_the_next() {
@@ -125,5 +145,23 @@ mod tests {
         drop(hold);
         watched.await.unwrap();
         assert_eq!(run.status(), Status::Finished(None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_kept_of_a_named_execution_that_was_ended() {
+        for halts in [false, true] {
+            let run = Enforcer::default().execution("a/run", "a").register().unwrap();
+            let watched = tokio::spawn(end_when_idle(run.clone(), Duration::from_secs(86_400)));
+            let begun = tokio::time::Instant::now();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if halts {
+                run.halt(Cause::own(ViolationType::Requested));
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                assert!(!watched.is_finished(), "a halted one is known until it is ended");
+            }
+            run.finish();
+            watched.await.unwrap();
+            assert!(begun.elapsed() < Duration::from_secs(3));
+        }
     }
 }

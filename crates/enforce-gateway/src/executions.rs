@@ -10,12 +10,12 @@ use http::{HeaderMap, HeaderName, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::entry::{id, name_of};
+use crate::entry::{id, name_of, single};
 use crate::figures::answer;
 use crate::gateway::Gateway;
 use crate::keys::Caller;
 use crate::refusal::Refusal;
-use crate::upstream::read;
+use crate::upstream::received;
 
 /// Whose execution an admin means.
 const TENANT: HeaderName = HeaderName::from_static("x-enforce-tenant");
@@ -103,7 +103,7 @@ pub(crate) async fn reject(
 async fn decide(gateway: &Gateway, name: &str, request: Request) -> Result<(Execution, Decision), Refusal> {
     let (parts, body) = request.into_parts();
     let run = find(gateway, name, &parts.headers, true)?;
-    let body = read(body, MAX_DECISION_BYTES).await.map_err(|problem| problem.of_client())?;
+    let body = received(body, MAX_DECISION_BYTES).await?;
     let expected =
         "expected a JSON object with the number of the \"pause\", and perhaps \"by\", \"why\", \"next_limit\"";
     let decision = serde_json::from_slice(&body);
@@ -118,7 +118,7 @@ fn find(gateway: &Gateway, name: &str, headers: &HeaderMap, admins_only: bool) -
         }
         Caller::Tenant(tenant) => &**tenant,
         Caller::Admin => {
-            let tenant = headers.get(TENANT).and_then(|tenant| tenant.to_str().ok());
+            let tenant = single(headers, &TENANT)?.and_then(|tenant| tenant.to_str().ok());
             tenant.ok_or_else(|| Refusal::bad_request(format!("name the tenant in the header {TENANT}")))?
         }
     };

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use enforce_async::drive;
 use enforce_core::{Cause, Clock, Enforcer, Execution, ProviderKey, ViolationType};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use parking_lot::RwLock;
 use tokio::net::TcpListener;
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::completions::completions;
 use crate::config::SettingsError;
+use crate::entry::single;
 use crate::keys::Caller;
 use crate::refusal::Refusal;
 use crate::settings::Settings;
@@ -153,6 +155,6 @@ impl Settings {
             let message = "no key, or one that is not known: send yours as \"Authorization: Bearer KEY\"";
             Refusal::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message)
         };
-        self.keys.caller(headers).ok_or_else(unknown)
+        single(headers, &AUTHORIZATION)?.and_then(|value| self.keys.caller(value)).ok_or_else(unknown)
     }
 }

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
 use crate::config::{Config, SettingsError, TenantKeys};
@@ -40,6 +39,9 @@ impl Keys {
             return wrong("is empty; write one that nobody guesses");
         }
         let hash = match key.strip_prefix(HASHED) {
+            None if key.trim_ascii() != key || HeaderValue::from_bytes(key.as_bytes()).is_err() => {
+                return wrong("can never arrive; write one without spaces at its ends and without control characters");
+            }
             None => hash(key.as_bytes()),
             Some(digits) => match from_hex(digits) {
                 Some(hash) => hash,
@@ -52,10 +54,9 @@ impl Keys {
         }
     }
 
-    /// Whose the key of this request is; `None` if it has none that is known.
-    pub(crate) fn caller(&self, headers: &HeaderMap) -> Option<&Caller> {
-        let value = headers.get(AUTHORIZATION)?.as_bytes();
-        let (scheme, key) = value.split_at_checked(7)?;
+    /// Whose the key in this field is; `None` if it has none that is known.
+    pub(crate) fn caller(&self, authorization: &HeaderValue) -> Option<&Caller> {
+        let (scheme, key) = authorization.as_bytes().split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"Bearer ").then(|| self.0.get(&hash(key.trim_ascii())))?
     }
 
@@ -100,9 +101,7 @@ mod tests {
     }
 
     fn asks(keys: &Keys, value: &str) -> Option<Caller> {
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, value.parse().unwrap());
-        keys.caller(&headers).cloned()
+        keys.caller(&value.parse().unwrap()).cloned()
     }
 
     #[test]
@@ -119,9 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_empty_or_malformed_or_of_two_owners_is_refused() {
-        for (wrong, said) in [("\"\"", "is empty"), ("\"sha256:00\"", "is no SHA-256"), ("\"root\"", "somebody else's")]
-        {
+    fn a_key_that_is_empty_or_malformed_or_cannot_be_sent_or_has_two_owners_is_refused() {
+        for (wrong, said) in [
+            ("\"\"", "is empty"),
+            ("\"sha256:00\"", "is no SHA-256"),
+            ("\"root\"", "somebody else's"),
+            ("\" one\"", "can never arrive"),
+            ("\"o\\nne\"", "can never arrive"),
+        ] {
             let error = keys(&format!("[[tenant]]\nname = \"a\"\nkeys = [{wrong}]")).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
         }

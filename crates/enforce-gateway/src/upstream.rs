@@ -1,4 +1,4 @@
-//! The upstream: asked over HTTP, and what it says when it fails.
+//! The upstream: asked over HTTP, and what it says when it fails; and how bodies are read, its own and those of clients.
 
 use std::error::Error;
 use std::time::Duration;
@@ -11,12 +11,15 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::timeout;
 
 use crate::chat::Chat;
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client's body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Connections to the upstream, which are kept and used again.
 #[derive(Debug)]
@@ -120,4 +123,46 @@ where
         true => Unread::TooLarge(max),
         false => Unread::Broken(error.to_string()),
     })
+}
+
+/// The whole of a client's body, if it is not too large and comes in time.
+pub(crate) async fn received<B>(body: B, max: usize) -> Result<Bytes, Refusal>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the body took too long to arrive");
+    timeout(BODY_TIMEOUT, read(body, max)).await.map_err(late)?.map_err(Unread::of_client)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use http_body::Frame;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A body that never comes.
+    struct Never;
+
+    impl http_body::Body for Never {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_waited_for_no_longer_than_its_time() {
+        let begun = Instant::now();
+        let late = received(Never, 1).await.unwrap_err();
+        assert!(matches!(late, Refusal::Other { status: StatusCode::REQUEST_TIMEOUT, .. }));
+        assert_eq!(begun.elapsed(), BODY_TIMEOUT);
+    }
 }

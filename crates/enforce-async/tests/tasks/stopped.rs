@@ -79,15 +79,18 @@ async fn e1_on_one_thread_no_poll_begins_once_halt_has_returned() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e1_on_several_threads_only_a_poll_that_had_begun_ends_after_halt_has_returned() {
+async fn e1_on_several_threads_the_poll_that_is_under_way_when_halt_returns_is_the_last() {
     for _ in 0..300 {
         let run = run_of(ResourceLimits::unlimited());
-        let (halted, begun, late) = (Arc::new(Number::new(0)), Arc::new(Number::new(0)), Arc::new(Number::new(0)));
+        let [halted, begun, let_go, late] = [(); 4].map(|()| Arc::new(Number::new(0)));
         let work = {
-            let (halted, begun, late) = (Arc::clone(&halted), Arc::clone(&begun), Arc::clone(&late));
+            let (halted, begun, let_go, late) = (halted.clone(), begun.clone(), let_go.clone(), late.clone());
             poll_fn(move |cx| {
-                begun.fetch_add(1, Ordering::SeqCst);
                 late.fetch_add(halted.load(Ordering::SeqCst), Ordering::SeqCst);
+                begun.store(1, Ordering::SeqCst);
+                while let_go.load(Ordering::SeqCst) == 0 {
+                    std::thread::yield_now();
+                }
                 cx.waker().wake_by_ref();
                 Poll::<()>::Pending
             })
@@ -101,8 +104,34 @@ async fn e1_on_several_threads_only_a_poll_that_had_begun_ends_after_halt_has_re
         }
         run.halt(REQUESTED);
         halted.store(1, Ordering::SeqCst);
+        let_go.store(1, Ordering::SeqCst);
         assert!(task.await.unwrap().is_err());
-        assert!(late.load(Ordering::SeqCst) <= 1, "E1: the poll that had begun, and no other");
+        assert_eq!(late.load(Ordering::SeqCst), 0, "E1");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e1_on_several_threads_work_that_waits_is_not_polled_by_the_halt_that_calls_it() {
+    for _ in 0..300 {
+        let run = run_of(ResourceLimits::unlimited());
+        let polls = Arc::new(Number::new(0));
+        let work = {
+            let polls = Arc::clone(&polls);
+            poll_fn(move |_| {
+                polls.fetch_add(1, Ordering::SeqCst);
+                Poll::<()>::Pending
+            })
+        };
+        let task = tokio::spawn({
+            let run = run.clone();
+            async move { run.run(work).await }
+        });
+        while polls.load(Ordering::SeqCst) == 0 {
+            yield_now().await;
+        }
+        run.halt(REQUESTED);
+        assert!(task.await.unwrap().is_err());
+        assert_eq!(polls.load(Ordering::SeqCst), 1, "E1");
     }
 }
 

@@ -115,3 +115,16 @@ async fn it_says_that_it_is_there() {
     let world = World::new("").await;
     assert_eq!(world.client.get("/healthz", "").await.text, "ok\n");
 }
+
+#[tokio::test]
+async fn a_field_that_names_somebody_twice_is_refused() {
+    let world = World::new("").await;
+    for (key, name, values) in
+        [("", "authorization", ["Bearer key-b", "Bearer key-a"]), ("key-a", "x-enforce-execution", ["one", "two"])]
+    {
+        let answer = world.client.ask(key, &values.map(|value| (name, value)), &request(7)).await;
+        assert_eq!((answer.status.as_u16(), &*answer.code()), (400, "invalid_request"), "{}", answer.text);
+        assert!(answer.text.contains(name), "{}", answer.text);
+    }
+    assert_eq!(world.stand_in.sent().requests, 0);
+}

@@ -149,7 +149,7 @@ impl Client {
             request.headers_mut().insert(AUTHORIZATION, format!("Bearer {key}").parse().unwrap());
         }
         for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
+            request.headers_mut().append(*name, value.parse().unwrap());
         }
         self.http.request(request).await
     }
