@@ -78,6 +78,7 @@
 //! | name | adds | costs | default |
 //! |---|---|---|---|
 //! | `cancellation-token` | `ExecutionExt::cancel_when_over` | `tokio-util` | no |
+//! | `events` | `EventBroadcast`: events as a stream that tells its lag | `tokio-stream`, tokio's `sync` | no |
 //! | `http` | `answer`: a refusal as an HTTP response | `http`, `serde_json` | no |
 //! | `tower` | `GateLayer`: a layer that asks before and settles behind | `tower-layer`, `tower-service` | no |
 
@@ -88,6 +89,8 @@ mod answer;
 mod check;
 mod clock;
 mod drive;
+#[cfg(feature = "events")]
+mod events;
 mod ext;
 #[cfg(feature = "tower")]
 mod gate;
@@ -107,17 +110,19 @@ pub use acquire::Acquire;
 pub use answer::answer;
 pub use clock::TokioClock;
 pub use drive::{Driven, drive};
+#[cfg(feature = "events")]
+pub use events::{EventBroadcast, EventLag, EventStream};
 
 pub use enforce_core::{
     Action, Actual, Approval, ApprovalError, Approved, BackoffStrategy, Budget, BudgetAmount, BudgetPeriod,
     BudgetResource, BudgetUsage, Cause, Clock, ConfigError, Demand, EnforcementPolicy, EnforcementResult,
-    EnforcementViolation, EnforcementWarning, Enforcer, EnforcerBuilder, Execution, ExecutionError,
-    ExecutionErrorCategory, ExecutionId, ExecutionUsage, FinishOnDrop, Hold, InvalidId, LimitActions, LlmErrorCode,
-    LongRunningExecutionPolicy, ManualClock, ModelError, ModelKey, MoneyError, NanoUsd, NetworkPolicy, OnDrop,
-    Outstanding, OwnedHold, ProcessPolicy, ProcessUsage, ProviderError, ProviderKey, ProviderPolicy, RateLimit, RateOn,
-    RatePeriod, RateUnit, RatesRefused, RegisterError, ResourceLimits, Retry, RetryPolicy, ScopeKind, Settlement,
-    Status, StepId, StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage, TimeSource, TimedHold, Timestamp,
-    ToolErrorCode, UNLIMITED, UsageSnapshot, ViolationType, Waiting, Watch,
+    EnforcementViolation, EnforcementWarning, Enforcer, EnforcerBuilder, Event, EventKind, EventSink, Execution,
+    ExecutionError, ExecutionErrorCategory, ExecutionId, ExecutionUsage, FinishOnDrop, Hold, InvalidId, LimitActions,
+    LlmErrorCode, LongRunningExecutionPolicy, ManualClock, ModelError, ModelKey, MoneyError, NanoUsd, NetworkPolicy,
+    OnDrop, Outstanding, OwnedHold, ProcessPolicy, ProcessUsage, ProviderError, ProviderKey, ProviderPolicy, RateLimit,
+    RateOn, RatePeriod, RateUnit, RatesRefused, RegisterError, ResourceLimits, Retry, RetryPolicy, ScopeKind,
+    Settlement, Status, StepId, StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage, TimeSource, TimedHold,
+    Timestamp, ToolErrorCode, UNLIMITED, UsageSnapshot, ViolationType, Waiting, Watch,
 };
 pub use ext::ExecutionExt;
 pub use futures_core::Stream;

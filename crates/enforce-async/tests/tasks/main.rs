@@ -15,6 +15,8 @@ mod crowd;
 #[cfg(test)]
 mod deadlines;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod states;
