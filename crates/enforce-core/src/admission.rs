@@ -169,13 +169,8 @@ fn reserve_as<A: Asks>(
         }
         Usual::Not => {}
     }
-    if !record.alone
-        && let Some(Granted { periods, bare }) = paid::take(record, demand, &mut now)
-    {
-        return Ok(asks.hold(|| Receipt::new(Kept::of(demand, periods, bare, None), Noticed::default())));
-    }
     let mut found = Found::default();
-    match reserve_whole(record, demand, now, way, &mut found) {
+    match reserve_paid(record, demand, now, way, &mut found) {
         // Put together from what is known here to be nothing, so that it need not be copied.
         Ok(Granted { periods, bare }) if found.is_plain() => {
             Ok(asks.hold(|| Receipt::new(Kept::of(demand, periods, bare, None), Noticed::default())))
@@ -265,6 +260,20 @@ struct Way {
     first: Option<Obstacle>,
     /// A refusal is not the end of it.
     waits: bool,
+}
+
+/// [`reserve_whole`] by whoever pays into budgets: the usual way first. It ends as the whole way does, for each way out makes
+/// a hold of its own.
+#[inline(never)]
+fn reserve_paid(
+    record: &Record,
+    demand: &Demand,
+    mut now: Option<Timestamp>,
+    way: Way,
+    found: &mut Found,
+) -> Result<Granted, Stop> {
+    let usual = if record.alone { None } else { paid::take(record, demand, &mut now) };
+    usual.map_or_else(|| reserve_whole(record, demand, now, way, found), Ok)
 }
 
 /// Takes everything.
