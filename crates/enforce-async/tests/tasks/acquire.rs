@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, advance, sleep};
 
-use crate::common::{Bell, ByHand, REQUESTED, SECOND, builder, kind, of, register, run_of, tokens, wall};
+use crate::common::{Bell, ByHand, REQUESTED, SECOND, builder, kind, of, register, run_of, since_noon, tokens, wall};
 
 #[test]
 fn what_is_admitted_at_once_needs_no_runtime() {
@@ -184,7 +184,7 @@ impl TimeSource for Counting {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_polled_while_time_passes() {
-    let clock = Counting(TokioClock::new(), Arc::default());
+    let clock = Counting(since_noon(), Arc::default());
     let limits = ResourceLimits { max_tokens: 10, ..wall(7_200_000) };
     let enforcer = Enforcer::builder().limits(limits).clock(Clock::custom(clock.clone())).build().unwrap();
     let _driven = drive(&enforcer);

@@ -17,8 +17,12 @@ pub(crate) const REQUESTED: Cause = Cause::own(ViolationType::Requested);
 
 /// A builder of an enforcer that follows tokio's time.
 pub(crate) fn builder() -> EnforcerBuilder {
-    let noon = Timestamp::from_nanos(1_641_643_200_000_000_000);
-    Enforcer::builder().clock(Clock::custom(TokioClock::starting_at(noon)))
+    Enforcer::builder().clock(Clock::custom(since_noon()))
+}
+
+/// Tokio's time, from the same moment in every run: where the buckets of deadlines begin depends on it.
+pub(crate) fn since_noon() -> TokioClock {
+    TokioClock::starting_at(Timestamp::from_nanos(1_641_643_200_000_000_000))
 }
 
 /// An execution with these limits.

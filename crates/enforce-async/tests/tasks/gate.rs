@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use enforce_async::{
     Actual, Cause, Clock, Demand, EnforcementViolation, Enforcer, Execution, Gate, GateLayer, GateService, OwnedHold,
-    ResourceLimits, TokioClock, ViolationType,
+    ResourceLimits, ViolationType,
 };
 use tokio::time::{Instant, sleep};
 use tower_layer::Layer;
 use tower_service::Service;
+
+use crate::common::since_noon;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -91,7 +93,7 @@ type Gated = GateService<Inner, Ten>;
 
 fn world(max_tokens: u64) -> (Execution, Gated) {
     let limits = ResourceLimits { max_tokens, max_wall_time_ms: 60_000, ..ResourceLimits::unlimited() };
-    let clock = Clock::custom(TokioClock::new());
+    let clock = Clock::custom(since_noon());
     let enforcer = Enforcer::builder().limits(limits).clock(clock).build().unwrap();
     let run = enforcer.execution("exec", "tenant").register().unwrap();
     (run.clone(), GateLayer::new(Ten(run)).layer(Inner::default()))
