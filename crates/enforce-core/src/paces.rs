@@ -49,18 +49,29 @@ pub(crate) struct Paces {
 impl Paces {
     /// What to remember of a demand; nothing, if no rate of tokens was taken.
     pub(crate) fn of(demand: &Demand, now_ns: u64, met: &Met<'_>, paced: &[Option<Paced>]) -> Option<Self> {
-        let mut marks = [0; MAX_TOKEN_RATES];
         let of_tokens = met.cells().zip(paced).filter(|(cell, _)| cell.unit != RateUnit::Requests);
-        let mut left = of_tokens.filter_map(|(_, paced)| paced.as_ref().map(Paced::mark)).peekable();
+        let mut left = of_tokens.filter_map(|(_, paced)| paced.as_ref()).peekable();
         left.peek()?;
-        marks.iter_mut().zip(left).for_each(|(place, mark)| *place = mark);
+        Some(Self::with(demand, now_ns, met.version, left))
+    }
+
+    /// What to remember of a demand that has taken `paced` of rates of tokens of that version.
+    #[inline(always)]
+    pub(crate) fn with<'a>(
+        demand: &Demand,
+        now_ns: u64,
+        version: u64,
+        paced: impl IntoIterator<Item = &'a Paced>,
+    ) -> Self {
+        let mut marks = [0; MAX_TOKEN_RATES];
+        marks.iter_mut().zip(paced).for_each(|(place, paced)| *place = paced.mark());
         let taken = Tokens {
             input: amount(demand, RateUnit::InputTokens),
             output: amount(demand, RateUnit::OutputTokens),
             total: amount(demand, RateUnit::TotalTokens),
         };
         let (keys, apart) = (Keys::of(demand), demand.rate_tokens.is_some());
-        Some(Self { version: met.version, now_ns, keys, taken, more: Tokens::NONE, apart, marks })
+        Self { version, now_ns, keys, taken, more: Tokens::NONE, apart, marks }
     }
 
     /// Takes what an extension has taken of the same rates; of others it stays there for good.
@@ -127,7 +138,7 @@ impl Paces {
             Some(rest) => {
                 let Some(mark) = mark else { return };
                 let paced = Paced::again(&cell.rate, self.now_ns, taken, mark);
-                if let Some(waiter) = cell.tat.refund(&cell.rate, paced, rest.min(taken), &cell.line) {
+                if let Some(waiter) = cell.tat.refund(&cell.rate, paced, rest.min(taken), cell.line.queue()) {
                     waiter.wake();
                 }
             }
@@ -148,8 +159,8 @@ impl Paces {
         // The one before is held until the next is there, so whichever has another address is another one.
         let mut last: Option<Met<'_>> = None;
         while let Ok(met) = rates.met(&record.tenant, self.keys) {
-            let before = last.as_ref().and_then(|last| last.with_line(&cell.line)).unwrap_or(cell);
-            match met.with_line(&cell.line) {
+            let before = last.as_ref().and_then(|last| last.with_line(cell.line.queue())).unwrap_or(cell);
+            match met.with_line(cell.line.queue()) {
                 Some(next) if !std::ptr::eq(next, before) => {
                     if next.tat.charge(&next.rate, now_ns, amount) {
                         return;
