@@ -1,11 +1,13 @@
 //! What a hold remembers of the rates of tokens that it was admitted by: what was not used goes back, what was used above
 //! it is charged.
 
+use arrayvec::ArrayVec;
+
 use crate::books::Used;
 use crate::clock::Timestamp;
 use crate::kernel::gcra::Paced;
 use crate::limits::RateUnit;
-use crate::rate_plan::MAX_TOKEN_RATES;
+use crate::rate_plan::{MAX_RATES, MAX_TOKEN_RATES};
 use crate::rates::{Keys, Met, RateCell, amount};
 use crate::record::Record;
 use crate::resource::Demand;
@@ -120,8 +122,15 @@ impl Paces {
 
     /// Every rate of tokens, with the mark that was left in it, if it is the same rate still.
     fn each(&self, record: &Record, mut act: impl FnMut(&RateCell, Option<u64>)) {
+        let rates = &record.core().rates;
+        let mut kept = ArrayVec::<_, MAX_RATES>::new();
+        // No plan came since, as is usual.
+        if rates.kept(&record.tenant, self.keys, &mut kept) == Some(self.version) {
+            let of_tokens = kept.into_iter().filter(|cell| cell.unit != RateUnit::Requests);
+            return of_tokens.zip(self.marks).for_each(|(cell, mark)| act(cell, Some(mark)));
+        }
         // Keys that were known stay known, and the record keeps its tenant.
-        let Ok(met) = record.core().rates.met(&record.tenant, self.keys) else { return };
+        let Ok(met) = rates.met(&record.tenant, self.keys) else { return };
         let of_tokens = met.cells().filter(|cell| cell.unit != RateUnit::Requests);
         let same = met.since() <= self.version;
         // Of rates that were changed no mark is left, and there may be more of them than there were.

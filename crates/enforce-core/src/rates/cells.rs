@@ -5,7 +5,7 @@ use arrayvec::ArrayVec;
 use super::Rates;
 use crate::kernel::cell::Cell;
 use crate::kernel::gcra::{Rate, Tat};
-use crate::kernel::queue::OnceQueue;
+use crate::kernel::queue::{OnceQueue, Queue};
 use crate::kernel::versions::{Version, Versions};
 use crate::limits::{RateOn, RatePeriod, RateUnit};
 use crate::rate_plan::{NOTHING, RatePlan, Rule};
@@ -27,7 +27,14 @@ pub(crate) struct RateCell {
 
 impl RateCell {
     fn fresh(rule: &Rule, from_ns: u64) -> Self {
-        Self::of(rule, rule.rate, Tat::new(&rule.rate, from_ns), OnceQueue::new())
+        // Whoever gives tokens back needs the line, and a settle allocates nothing.
+        let line = match rule.limit.unit {
+            RateUnit::Requests => OnceQueue::new(),
+            RateUnit::InputTokens | RateUnit::OutputTokens | RateUnit::TotalTokens => {
+                OnceQueue::of(Arc::new(Queue::new()))
+            }
+        };
+        Self::of(rule, rule.rate, Tat::new(&rule.rate, from_ns), line)
     }
 
     fn of(rule: &Rule, rate: Rate, tat: Tat, line: OnceQueue) -> Self {
