@@ -12,8 +12,8 @@ use crate::kernel::table::Rejected;
 use crate::kernel::tally::Tally;
 use crate::limits::{ConfigError, LongRunningExecutionPolicy, ResourceLimits};
 use crate::plan::Plan;
-use crate::record::Record;
 use crate::sync::Arc;
+use crate::tenant::Tenant;
 
 /// Registers one execution.
 #[derive(Debug)]
@@ -123,11 +123,12 @@ impl ExecutionBuilder<'_> {
         let core = self.enforcer.core();
         validate("execution id", &self.id).map_err(RegisterError::InvalidId)?;
         validate("tenant id", &self.tenant).map_err(RegisterError::InvalidId)?;
-        let plan = self.plan().map_err(RegisterError::Config)?;
-        let tenant = core.attach(&self.tenant, now).ok_or(RegisterError::Full { table: "tenants" })?;
+        let own = self.own_plan().map_err(RegisterError::Config)?;
+        let (plan, tenant) = core.enter(&self.tenant, now);
+        let tenant = tenant.ok_or(RegisterError::Full { table: "tenants" })?;
         // From here on the record holds the attachment and gives it back, whatever comes.
-        let record = Record::new(&self.id, Arc::clone(&tenant), plan, None, now);
-        let execution = Execution::from_record(record);
+        let execution = Execution::new(&self.id, tenant, own.unwrap_or(plan), None, now);
+        let tenant = &execution.record().tenant;
         let enter = |slots: [&Tally; 2]| {
             core.executions.register(slots, execution.clone())?;
             core.note_registered(execution.record());
@@ -135,32 +136,37 @@ impl ExecutionBuilder<'_> {
             Ok(())
         };
         let joined = tenant.join(&execution, enter);
-        let registered = joined.map(|()| execution).map_err(|rejected| match rejected {
+        let refused = joined.err().map(|rejected| self.refused(rejected, tenant, now));
+        core.flush();
+        refused.map_or(Ok(execution), Err)
+    }
+
+    #[cold]
+    fn refused(&self, rejected: Rejected, tenant: &Tenant, now: Timestamp) -> RegisterError {
+        match rejected {
             Rejected::Duplicate => RegisterError::Duplicate { id: self.id.to_string() },
             // Never closed as long as there is an enforcer.
             Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },
             Rejected::NoSlot(number) => {
                 let violation = tenant.no_slot(number);
-                core.note_no_slot(&tenant, &violation, &self.id, now);
+                self.enforcer.core().note_no_slot(tenant, &violation, &self.id, now);
                 RegisterError::Refused(violation)
             }
-        });
-        core.flush();
-        registered
+        }
     }
 
-    fn plan(&self) -> Result<Arc<Plan>, ConfigError> {
-        let shared = self.enforcer.core().plan();
+    /// The limits that it brings, if it does.
+    fn own_plan(&self) -> Result<Option<Arc<Plan>>, ConfigError> {
         if self.limits.is_none() && self.long_running.is_none() {
-            return Ok(shared);
+            return Ok(None);
         }
-        let mut source = shared.source.clone();
+        let mut source = self.enforcer.core().plan().source.clone();
         if let Some(limits) = &self.limits {
             source.limits = limits.clone();
         }
         if let Some(long_running) = &self.long_running {
             source.long_running = long_running.clone();
         }
-        Plan::compile(source).map(Arc::new)
+        Plan::compile(source).map(Arc::new).map(Some)
     }
 }

@@ -1,9 +1,11 @@
 //! Who is known: executions, tenants and providers, and what they share.
 
 mod eviction;
+mod lanes;
 
 use std::collections::{HashMap, VecDeque};
 
+use self::lanes::Lanes;
 use crate::allowance::Allowances;
 use crate::clock::{Clock, Timestamp};
 use crate::deadline::Deadlines;
@@ -23,6 +25,7 @@ use crate::process::{Process, ProcessPlan};
 use crate::rate_plan::RatePlan;
 use crate::rates::Rates;
 use crate::record::Record;
+use crate::slots::Slots;
 use crate::sync::{Arc, Mutex};
 use crate::telling::Telling;
 use crate::tenant::{Tenant, TenantEntry, TenantPlan};
@@ -73,14 +76,15 @@ impl TenantPlans {
 /// What all executions of one enforcer share.
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) executions: Table<Execution>,
+    /// Beside it the slots of the process.
+    pub(crate) executions: Table<Execution, Slots>,
     tenants: Table<TenantEntry>,
     pub(crate) rates: Rates,
     pub(crate) clock: Clock,
     /// When it was built; activity and rates count from here.
     pub(crate) epoch: Timestamp,
-    /// What an execution may do that brings no limits of its own.
-    plan: Mutex<Arc<Plan>>,
+    /// What an execution may do that brings no limits of its own, and the tenants that were asked for last.
+    pub(crate) lanes: Lanes,
     /// How everything is enforced; it never changes.
     pub(crate) policy: Arc<EnforcementPolicy>,
     /// What all tenants share.
@@ -120,13 +124,13 @@ impl Core {
         let epoch = clock.now();
         Self {
             // Their places are numbered.
-            executions: Table::new(caps.executions.min(u64::from(u32::MAX))),
+            executions: Table::with(caps.executions.min(u64::from(u32::MAX)), process_plan.slots()),
             tenants: Table::new(caps.tenants),
             rates: Rates::new(rates, caps.providers, caps.models),
             epoch,
             clock,
             policy: Arc::clone(&plan.source.policy),
-            plan: Mutex::new(plan),
+            lanes: Lanes::new(&plan),
             process: Process::new(process_plan, epoch),
             tenant_plans: Mutex::new(TenantPlans { every: Arc::new(tenant_plan), own: HashMap::new() }),
             max_tenants: caps.tenants,
@@ -144,14 +148,20 @@ impl Core {
         }
     }
 
+    /// The slots of the process.
+    #[inline]
+    pub(crate) fn slots(&self) -> &Slots {
+        self.executions.beside()
+    }
+
     /// The limits of an execution that brings none of its own.
     pub(crate) fn plan(&self) -> Arc<Plan> {
-        Arc::clone(&self.plan.lock())
+        self.lanes.plan()
     }
 
     /// Replaces them, for executions that are registered from here on.
-    pub(crate) fn set_plan(&self, plan: Plan) {
-        *self.plan.lock() = Arc::new(plan);
+    pub(crate) fn set_plan(&self, plan: &Plan) {
+        self.lanes.set(plan);
     }
 
     /// Which hosts may be reached.
@@ -178,7 +188,7 @@ impl Core {
 
     /// Whether nothing is counted in it by `now` that a new one would not count.
     pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
-        let untouched = self.executions.len() == 0 && self.tenants.len() == 0 && self.process.slots.live() == 0;
+        let untouched = self.executions.len() == 0 && self.tenants.len() == 0 && self.slots().live() == 0;
         untouched && self.process.budgets.are_whole(now) && self.rates.all_have_passed(now.nanos_since(self.epoch))
     }
 
@@ -195,11 +205,21 @@ impl Core {
         self.tenants.len()
     }
 
+    /// The limits of an execution that brings none of its own, and the tenant of that id, made if need be, with one more
+    /// attachment; `None` if the table of tenants is full.
+    #[inline]
+    pub(crate) fn enter(self: &Arc<Self>, id: &str, now: Timestamp) -> (Arc<Plan>, Option<Arc<Tenant>>) {
+        let (plan, at_hand) = self.lanes.enter(id);
+        (plan, at_hand.or_else(|| self.attach(id, now)))
+    }
+
     /// The tenant of that id, made if need be, with one more attachment; `None` if the table is full.
+    #[cold]
     pub(crate) fn attach(self: &Arc<Self>, id: &str, now: Timestamp) -> Option<Arc<Tenant>> {
         loop {
             if let Some(tenant) = self.tenant(id) {
-                if tenant.attachments.attach() {
+                if tenant.attachments().attach() {
+                    self.lanes.keep(&tenant);
                     return Some(tenant);
                 }
                 // Retired (G2): whoever meets it helps it out of the table and looks again.
@@ -211,6 +231,7 @@ impl Core {
                 Ok(()) => {
                     self.catch_up(&tenant, now);
                     self.flush();
+                    self.lanes.keep(&tenant);
                     return Some(tenant);
                 }
                 Err(Rejected::Duplicate) => {}
@@ -227,7 +248,7 @@ impl Core {
     pub(crate) fn fresh_tenant(self: &Arc<Self>, id: &str, now: Timestamp) -> Arc<Tenant> {
         let plan = Arc::clone(self.tenant_plans.lock().of(id));
         let tenant = Arc::new(Tenant::new(id, plan, Arc::clone(self), now));
-        tenant.attachments.attach();
+        tenant.attachments().attach();
         tenant
     }
 
@@ -283,7 +304,8 @@ impl Core {
     /// Replaces the limits of all tenants together.
     pub(crate) fn set_process(&self, plan: &ProcessPlan, now: Timestamp) {
         // Whoever joins a tenant behind this walk, or joins one that is entered behind it, finds the budgets there.
-        self.process.relimit(plan, now, || self.tenants.entries().iter().for_each(|entry| entry.0.reach()));
+        self.process
+            .relimit(plan, self.slots(), now, || self.tenants.entries().iter().for_each(|entry| entry.0.reach()));
         // Who waits looks at the new limits (W1).
         self.wakes.put(self.process.budgets.line.first());
         self.flush();
@@ -349,6 +371,7 @@ impl Core {
         self.deadlines.clear();
         self.timers.close();
         self.tenants.clear();
+        self.lanes.forget();
         let left = self.left.lock().take();
         drop(left);
         self.flush();

@@ -120,7 +120,7 @@ pub(crate) fn carry_up(record: &Record, late: &Used, now: Option<Timestamp>) -> 
 /// Into its tenant's totals, or into the budget of which it had a slice. A pool has been written by itself.
 fn carry(record: &Record, late: &Used, now: Option<Timestamp>, exhausted: &mut Vec<Exhausted>) {
     match record.parent() {
-        None => record.tenant.ended.add(Committed {
+        None => record.tenant.ended().add(Committed {
             steps: late.steps,
             input_tokens: late.input,
             output_tokens: late.output,

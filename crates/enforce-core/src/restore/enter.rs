@@ -12,7 +12,6 @@ use crate::execution::Execution;
 use crate::family::{Parent, Share, Slice};
 use crate::limits::{LongRunningExecutionPolicy, ResourceLimits};
 use crate::plan::{Plan, Source};
-use crate::record::Record;
 use crate::registry::Core;
 use crate::resource::{Amounts, Resource};
 use crate::state::{EnforcerState, ExecutionState, SliceState};
@@ -134,7 +133,7 @@ impl Entering<'_> {
         for it in &state.tenants {
             // There is room for all of them.
             if let Some(tenant) = core.attach(&it.id, now) {
-                tenant.ended.add(books::committed(&it.ended));
+                tenant.ended().add(books::committed(&it.ended));
                 tenant.budgets.recall(it.budgets.iter().map(ended), &kinds, now);
             }
         }
@@ -183,13 +182,13 @@ impl Entering<'_> {
             share: it.slice.as_ref().map_or(Share::Pool, |slice| Share::Slice(self.slice(slice, above))),
             depth: above.record().tree_depth().saturating_add(1),
         });
-        let record = Record::new(&it.id, Arc::clone(&tenant), plan, parent, self.moved(it.started_at));
+        let execution = Execution::new(&it.id, Arc::clone(&tenant), plan, parent, self.moved(it.started_at));
+        let record = execution.record();
         record.hot.activity.touch(self.moved(it.last_activity).nanos_since(core.epoch));
         let since = it.paused_since.filter(|_| paused).map(|since| self.moved(since.max(it.started_at)));
         let until = it.paused_since.unwrap_or(self.state.saved_at);
         let paused_ns = it.paused_ns.min(until.nanos_since(it.started_at));
         record.recall(it, since, paused_ns);
-        let execution = Execution::from_record(record);
         let entered = match above {
             Some(above) => {
                 above.record().children().recall(&execution);

@@ -48,7 +48,7 @@ impl Present {
     fn of(core: &Core) -> Self {
         let mut tenants: Vec<_> = core.tenants().collect();
         // Those that stand there when all have been listed have stood there together: no more than there may be.
-        tenants.retain(|tenant| !tenant.attachments.are_retired());
+        tenants.retain(|tenant| !tenant.attachments().are_retired());
         tenants.sort_by(|a, b| a.id().as_str().cmp(b.id().as_str()));
         let mut present = Self { tenants, ended: Vec::new(), roots: Vec::new(), below: HashMap::new() };
         for (place, tenant) in present.tenants.iter().enumerate() {
