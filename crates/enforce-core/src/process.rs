@@ -2,6 +2,7 @@
 
 use crate::budget::{self, Budgets, Terms};
 use crate::clock::Timestamp;
+use crate::kernel::door::{Door, Stand};
 use crate::limits::{ConfigError, EnforcementPolicy, ProcessPolicy};
 use crate::slots::{Slots, live_limit};
 use crate::snapshot::ProcessUsage;
@@ -27,13 +28,20 @@ impl ProcessPlan {
 pub(crate) struct Process {
     pub(crate) slots: Slots,
     pub(crate) budgets: Budgets,
+    /// Whether roots may be registered.
+    pub(crate) door: Door,
     /// Serialises changes.
     changes: Mutex<()>,
 }
 
 impl Process {
     pub(crate) fn new(plan: &ProcessPlan, now: Timestamp) -> Self {
-        Self { slots: Slots::new(plan.live_limit), budgets: Budgets::new(&plan.budgets, now), changes: Mutex::new(()) }
+        Self {
+            slots: Slots::new(plan.live_limit),
+            budgets: Budgets::new(&plan.budgets, now),
+            door: Door::new(Stand::Open),
+            changes: Mutex::new(()),
+        }
     }
 
     /// Replaces its limits by `plan`; what is used stays (L1). `reach` sees to it that every execution meets them.

@@ -14,6 +14,7 @@ use crate::limits::{ConfigError, LongRunningExecutionPolicy, ResourceLimits};
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::sync::Arc;
+use crate::tenant::Tenant;
 
 /// Registers one execution.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ pub enum RegisterError {
         /// Which: `executions` or `tenants`.
         table: &'static str,
     },
-    /// The tenant, or the process, has no room for another live execution.
+    /// The tenant, or the process, has no room for another live execution, or takes none any more: it is closed or halted.
     Refused(EnforcementViolation),
     /// The execution's own limits make no sense.
     Config(ConfigError),
@@ -93,7 +94,8 @@ impl ExecutionBuilder<'_> {
     ///
     /// # Errors
     /// An id that is empty or longer than 128 bytes; an id that is registered already; limits that make no sense; a
-    /// tenant or a process that has no slot left; a full table. Nothing is left behind.
+    /// tenant or a process that has no slot left, or that is closed or halted ([`Enforcer::close`]); a full table. Nothing is
+    /// left behind.
     ///
     /// ```
     /// use enforce_core::{Enforcer, RegisterError, ResourceLimits, Retry};
@@ -129,21 +131,23 @@ impl ExecutionBuilder<'_> {
         let record = Record::new(&self.id, Arc::clone(&tenant), plan, None, now);
         let execution = Execution::from_record(record);
         let enter = |slots: [&Tally; 2]| {
+            tenant.let_in()?;
             core.executions.register(slots, execution.clone())?;
             core.note_registered(execution.record());
             core.time(&execution);
             Ok(())
         };
         let joined = tenant.join(&execution, enter);
+        let refused = |violation| {
+            core.note_no_slot(&tenant, &violation, &self.id, now);
+            RegisterError::Refused(violation)
+        };
         let registered = joined.map(|()| execution).map_err(|rejected| match rejected {
             Rejected::Duplicate => RegisterError::Duplicate { id: self.id.to_string() },
             // Never closed as long as there is an enforcer.
             Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },
-            Rejected::NoSlot(number) => {
-                let violation = tenant.no_slot(number);
-                core.note_no_slot(&tenant, &violation, &self.id, now);
-                RegisterError::Refused(violation)
-            }
+            Rejected::NoSlot(number) => refused(tenant.no_slot(number)),
+            Rejected::Shut(number, stand) => refused(Tenant::shut(number, stand)),
         });
         core.flush();
         registered

@@ -7,6 +7,7 @@ use crate::execution::Execution;
 use crate::id::TenantId;
 use crate::kernel::attachments::Attachments;
 use crate::kernel::cell::Cell;
+use crate::kernel::door::{Door, Stand};
 use crate::kernel::meter::Meter;
 use crate::kernel::table::Rejected;
 use crate::kernel::tally::Tally;
@@ -14,6 +15,7 @@ use crate::limits::{ConfigError, EnforcementPolicy, TenantPolicy};
 use crate::rates::TenantRates;
 use crate::record::Committed;
 use crate::registry::Core;
+use crate::scope::ScopeStatus;
 use crate::slots::{Slots, live_limit};
 use crate::snapshot::TenantUsage;
 use crate::sync::{Arc, CachePadded, Keyed, Mutex, OnceLock};
@@ -55,14 +57,14 @@ pub(crate) struct Ended {
 #[derive(Debug)]
 pub(crate) struct Tenant {
     id: TenantId,
-    /// What it was made with, whatever was changed since.
-    plan: Arc<TenantPlan>,
     /// Whose tenant it is; the core lets go of its tenants when its last handle goes, and so of itself.
     pub(crate) core: Arc<Core>,
     pub(crate) attachments: CachePadded<Attachments>,
     pub(crate) slots: Slots,
     pub(crate) budgets: Budgets,
-    /// Live executions. The lock orders registrations, ends and sums among each other (C1).
+    /// Whether roots may be registered.
+    pub(crate) door: Door,
+    /// Live executions. The lock orders registrations, ends, sums and halts of the whole tenant among each other (C1, E1).
     members: Mutex<Vec<Execution>>,
     pub(crate) ended: Ended,
     /// Its rates with providers, once it has named one.
@@ -84,12 +86,13 @@ impl Keyed for TenantEntry {
 }
 
 impl Tenant {
-    pub(crate) fn new(id: &str, plan: Arc<TenantPlan>, core: Arc<Core>, now: Timestamp) -> Self {
+    pub(crate) fn new(id: &str, plan: &TenantPlan, stand: Stand, core: Arc<Core>, now: Timestamp) -> Self {
         Self {
             id: id.into(),
             attachments: CachePadded::new(Attachments::new()),
             slots: Slots::new(plan.live_limit),
             budgets: Budgets::new(&plan.budgets, now),
+            door: Door::new(stand),
             members: Mutex::new(Vec::new()),
             ended: Ended {
                 steps: Meter::new(),
@@ -101,12 +104,7 @@ impl Tenant {
             told: OnceLock::new(),
             queued: Cell::new(0),
             core,
-            plan,
         }
-    }
-
-    pub(crate) fn was_made_with(&self, plan: &Arc<TenantPlan>) -> bool {
-        Arc::ptr_eq(&self.plan, plan)
     }
 
     /// Replaces its limits by `plan`; what is used stays (L1). A budget that it did not have counts from the next
@@ -147,6 +145,24 @@ impl Tenant {
 
     pub(crate) fn told_or_new(&self) -> &Told {
         self.told.get_or_init(|| Box::new(Told::new()))
+    }
+
+    /// Whether a root may come in: the number of the scope that lets nobody in, if one does not, as in [`Tenant::no_slot`].
+    /// Asked while it is made a member (E1).
+    #[inline]
+    pub(crate) fn let_in(&self) -> Result<(), Rejected> {
+        for (number, door) in [&self.door, &self.core.process.door].into_iter().enumerate() {
+            match door.stand() {
+                Stand::Open => {}
+                shut => return Err(Rejected::Shut(number, shut)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Why nobody is let in where `number` says so.
+    pub(crate) fn shut(number: usize, stand: Stand) -> EnforcementViolation {
+        ScopeStatus::of(stand).violation(if number == 0 { ScopeKind::Tenant } else { ScopeKind::Process })
     }
 
     /// Where `number` says that there is no slot to give: its own come first, then the process's.
@@ -194,6 +210,11 @@ impl Tenant {
         }
     }
 
+    /// Its executions without a parent that have not ended. Who is registered behind this sees how the doors stand by now (E1).
+    pub(crate) fn roots(&self) -> Vec<Execution> {
+        self.members.lock().clone()
+    }
+
     /// Forgets its members; they live on in their handles.
     pub(crate) fn disband(&self) {
         let members = std::mem::take(&mut *self.members.lock());
@@ -224,7 +245,7 @@ impl Tenant {
         (self.ended.read(), members.clone())
     }
 
-    /// Waits until those whose end has begun have been carried over.
+    /// Waits until those whose registration or end has begun have got through with it.
     pub(crate) fn wait_for_ends(&self) {
         drop(self.members.lock());
     }
