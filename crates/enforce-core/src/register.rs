@@ -131,6 +131,7 @@ impl ExecutionBuilder<'_> {
         let record = Record::new(&self.id, Arc::clone(&tenant), plan, None, now);
         let execution = Execution::from_record(record);
         let enter = |slots: [&Tally; 2]| {
+            // Under the lock of its members, behind which a halt looks for them (E1).
             tenant.let_in()?;
             core.executions.register(slots, execution.clone())?;
             core.note_registered(execution.record());

@@ -10,7 +10,7 @@ use enforce_core::{
     ViolationType,
 };
 
-use crate::common::{builder, disabled, noon, pass, register, unlimited};
+use crate::common::{builder, disabled, nano, noon, pass, register, unlimited};
 use crate::waiting::Bell;
 
 const REQUESTED: Cause = Cause::own(ViolationType::Requested);
@@ -69,7 +69,7 @@ fn who_comes_later_is_not_waited_for() {
     assert!(waiter.is_over());
 }
 
-/// How a hold of a hundred tokens, of ten nano-dollars and of some bytes ends.
+/// How a hold of a hundred tokens ends.
 type End = fn(enforce_core::OwnedHold);
 
 const ENDS: [(&str, End); 6] = [
@@ -98,22 +98,25 @@ fn demand() -> Demand {
 
 #[test]
 fn w1_however_the_last_hold_ends_it_calls() {
-    for (how, end) in ENDS {
-        for halts in [false, true] {
-            let enforcer = enforcer();
-            let run = register(&enforcer, "exec", "tenant");
-            let hold = run.reserve_owned(demand()).unwrap();
-            let mut waiter = Waiter::of(&enforcer);
-            assert!(!waiter.is_over(), "it runs");
-            if halts {
-                run.halt(REQUESTED);
-            } else {
-                run.finish();
+    // Memory is what a settle writes last; without it, that may be what was used.
+    for demand in [demand(), Demand::step().tokens(60, 40), Demand::none().tokens(60, 40).cost(nano(10))] {
+        for (how, end) in ENDS {
+            for halts in [false, true] {
+                let enforcer = enforcer();
+                let run = register(&enforcer, "exec", "tenant");
+                let hold = run.reserve_owned(demand).unwrap();
+                let mut waiter = Waiter::of(&enforcer);
+                assert!(!waiter.is_over(), "it runs");
+                if halts {
+                    run.halt(REQUESTED);
+                } else {
+                    run.finish();
+                }
+                assert!(waiter.bell.rung() > 0 && !waiter.is_over(), "a hold is open");
+                assert_eq!((waiter.drain.running(), waiter.drain.outstanding().tokens), (0, 100));
+                end(hold);
+                assert!(waiter.is_called_and_over(), "{demand:?} {how}, halts: {halts}");
             }
-            assert!(waiter.bell.rung() > 0 && !waiter.is_over(), "a hold is open");
-            assert_eq!((waiter.drain.running(), waiter.drain.outstanding().tokens), (0, 100));
-            end(hold);
-            assert!(waiter.is_called_and_over(), "{how}, halts: {halts}");
         }
     }
 }
