@@ -1,7 +1,7 @@
 //! `enforce` for async services, over the very state of an [`Enforcer`]: tasks that wait for room in line and stop with
 //! their execution ([`ExecutionExt`]), streams that end at their budget ([`Metered`]), deadlines that come by themselves
-//! ([`drive`]), an end for all of it ([`shutdown`]), a tower layer (`GateLayer`), and the by-id facade under the seed's method names
-//! ([`EnforcementMiddleware`]).
+//! ([`drive`]), an end for all of it ([`shutdown`]), a tower layer (`GateLayer`), and the by-id facade under the seed's
+//! method names ([`EnforcementMiddleware`]).
 //!
 //! There is no second bookkeeping: a worker thread that holds an [`Execution`] and a task that awaits spend from the same
 //! counters and stand in the same lines, and a limit holds for both together.

@@ -28,9 +28,9 @@ const SETTLE_WITHIN: Duration = Duration::from_secs(1);
 /// finishes them, and [`Enforcer::save`] has them as halted ones. To go on with them in another process, close it and
 /// wait for [`Enforcer::drain`] as long as suits, and save before anything is halted.
 ///
-/// **Cancel safety.** It does nothing before it is first polled. Dropped during the grace, it leaves the enforcer closed and
-/// nothing halted; another `shutdown` takes up from there with a grace of its own, and [`Enforcer::reopen`] undoes the
-/// closing. Dropped later, it leaves all halted. Two at once share the work.
+/// **Cancel safety.** It does nothing before it is first polled. Dropped during the grace, it leaves the enforcer closed
+/// and nothing halted; another `shutdown` takes up from there with a grace of its own, and [`Enforcer::reopen`] undoes
+/// the closing. Dropped later, it leaves all halted. Two at once share the work.
 ///
 /// It goes by the enforcer's clock, as everything here does, and is woken by what ends: nothing is polled.
 ///

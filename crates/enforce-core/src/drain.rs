@@ -19,16 +19,17 @@ use crate::watch::Watch;
 /// What of an execution can be outstanding.
 const HELD: [Resource; 3] = [Resource::Tokens, Resource::Memory, Resource::Cost];
 
-/// Waits until executions are over, halted or ended, and until nothing of what they and everything below them had set aside is
-/// outstanding: [`Enforcer::drain`], [`Enforcer::drain_tenant`].
+/// Waits until executions are over, halted or ended, and until nothing of what they and everything below them had set
+/// aside is outstanding: [`Enforcer::drain`], [`Enforcer::drain_tenant`].
 ///
-/// It is about those that were registered without a parent when it was made, and about no others: close what they belong to
-/// before ([`Enforcer::close`]). It halts nothing. Who is paused is waited for; so is a hold that nobody ends. A hold that sets
-/// neither tokens nor money nor memory aside has nothing outstanding. Those that had ended before it was made are not known any more; their holds settle late.
+/// It is about those that were registered without a parent when it was made, and about no others: close what they belong
+/// to before ([`Enforcer::close`]). It halts nothing. Who is paused is waited for; so is a hold that nobody ends. A hold
+/// that sets neither tokens nor money nor memory aside has nothing outstanding. Those that had ended before it was made
+/// are not known any more; their holds settle late.
 ///
-/// **Progress.** Exact, and without polling: it looks at one execution at a time, and is called by what ends it and by what
-/// settles or drops its holds (W1). None that is over begins again, so all are over and settled when the last one is. Only the one that is
-/// looked at takes its steps the longer way.
+/// **Progress.** Exact, and without polling: it looks at one execution at a time, and is called by what ends it and by
+/// what settles or drops its holds (W1). None that is over begins again, so all are over and settled when the last one
+/// is. Only the one that is looked at takes its steps the longer way.
 ///
 /// **Cancel safety.** It changes nothing, and may be dropped at any point.
 ///
@@ -111,8 +112,8 @@ impl Drain {
     /// Parks the thread until all are over and nothing is outstanding, for up to `within` by the enforcer's clock; whether
     /// it is so. It may be called again.
     ///
-    /// A clock of the user's own ([`Clock::custom`]) is looked at again every ten milliseconds; any other wakes the thread in
-    /// time.
+    /// A clock of the user's own ([`Clock::custom`]) is looked at again every ten milliseconds; any other wakes the
+    /// thread in time.
     pub fn wait_within(&mut self, within: Duration) -> bool {
         let (waker, mut now) = (Unpark::waker(), self.clock.now());
         let until = now.saturating_add(within);
@@ -233,9 +234,9 @@ impl Enforcer {
         Drain::new(self.clock(), roots)
     }
 
-    /// Ends every hold that has a deadline ([`OwnedHold::with_deadline`](crate::OwnedHold::with_deadline)) as its deadline
-    /// would, whether it has come or not; how many it has ended. For the end of a process: nobody is left to settle them, and
-    /// who does all the same is recorded.
+    /// Ends every hold that has a deadline ([`OwnedHold::with_deadline`](crate::OwnedHold::with_deadline)) as its
+    /// deadline would, whether it has come or not; how many it has ended. For the end of a process: nobody is left to
+    /// settle them, and who does all the same is recorded.
     pub fn end_timed_holds(&self) -> u64 {
         self.core().deadlines.expire_due(Timestamp::from_nanos(u64::MAX), self.clock().now(), usize::MAX)
     }

@@ -94,8 +94,8 @@ impl ExecutionBuilder<'_> {
     ///
     /// # Errors
     /// An id that is empty or longer than 128 bytes; an id that is registered already; limits that make no sense; a
-    /// tenant or a process that has no slot left, or that is closed or halted ([`Enforcer::close`]); a full table. Nothing is
-    /// left behind.
+    /// tenant or a process that has no slot left, or that is closed or halted ([`Enforcer::close`]); a full table.
+    /// Nothing is left behind.
     ///
     /// ```
     /// use enforce_core::{Enforcer, RegisterError, ResourceLimits, Retry};

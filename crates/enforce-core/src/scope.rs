@@ -111,8 +111,8 @@ impl Enforcer {
         doors::halt(self.core().roots(), cause)
     }
 
-    /// Takes executions again, after [`Enforcer::close`] or [`Enforcer::halt_all`]. What was halted stays halted, and tenants
-    /// that are closed by themselves stay closed.
+    /// Takes executions again, after [`Enforcer::close`] or [`Enforcer::halt_all`]. What was halted stays halted, and
+    /// tenants that are closed by themselves stay closed.
     pub fn reopen(&self) {
         self.core().process.door.turn(|_| Stand::Open);
     }
@@ -123,8 +123,9 @@ impl Enforcer {
         ScopeStatus::of(self.core().process.door.stand())
     }
 
-    /// [`Enforcer::close`] for one tenant, whether it is known by now or not, and for good: it stays closed when it has nothing left and is
-    /// let go, and after a restart ([`Enforcer::save`]), until [`Enforcer::reopen_tenant`]. The cause's scope becomes `tenant`.
+    /// [`Enforcer::close`] for one tenant, whether it is known by now or not, and for good: it stays closed when it has
+    /// nothing left and is let go, and after a restart ([`Enforcer::save`]), until [`Enforcer::reopen_tenant`]. The
+    /// cause's scope becomes `tenant`.
     ///
     /// # Errors
     /// An id that is empty or too long; as many tenants are closed as may be known. Nothing has changed.
@@ -133,9 +134,9 @@ impl Enforcer {
         self.turn_tenant(tenant, |stand| stand.closed(code)).map(drop)
     }
 
-    /// [`Enforcer::halt_all`] for one tenant, whether it is known by now or not. It stays halted as [`Enforcer::close_tenant`]
-    /// says: a tenant that is to be stopped would otherwise go on with its next registration. Who only wants to be rid of what
-    /// runs reopens it at once. How many executions without a parent this call halted.
+    /// [`Enforcer::halt_all`] for one tenant, whether it is known by now or not. It stays halted as
+    /// [`Enforcer::close_tenant`] says: a tenant that is to be stopped would otherwise go on with its next registration.
+    /// Who only wants to be rid of what runs reopens it at once. How many executions without a parent this call halted.
     ///
     /// # Errors
     /// As [`Enforcer::close_tenant`].
@@ -182,8 +183,8 @@ impl Enforcer {
         ScopeStatus::of(self.core().stand_of(tenant))
     }
 
-    /// The handles of all executions that are registered: those that run, those that are halted, and children. A copy of the
-    /// table: of those that come or go meanwhile some may be in it.
+    /// The handles of all executions that are registered: those that run, those that are halted, and children. A copy of
+    /// the table: of those that come or go meanwhile some may be in it.
     ///
     /// ```
     /// use enforce_core::Enforcer;

@@ -205,7 +205,8 @@ impl Tenant {
         }
     }
 
-    /// Its executions without a parent that have not ended. Who is registered behind this sees how the doors stand by now (E1).
+    /// Its executions without a parent that have not ended. Who is registered behind this sees how the doors stand by now
+    /// (E1).
     pub(crate) fn roots(&self) -> Vec<Execution> {
         self.members.lock().clone()
     }

@@ -76,9 +76,9 @@ impl Gateway {
         if json { figures::all(&self.enforcer, &tenants).to_string() } else { figures::table(&self.enforcer, &tenants) }
     }
 
-    /// Serves until `stop`. Then nobody new is let in, no execution is registered any more, and what runs goes on for at most
-    /// the grace of the settings; what runs after that is halted, told so, and settled. When this returns, every hold has
-    /// ended.
+    /// Serves until `stop`. Then nobody new is let in, no execution is registered any more, and what runs goes on for at
+    /// most the grace of the settings; what runs after that is halted, told so, and settled. When this returns, every
+    /// hold has ended.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
         let _driven = drive(&self.enforcer);
         let max = self.settings().config.requests.max_connections;
@@ -89,7 +89,8 @@ impl Gateway {
             open.ended().await;
             self.calls.closed().await;
         };
-        // Executions that have names outlive their requests, so when everybody has gone nothing runs although they are there.
+        // Executions that have names outlive their requests, so when everybody has gone nothing runs although they are
+        // there.
         let is_halted = tokio::select! {
             _report = halted => true,
             () = ended => false,

@@ -90,8 +90,8 @@ struct Above {
     table: Table<Entry>,
 }
 
-/// One makes a scope below and comes into it, while the one above is halted; `EARLY` looks at the door above before the scope
-/// below is entered.
+/// One makes a scope below and comes into it, while the one above is halted; `EARLY` looks at the door above before the
+/// scope below is entered.
 fn below<const EARLY: bool>() -> impl std::fmt::Debug {
     let ground = Above { door: Door::new(Stand::Open), table: Table::new(2) };
     let (entered, halted, above) = race::two(

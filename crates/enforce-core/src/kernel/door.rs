@@ -54,11 +54,12 @@ impl Stand {
 /// [ 0 … 0 ][ cause, u8 ][ 0 ][HALTED][CLOSED]
 /// ```
 ///
-/// **Invariant (E1).** Whoever comes in looks at the door under the lock of the list into which it is entered, before it is
-/// entered; whoever halts the scope shuts the door first, then takes that lock to find everyone who is inside, and halts them.
-/// *Either* the entry comes first: it is found, and halted. *Or* the halter's look comes first: then the look at the door,
-/// behind the same lock, has acquired that it is shut, and nobody ever sees an entry. Where lists come and go with their owners, those stand
-/// in a table of which each operation is under a lock, and the same holds of the owner's entry there.
+/// **Invariant (E1).** Whoever comes in looks at the door under the lock of the list into which it is entered, before it
+/// is entered; whoever halts the scope shuts the door first, then takes that lock to find everyone who is inside, and
+/// halts them. *Either* the entry comes first: it is found, and halted. *Or* the halter's look comes first: then the look
+/// at the door, behind the same lock, has acquired that it is shut, and nobody ever sees an entry. Where lists come and
+/// go with their owners, those stand in a table of which each operation is under a lock, and the same holds of the
+/// owner's entry there.
 ///
 /// It is no word of a step: who is inside bears the mark of the halt in its own.
 #[derive(Debug)]

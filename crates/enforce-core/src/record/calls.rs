@@ -30,8 +30,8 @@ impl Record {
         }
     }
 
-    /// Has those look who wait until it has nothing outstanding: all of a settle is written here (W1). The caller may hold a
-    /// lock; who holds none wakes them.
+    /// Has those look who wait until it has nothing outstanding: all of a settle is written here (W1). The caller may
+    /// hold a lock; who holds none wakes them.
     #[inline]
     pub(crate) fn call_settled(&self) {
         if let Some(extra) = self.extra()

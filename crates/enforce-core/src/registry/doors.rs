@@ -42,8 +42,8 @@ impl Core {
         Ok(tenant)
     }
 
-    /// Every execution without a parent that is registered. Tenant by tenant, so of those who come or go meanwhile some may be
-    /// in it.
+    /// Every execution without a parent that is registered. Tenant by tenant, so of those who come or go meanwhile some
+    /// may be in it.
     pub(crate) fn roots(&self) -> impl Iterator<Item = Execution> + use<> {
         self.tenants().flat_map(|tenant| tenant.roots())
     }

@@ -52,8 +52,10 @@ pub(super) fn state(state: &EnforcerState, core: &Core, now: Timestamp) -> Resul
         amounts(&place("ended"), committed(&tenant.ended))?;
         budgets(&place("budgets"), &tenant.budgets)?;
     }
-    full("tenants", core.max_tenants, state.closed_tenants.len())?;
     closed(state)?;
+    let before: HashSet<_> = core.shut().into_iter().map(|(id, _)| id).collect();
+    let more = state.closed_tenants.iter().filter(|it| !before.contains(it.id.as_str())).count();
+    full("tenants", core.max_tenants, before.len().saturating_add(more))?;
     let mut known = HashMap::new();
     for (number, execution) in state.executions.iter().enumerate() {
         let place = format!("executions[{number}]");

@@ -144,12 +144,12 @@ impl Entering<'_> {
         }
     }
 
-    /// Closes the tenants that were closed, unless they have been since, and halts whom a halt of a tenant or of the process
-    /// has not found (E1).
+    /// Closes the tenants that were closed, unless they have been since, and halts whom a halt of a tenant or of the
+    /// process has not found (E1).
     fn shut(&self) {
         for ClosedTenantState { id, status } in &self.state.closed_tenants {
             let next = |now| if now == Stand::Open { status.stand() } else { now };
-            // There is room for all of them, unless the caller has closed others: then those stay closed.
+            // It was checked that there is room for all of them.
             drop(self.core.turn_tenant(id, next));
         }
         for tenant in self.core.tenants() {

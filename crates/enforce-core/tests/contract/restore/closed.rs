@@ -112,8 +112,18 @@ fn closed_tenants_that_make_no_sense_are_refused_whole() {
     assert_eq!(place(|it| it.closed_tenants[0].id.clear()), "closed_tenants[0].id");
     assert_eq!(place(|it| it.closed_tenants.push(it.closed_tenants[0].clone())), "closed_tenants[1].id");
     assert_eq!(place(|it| it.closed_tenants[0].status = ScopeStatus::Open), "closed_tenants[0].status");
-    let mut many = state.clone();
-    many.closed_tenants.push(many.closed_tenants[0].clone());
-    let full = try_into(builder(&time).max_tenants(1), &many).map(|(_, restored)| restored);
-    assert_eq!(full, Err(RestoreError::Full { table: "tenants", cap: 1 }));
+}
+
+#[test]
+fn more_closed_tenants_than_may_be_closed_are_refused_whole() {
+    let time = noon();
+    let before = builder(&time).build().unwrap();
+    before.close_tenant("tenant", REQUESTED).unwrap();
+    let (state, full) = (before.save(), Err(RestoreError::Full { table: "tenants", cap: 1 }));
+    let into_one_with = |closed: &str| {
+        let mut after = builder(&time).max_tenants(1).build().unwrap();
+        after.close_tenant(closed, REQUESTED).unwrap();
+        after.restore(&state, RestoreOptions::new()).map(drop)
+    };
+    assert_eq!((into_one_with("tenant"), into_one_with("other")), (Ok(()), full));
 }

@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 
 use super::storm;
 
-/// Threads register, reserve and end, until they are turned away, each with a tenant out of `tenants`; one halts them all. Whoever
-/// began to ask when the halt had returned is admitted nothing.
+/// Threads register, reserve and end, until they are turned away, each with a tenant out of `tenants`; one halts them
+/// all. Whoever began to ask when the halt had returned is admitted nothing.
 #[expect(clippy::disallowed_types, reason = "what has happened in another thread is told by a flag")]
 fn beside(tenants: u64, halt: impl Fn(&Enforcer) -> u64 + Sync) {
     for _ in 0..20 {
