@@ -68,6 +68,9 @@ pub(crate) struct Half {
 }
 
 impl Half {
+    /// All of it.
+    pub(crate) const ALL: Self = Self { own: TALLIES, others: true };
+
     const fn own(own: usize) -> Self {
         Self { own, others: false }
     }
@@ -95,16 +98,32 @@ impl<'a> Own<'a> {
         far.then_some(Self { tallies, seen, amounts })
     }
 
+    /// The same tallies and amounts, for whoever has to give back.
+    pub(crate) fn again(tallies: [&'a Tally; TALLIES], amounts: [u64; TALLIES]) -> Self {
+        Self { tallies, seen: tallies.map(Tally::word), amounts }
+    }
+
     /// Takes everything, and touches `activity`. The word of the last tally right behind its take.
     #[inline(always)]
     pub(crate) fn take(self, activity: Option<&Activity>, now_ns: u64) -> Result<Word, Half> {
-        self.take_around(|| true, activity, now_ns)
+        self.run::<false>(|| true, activity, now_ns)
     }
 
     /// The same with what else the demand takes, behind everything but the last: `others` says whether it has taken all of it,
-    /// and has given back what it took if not.
+    /// and has given back what it took if not. The last is taken even if it is nothing: the exchange on an own word behind
+    /// what others give is what a halt cannot be missed by (E1).
     #[inline(always)]
     pub(crate) fn take_around(
+        self,
+        others: impl FnOnce() -> bool,
+        activity: Option<&Activity>,
+        now_ns: u64,
+    ) -> Result<Word, Half> {
+        self.run::<true>(others, activity, now_ns)
+    }
+
+    #[inline(always)]
+    fn run<const AROUND: bool>(
         self,
         others: impl FnOnce() -> bool,
         activity: Option<&Activity>,
@@ -119,33 +138,20 @@ impl<'a> Own<'a> {
         if !others() {
             return Err(Half::own(4));
         }
-        let after = take(e, see_e, of_e).ok_or(Half { own: 4, others: true })?;
+        let last = if AROUND { e.take_seen(see_e, of_e) } else { take(e, see_e, of_e) };
+        let after = last.ok_or(Half { own: 4, others: true })?;
         match activity {
             Some(activity) if !activity.touch(now_ns) => Err(Half { own: TALLIES, others: true }),
             _ => Ok(after),
         }
     }
-}
 
-/// Of an amount of 0 the look has decided.
-#[inline(always)]
-fn take(tally: &Tally, seen: Word, amount: u64) -> Option<Word> {
-    if amount == 0 { Some(seen) } else { tally.take_seen(seen, amount) }
-}
-
-impl Half {
-    /// Gives back what was taken, of the same tallies and amounts; `others` gives back what was taken in between. `undone` is
-    /// told what others have to know of, with the number of the tally.
+    /// Gives back what was taken by a take that came so far; `others` gives back what was taken in between. `undone` is told what
+    /// others have to know of, with the number of the tally.
     #[cold]
-    pub(crate) fn undo(
-        self,
-        tallies: [&Tally; TALLIES],
-        amounts: [u64; TALLIES],
-        others: impl FnOnce(),
-        undone: impl Fn(usize, Recorded),
-    ) {
+    pub(crate) fn undo(self, half: Half, others: impl FnOnce(), undone: impl Fn(usize, Recorded)) {
         let give = |(number, (tally, amount)): (usize, (&Tally, u64))| {
-            if number < self.own && amount > 0 {
+            if number < half.own && amount > 0 {
                 let recorded = tally.settle(amount, 0);
                 if recorded.concerns_others() {
                     undone(number, recorded);
@@ -153,11 +159,17 @@ impl Half {
             }
         };
         // In the order opposite to that of taking.
-        let mut all = tallies.into_iter().zip(amounts).enumerate().rev();
+        let mut all = self.tallies.into_iter().zip(self.amounts).enumerate().rev();
         all.next().into_iter().for_each(give);
-        if self.others {
+        if half.others {
             others();
         }
         all.for_each(give);
     }
+}
+
+/// Of an amount of 0 the look has decided.
+#[inline(always)]
+fn take(tally: &Tally, seen: Word, amount: u64) -> Option<Word> {
+    if amount == 0 { Some(seen) } else { tally.take_seen(seen, amount) }
 }
