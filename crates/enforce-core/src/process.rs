@@ -2,6 +2,7 @@
 
 use crate::budget::{self, Budgets, Terms};
 use crate::clock::Timestamp;
+use crate::kernel::door::{Door, Stand};
 use crate::limits::{ConfigError, EnforcementPolicy, ProcessPolicy};
 use crate::slots::{Slots, live_limit};
 use crate::snapshot::ProcessUsage;
@@ -31,13 +32,15 @@ impl ProcessPlan {
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) budgets: Budgets,
+    /// Whether roots may be registered.
+    pub(crate) door: Door,
     /// Serialises changes.
     changes: Mutex<()>,
 }
 
 impl Process {
     pub(crate) fn new(plan: &ProcessPlan, now: Timestamp) -> Self {
-        Self { budgets: Budgets::new(&plan.budgets, now), changes: Mutex::new(()) }
+        Self { budgets: Budgets::new(&plan.budgets, now), door: Door::new(Stand::Open), changes: Mutex::new(()) }
     }
 
     /// Replaces its limits, those of its `slots` too, by `plan`; what is used stays (L1). `reach` sees to it that every

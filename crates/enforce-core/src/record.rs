@@ -1,5 +1,6 @@
 //! All of one execution: its words, its limits, and its state.
 
+mod calls;
 mod expiry;
 mod recalled;
 mod standing;

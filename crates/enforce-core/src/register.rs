@@ -42,7 +42,7 @@ pub enum RegisterError {
         /// Which: `executions` or `tenants`.
         table: &'static str,
     },
-    /// The tenant, or the process, has no room for another live execution.
+    /// The tenant, or the process, has no room for another live execution, or takes none any more: it is closed or halted.
     Refused(EnforcementViolation),
     /// The execution's own limits make no sense.
     Config(ConfigError),
@@ -93,7 +93,8 @@ impl ExecutionBuilder<'_> {
     ///
     /// # Errors
     /// An id that is empty or longer than 128 bytes; an id that is registered already; limits that make no sense; a
-    /// tenant or a process that has no slot left; a full table. Nothing is left behind.
+    /// tenant or a process that has no slot left, or that is closed or halted ([`Enforcer::close`]); a full table.
+    /// Nothing is left behind.
     ///
     /// ```
     /// use enforce_core::{Enforcer, RegisterError, ResourceLimits, Retry};
@@ -130,6 +131,8 @@ impl ExecutionBuilder<'_> {
         let execution = Execution::new(&self.id, tenant, own.unwrap_or(plan), None, now);
         let tenant = &execution.record().tenant;
         let enter = |slots: [&Tally; 2]| {
+            // Under the lock of its members, behind which a halt looks for them (E1).
+            tenant.let_in()?;
             core.executions.register(slots, execution.clone())?;
             core.note_registered(execution.record());
             core.time(&execution);
@@ -143,16 +146,15 @@ impl ExecutionBuilder<'_> {
 
     #[cold]
     fn refused(&self, rejected: Rejected, tenant: &Tenant, now: Timestamp) -> RegisterError {
-        match rejected {
-            Rejected::Duplicate => RegisterError::Duplicate { id: self.id.to_string() },
+        let violation = match rejected {
+            Rejected::Duplicate => return RegisterError::Duplicate { id: self.id.to_string() },
             // Never closed as long as there is an enforcer.
-            Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },
-            Rejected::NoSlot(number) => {
-                let violation = tenant.no_slot(number);
-                self.enforcer.core().note_no_slot(tenant, &violation, &self.id, now);
-                RegisterError::Refused(violation)
-            }
-        }
+            Rejected::Full | Rejected::Closed => return RegisterError::Full { table: "executions" },
+            Rejected::NoSlot(number) => tenant.no_slot(number),
+            Rejected::Shut(number, stand) => Tenant::shut(number, stand),
+        };
+        self.enforcer.core().note_no_slot(tenant, &violation, &self.id, now);
+        RegisterError::Refused(violation)
     }
 
     /// The limits that it brings, if it does.

@@ -1,5 +1,6 @@
 //! Who is known: executions, tenants and providers, and what they share.
 
+pub(crate) mod doors;
 mod eviction;
 mod lanes;
 
@@ -12,6 +13,7 @@ use crate::deadline::Deadlines;
 use crate::decision::EnforcementViolation;
 use crate::execution::Execution;
 use crate::kernel::cell::Cell;
+use crate::kernel::door::Stand;
 use crate::kernel::state::PAUSE_NUMBERS;
 use crate::kernel::table::{Rejected, Table};
 use crate::kernel::tally::Tally;
@@ -60,11 +62,12 @@ impl Default for Caps {
 /// So many threads may register and end executions that have a limit of time at once.
 const TIMER_SHARDS: usize = 16;
 
-/// What tenants may do: every one, but for those that have limits of their own.
+/// What tenants may do: every one, but for those that have limits of their own, and those whose door is shut.
 #[derive(Debug)]
 struct TenantPlans {
     every: Arc<TenantPlan>,
     own: HashMap<Box<str>, Arc<TenantPlan>>,
+    shut: HashMap<Box<str>, Stand>,
 }
 
 impl TenantPlans {
@@ -132,7 +135,11 @@ impl Core {
             policy: Arc::clone(&plan.source.policy),
             lanes: Lanes::new(&plan),
             process: Process::new(process_plan, epoch),
-            tenant_plans: Mutex::new(TenantPlans { every: Arc::new(tenant_plan), own: HashMap::new() }),
+            tenant_plans: Mutex::new(TenantPlans {
+                every: Arc::new(tenant_plan),
+                own: HashMap::new(),
+                shut: HashMap::new(),
+            }),
             max_tenants: caps.tenants,
             rate_action,
             left: Mutex::new(Some(VecDeque::new())),
@@ -226,16 +233,13 @@ impl Core {
                 self.drop_entry(&tenant);
                 continue;
             }
-            let tenant = self.fresh_tenant(id, now);
-            match self.tenants.register([], TenantEntry(Arc::clone(&tenant))) {
-                Ok(()) => {
-                    self.catch_up(&tenant, now);
-                    self.flush();
+            match self.enter_tenant(id, now) {
+                Ok(tenant) => {
                     self.lanes.keep(&tenant);
                     return Some(tenant);
                 }
                 Err(Rejected::Duplicate) => {}
-                Err(Rejected::Full | Rejected::NoSlot(_) | Rejected::Closed) => {
+                Err(Rejected::Full | Rejected::NoSlot(_) | Rejected::Shut(..) | Rejected::Closed) => {
                     if !self.evict_one(now) {
                         return None;
                     }
@@ -244,28 +248,31 @@ impl Core {
         }
     }
 
-    /// A tenant in no table, with one attachment.
-    pub(crate) fn fresh_tenant(self: &Arc<Self>, id: &str, now: Timestamp) -> Arc<Tenant> {
-        let plan = Arc::clone(self.tenant_plans.lock().of(id));
-        let tenant = Arc::new(Tenant::new(id, plan, Arc::clone(self), now));
-        tenant.attachments().attach();
-        tenant
+    /// Enters a new tenant of that id, with one attachment.
+    fn enter_tenant(self: &Arc<Self>, id: &str, now: Timestamp) -> Result<Arc<Tenant>, Rejected> {
+        // The lock orders entries and changes: who enters later is made as things stand by then, and who has entered is
+        // found by the change (L1, E1).
+        let plans = self.tenant_plans.lock();
+        let tenant = self.made(id, &plans, now);
+        self.tenants.register([], TenantEntry(Arc::clone(&tenant))).map(|()| tenant)
     }
 
-    /// Gives a tenant that has just been entered the limits that were set for it between its making and its entry.
-    fn catch_up(&self, tenant: &Tenant, now: Timestamp) {
-        let plans = self.tenant_plans.lock();
-        let plan = plans.of(tenant.id().as_str());
-        if !tenant.was_made_with(plan) {
-            tenant.relimit(plan, now);
-        }
+    /// A tenant in no table, with one attachment.
+    pub(crate) fn fresh_tenant(self: &Arc<Self>, id: &str, now: Timestamp) -> Arc<Tenant> {
+        self.made(id, &self.tenant_plans.lock(), now)
+    }
+
+    fn made(self: &Arc<Self>, id: &str, plans: &TenantPlans, now: Timestamp) -> Arc<Tenant> {
+        let stand = plans.shut.get(id).copied().unwrap_or_default();
+        let tenant = Arc::new(Tenant::new(id, plans.of(id), stand, Arc::clone(self), now));
+        tenant.attachments().attach();
+        tenant
     }
 
     /// Gives the tenant `id` limits of its own, or, with `None`, those of every tenant again; false if as many tenants
     /// have limits of their own as may be known.
     pub(crate) fn set_tenant(&self, id: &str, plan: Option<TenantPlan>, now: Timestamp) -> bool {
-        // The lock orders changes among each other and against `catch_up`: who enters later finds the limits, and who
-        // has entered is given them.
+        // As in `enter_tenant`.
         let mut plans = self.tenant_plans.lock();
         let plan = match plan {
             None => {
@@ -289,7 +296,7 @@ impl Core {
 
     /// Gives every tenant that has no limits of its own those of `plan`.
     pub(crate) fn set_every_tenant(&self, plan: TenantPlan, now: Timestamp) {
-        // As in `set_tenant`.
+        // As in `enter_tenant`.
         let mut plans = self.tenant_plans.lock();
         plans.every = Arc::new(plan);
         for TenantEntry(tenant) in self.tenants.entries() {

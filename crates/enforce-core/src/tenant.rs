@@ -7,6 +7,7 @@ use crate::execution::Execution;
 use crate::id::TenantId;
 use crate::kernel::attachments::Attachments;
 use crate::kernel::cell::Cell;
+use crate::kernel::door::{Door, Stand};
 use crate::kernel::meter::Meter;
 use crate::kernel::table::Rejected;
 use crate::kernel::tally::Tally;
@@ -14,6 +15,7 @@ use crate::limits::{ConfigError, EnforcementPolicy, TenantPolicy};
 use crate::rates::TenantRates;
 use crate::record::Committed;
 use crate::registry::Core;
+use crate::scope::ScopeStatus;
 use crate::slots::{Slots, live_limit};
 use crate::snapshot::TenantUsage;
 use crate::sync::{Arc, CachePadded, Keyed, Mutex, OnceLock};
@@ -54,7 +56,7 @@ pub(crate) struct Ended {
 struct Busy {
     attachments: Attachments,
     slots: Slots,
-    /// Live executions. The lock orders registrations, ends and sums among each other (C1).
+    /// Live executions. The lock orders registrations, ends, sums and halts of the whole tenant among each other (C1, E1).
     members: Mutex<Vec<Execution>>,
     ended: Ended,
 }
@@ -68,11 +70,11 @@ struct Busy {
 pub(crate) struct Tenant {
     busy: CachePadded<Busy>,
     id: TenantId,
-    /// What it was made with, whatever was changed since.
-    plan: Arc<TenantPlan>,
     /// Whose tenant it is; the core lets go of its tenants when its last handle goes, and so of itself.
     pub(crate) core: Arc<Core>,
     pub(crate) budgets: Budgets,
+    /// Whether roots may be registered.
+    pub(crate) door: Door,
     /// Its rates with the providers that it has named.
     rates: TenantRates,
     /// What was told of it: registrations that were refused, budgets that were near.
@@ -92,7 +94,7 @@ impl Keyed for TenantEntry {
 }
 
 impl Tenant {
-    pub(crate) fn new(id: &str, plan: Arc<TenantPlan>, core: Arc<Core>, now: Timestamp) -> Self {
+    pub(crate) fn new(id: &str, plan: &TenantPlan, stand: Stand, core: Arc<Core>, now: Timestamp) -> Self {
         Self {
             busy: CachePadded::new(Busy {
                 attachments: Attachments::new(),
@@ -102,16 +104,12 @@ impl Tenant {
             }),
             id: id.into(),
             budgets: Budgets::new(&plan.budgets, now),
+            door: Door::new(stand),
             rates: TenantRates::new(),
             told: OnceLock::new(),
             queued: Cell::new(0),
             core,
-            plan,
         }
-    }
-
-    pub(crate) fn was_made_with(&self, plan: &Arc<TenantPlan>) -> bool {
-        Arc::ptr_eq(&self.plan, plan)
     }
 
     /// Replaces its limits by `plan`; what is used stays (L1). A budget that it did not have counts from the next
@@ -165,6 +163,24 @@ impl Tenant {
         self.told.get_or_init(|| Box::new(Told::new()))
     }
 
+    /// Whether a root may come in: the number of the scope that lets nobody in, if one does not, as in [`Tenant::no_slot`].
+    /// Asked while it is made a member (E1).
+    #[inline]
+    pub(crate) fn let_in(&self) -> Result<(), Rejected> {
+        for (number, door) in [&self.door, &self.core.process.door].into_iter().enumerate() {
+            match door.stand() {
+                Stand::Open => {}
+                shut => return Err(Rejected::Shut(number, shut)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Why nobody is let in where `number` says so.
+    pub(crate) fn shut(number: usize, stand: Stand) -> EnforcementViolation {
+        ScopeStatus::of(stand).violation(if number == 0 { ScopeKind::Tenant } else { ScopeKind::Process })
+    }
+
     /// Where `number` says that there is no slot to give: its own come first, then the process's.
     pub(crate) fn no_slot(&self, number: usize) -> EnforcementViolation {
         match number {
@@ -210,6 +226,12 @@ impl Tenant {
         }
     }
 
+    /// Its executions without a parent that have not ended. Who is registered behind this sees how the doors stand by now
+    /// (E1).
+    pub(crate) fn roots(&self) -> Vec<Execution> {
+        self.busy.members.lock().clone()
+    }
+
     /// Forgets its members; they live on in their handles.
     pub(crate) fn disband(&self) {
         let members = std::mem::take(&mut *self.busy.members.lock());
@@ -241,7 +263,7 @@ impl Tenant {
         (self.busy.ended.read(), members.clone())
     }
 
-    /// Waits until those whose end has begun have been carried over.
+    /// Waits until those whose registration or end has begun have got through with it.
     pub(crate) fn wait_for_ends(&self) {
         drop(self.busy.members.lock());
     }

@@ -38,7 +38,7 @@ pub(super) fn from_above(violation: EnforcementViolation) -> EnforcementViolatio
 #[cold]
 pub(crate) fn follow(record: &Record, resource: Resource, back: u64, spent: u64, recorded: Recorded) {
     if recorded.after.has_waiters() {
-        record.core().wakes.put(record.first_in_line());
+        record.call_line();
     }
     if !recorded.is_late() {
         return;

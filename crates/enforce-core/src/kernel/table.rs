@@ -1,5 +1,6 @@
 //! From id to entry: at most one live registration per id, and never more entries than the table may hold.
 
+use super::door::Stand;
 use super::tally::{CLOSED, Tally};
 use crate::sync::{CachePadded, Inserted, Keyed, Map};
 
@@ -12,6 +13,8 @@ pub(crate) enum Rejected {
     Full,
     /// The scope of that number has no slot to give.
     NoSlot(usize),
+    /// The scope of that number lets nobody in, as its door says.
+    Shut(usize, Stand),
     /// The table takes no more entries, ever.
     Closed,
 }

@@ -6,15 +6,18 @@ use std::time::Duration;
 use super::{OpenHolds, RestoreError, RestoreOptions, Restored, books, check, rates};
 use crate::child;
 use crate::clock::Timestamp;
+use crate::decision::{Cause, ScopeKind};
 use crate::enforcer::Enforcer;
 use crate::event::EventKind;
 use crate::execution::Execution;
 use crate::family::{Parent, Share, Slice};
+use crate::kernel::door::Stand;
 use crate::limits::{LongRunningExecutionPolicy, ResourceLimits};
 use crate::plan::{Plan, Source};
-use crate::registry::Core;
+use crate::registry::{Core, doors};
 use crate::resource::{Amounts, Resource};
-use crate::state::{EnforcerState, ExecutionState, SliceState};
+use crate::scope::ScopeStatus;
+use crate::state::{ClosedTenantState, EnforcerState, ExecutionState, SliceState};
 use crate::sync::Arc;
 
 /// No idleness counts that is longer, so that nobody's words of time have to begin earlier.
@@ -43,6 +46,7 @@ pub(super) fn restore(
     let executions = entering.executions(plans);
     rates::recall(core, state, now);
     entering.stop(&executions);
+    entering.shut();
     for tenant in &state.tenants {
         if let Some(tenant) = core.tenant(&tenant.id) {
             // What `scopes` has attached.
@@ -135,6 +139,25 @@ impl Entering<'_> {
             if let Some(tenant) = core.attach(&it.id, now) {
                 tenant.ended().add(books::committed(&it.ended));
                 tenant.budgets.recall(it.budgets.iter().map(ended), &kinds, now);
+            }
+        }
+    }
+
+    /// Closes the tenants that were closed, unless they have been since, and halts whom a halt of a tenant or of the
+    /// process has not found (E1).
+    fn shut(&self) {
+        for ClosedTenantState { id, status } in &self.state.closed_tenants {
+            let next = |now| if now == Stand::Open { status.stand() } else { now };
+            // It was checked that there is room for all of them.
+            drop(self.core.turn_tenant(id, next));
+        }
+        for tenant in self.core.tenants() {
+            for (scope, stand) in
+                [(ScopeKind::Process, self.core.process.door.stand()), (ScopeKind::Tenant, tenant.door.stand())]
+            {
+                if let ScopeStatus::Halted(cause) = ScopeStatus::of(stand) {
+                    doors::halt(tenant.roots().into_iter(), Cause { scope, ..cause });
+                }
             }
         }
     }
