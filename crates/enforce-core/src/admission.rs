@@ -7,11 +7,11 @@ mod expiry;
 mod fitted;
 mod found;
 mod look;
-mod paid;
 mod short;
 mod take;
 mod times;
 mod usual;
+mod wide;
 
 use self::counts::{count, count_above, count_begun};
 pub(crate) use self::expiry::expire;
@@ -158,7 +158,8 @@ fn reserve_as<A: Asks>(
         return Ok(asks.hold(|| receipt));
     }
     let mut now = now;
-    match usual::take(record, demand, &mut now) {
+    let usual = usual::take(record, demand, &mut now);
+    match usual {
         Usual::Taken { bare } => {
             return Ok(asks.hold(|| Receipt::new(Kept::of(demand, Periods::NONE, bare, None), Noticed::default())));
         }
@@ -167,13 +168,16 @@ fn reserve_as<A: Asks>(
                 return Err(short.violation());
             }
         }
-        Usual::Not => {}
+        Usual::Wide | Usual::Not => {}
     }
-    let mut found = Found::default();
-    match reserve_paid(record, demand, now, way, &mut found) {
+    let (mut found, wide) = (Found::default(), matches!(usual, Usual::Wide));
+    match reserve_wide(record, demand, now, way, (wide, &mut found)) {
         // Put together from what is known here to be nothing, so that it need not be copied.
         Ok(Granted { periods, bare }) if found.is_plain() => {
             Ok(asks.hold(|| Receipt::new(Kept::of(demand, periods, bare, None), Noticed::default())))
+        }
+        Ok(Granted { periods, bare }) if found.is_quiet() => {
+            Ok(asks.hold(|| Receipt::new(Kept::of(demand, periods, bare, found.paces), Noticed::default())))
         }
         Ok(granted) => Ok(asks.hold(|| found.receipt(demand, granted))),
         Err(Stop) => Err(found.violation(record)),
@@ -262,17 +266,17 @@ struct Way {
     waits: bool,
 }
 
-/// [`reserve_whole`] by whoever pays into budgets: the usual way first. It ends as the whole way does, for each way out makes
-/// a hold of its own.
+/// [`reserve_whole`], and where the usual way is `wide` that first. It ends as the whole way does, for each way out makes a
+/// hold of its own.
 #[inline(never)]
-fn reserve_paid(
+fn reserve_wide(
     record: &Record,
     demand: &Demand,
     mut now: Option<Timestamp>,
     way: Way,
-    found: &mut Found,
+    (wide, found): (bool, &mut Found),
 ) -> Result<Granted, Stop> {
-    let usual = if record.alone { None } else { paid::take(record, demand, &mut now) };
+    let usual = if wide { wide::take(record, demand, &mut now, &mut found.paces) } else { None };
     usual.map_or_else(|| reserve_whole(record, demand, now, way, found), Ok)
 }
 

@@ -44,7 +44,7 @@ impl Words {
         self.look().is_some_and(|own| match own.take(activity, 5) {
             Ok(_) => true,
             Err(half) => {
-                half.undo(&self.all().into_iter().zip(ASKED).collect::<Vec<_>>(), |_, _| ());
+                half.undo(self.all(), ASKED, || (), |_, _| ());
                 false
             }
         })
@@ -53,19 +53,8 @@ impl Words {
     /// The same with one of what is shared.
     fn take_shared(&self, activity: Option<&Activity>) -> bool {
         let Some((own, shared)) = self.look().zip(Shared::look(&self.shared, 1, Room::of(-1))) else { return false };
-        let Err(half) = own.take_with(&[shared], activity, 5) else { return true };
-        let ([first, second, third, fourth, last], asked) = (self.all(), ASKED);
-        half.undo(
-            &[
-                (first, asked[0]),
-                (second, asked[1]),
-                (third, asked[2]),
-                (fourth, asked[3]),
-                (&self.shared, 1),
-                (last, asked[4]),
-            ],
-            |_, _| (),
-        );
+        let Err(half) = own.take_around(|| shared.take(), activity, 5) else { return true };
+        half.undo(self.all(), ASKED, || assert!(!shared.give_back().cut), |_, _| ());
         false
     }
 

@@ -22,6 +22,8 @@ pub(super) enum Usual {
     },
     /// Nothing was taken, since an amount is near its limit or past it, or a flag is set. Nothing else is met.
     Near,
+    /// Nothing was taken: budgets, rates or the memory of repeated steps are met, too.
+    Wide,
     /// Nothing was taken: look at everything.
     Not,
 }
@@ -30,8 +32,8 @@ pub(super) enum Usual {
 #[inline(never)]
 pub(super) fn take(record: &Record, demand: &Demand, now: &mut Option<Timestamp>) -> Usual {
     let far = &record.registered_plan().far;
-    if !record.is_alone() {
-        return Usual::Not;
+    if !record.is_alone() || record.core().rates.limit(demand) || remembers(record, demand) {
+        return if record.extra().is_none() { Usual::Wide } else { Usual::Not };
     }
     let Some(now_ns) = quiet(record, demand, now, far.needs_time) else { return Usual::Not };
     let hot = &record.hot;
@@ -47,14 +49,19 @@ pub(super) fn take(record: &Record, demand: &Demand, now: &mut Option<Timestamp>
     }
 }
 
-/// Whether nothing is met but amounts, and no limit of time is near: the nanoseconds since the enforcer's epoch. The time
+/// Whether the memory of repeated steps has to hear of `demand`: a step without a fingerprint breaks a run, if there is one.
+#[inline(always)]
+pub(super) fn remembers(record: &Record, demand: &Demand) -> bool {
+    let breaks = || demand.steps > 0 && !record.repetition.is_empty();
+    record.registered_plan().far.remembers && (demand.fingerprint.is_some() || breaks())
+}
+
+/// Whether nothing is met but amounts, rates and the memory, and no limit of time is near: the nanoseconds since the enforcer's epoch. The time
 /// that was read for it is left in `now`.
 #[inline(always)]
 pub(super) fn quiet(record: &Record, demand: &Demand, now: &mut Option<Timestamp>, needs_time: bool) -> Option<u64> {
     let (far, core) = (&record.registered_plan().far, record.core());
-    // A step without a fingerprint breaks a run, if there is one.
-    let remembered = far.remembers && (demand.fingerprint.is_some() || !record.repetition.is_empty());
-    if !far.is_ever || demand.asks_allowances() || remembered || core.rates.limit(demand) {
+    if !far.is_ever || demand.asks_allowances() {
         return None;
     }
     let moment = match *now {
@@ -79,14 +86,22 @@ pub(super) fn quiet(record: &Record, demand: &Demand, now: &mut Option<Timestamp
 #[cold]
 #[inline(never)]
 fn lost(record: &Record, demand: &Demand, half: Half) -> Usual {
-    let all = TAKEN.map(|resource| (record.hot.tally(resource), demand.amount(resource)));
-    half.undo(&all, |number, undone| follow(record, demand, TAKEN.get(number).copied(), undone));
-    record.core().flush();
+    undo(record, demand, half, || ());
     Usual::Not
 }
 
+/// Gives back what was taken; `others` what was taken of others.
+pub(super) fn undo(record: &Record, demand: &Demand, half: Half, others: impl FnOnce()) {
+    let (tallies, amounts) =
+        (TAKEN.map(|resource| record.hot.tally(resource)), TAKEN.map(|resource| demand.amount(resource)));
+    half.undo(tallies, amounts, others, |number, undone| {
+        follow(record, demand, TAKEN.get(number).copied(), undone);
+    });
+    record.core().flush();
+}
+
 /// Follows an own amount that was taken and given back.
-pub(super) fn follow(record: &Record, demand: &Demand, resource: Option<Resource>, undone: Recorded) {
+fn follow(record: &Record, demand: &Demand, resource: Option<Resource>, undone: Recorded) {
     if let Some(resource) = resource {
         books::follow(record, resource, demand.amount(resource), 0, undone);
     }
