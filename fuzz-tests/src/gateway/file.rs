@@ -15,7 +15,7 @@ pub(crate) fn target(data: &[u8]) {
         Err(error) => return assert!(!error.to_string().contains('\n'), "an error is one line: {error}"),
         Ok(settings) => settings,
     };
-    let again = Settings::of(&format!("# Said first.\n{text}"), POLICY, PRICES).expect("a comment says nothing");
+    let again = Settings::of(&format!("{text}\n# Said last."), POLICY, PRICES).expect("a comment says nothing");
     assert_eq!(format!("{:?}", again.config), format!("{:?}", settings.config));
 
     let asked = &settings.completions;
