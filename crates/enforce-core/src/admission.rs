@@ -28,7 +28,7 @@ use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarnin
 use crate::hold::{Asks, Receipt};
 use crate::kept::Kept;
 use crate::kernel::repetition::Repetition;
-use crate::kernel::tally::{METERED, Word};
+use crate::kernel::tally::{METERED, Refusal, Word};
 use crate::limits::Action;
 use crate::plan::Plan;
 use crate::record::Record;
@@ -136,20 +136,27 @@ fn reserve_as<A: Asks>(
 ) -> Result<A::Hold, EnforcementViolation> {
     let record = asks.record();
     // One exchange is the whole decision where everything else is unlimited and not asked for.
-    if record.is_bare()
-        && demand.is_bare()
-        && let Ok(after) = record.hot.tally(Resource::Steps).take(demand.steps)
-    {
-        if after.flags() & METERED != 0 {
-            count_begun(record, demand.steps);
+    if record.is_bare() && demand.is_bare() {
+        match record.hot.tally(Resource::Steps).take(demand.steps) {
+            Ok(after) => {
+                if after.flags() & METERED != 0 {
+                    count_begun(record, demand.steps);
+                }
+                if after.remaining() <= record.registered_plan().tally(Resource::Steps).warn_room {
+                    let receipt = near(record, *demand, after, now);
+                    return Ok(asks.hold(|| receipt));
+                }
+                // It may be extended, and its policy is that of all of it.
+                let on_drop = demand.on_drop;
+                return Ok(asks.hold(|| Receipt::new(Kept::nothing(Periods::NONE, on_drop), Noticed::default())));
+            }
+            Err(Refusal::Short(word)) => {
+                if let Some(short) = short::of_steps(record, demand.steps, word) {
+                    return Err(short.violation());
+                }
+            }
+            Err(_) => {}
         }
-        if after.remaining() <= record.registered_plan().tally(Resource::Steps).warn_room {
-            let receipt = near(record, *demand, after, now);
-            return Ok(asks.hold(|| receipt));
-        }
-        // It may be extended, and its policy is that of all of it.
-        let on_drop = demand.on_drop;
-        return Ok(asks.hold(|| Receipt::new(Kept::nothing(Periods::NONE, on_drop), Noticed::default())));
     }
     // A copy for the calls below: the caller's own never has an address, so up to here it is not in memory.
     let demand = &{ *demand };
@@ -326,7 +333,14 @@ fn tell(record: &Record, demand: &Demand, admitted: bool, way: Way, found: &Foun
 }
 
 /// Whether `demand` would be admitted.
-pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
+#[inline(always)]
+pub(crate) fn check(record: &Record, demand: &Demand, mut now: Option<Timestamp>) -> EnforcementResult {
+    if usual::lets_through(record, demand, &mut now) { EnforcementResult::Allowed } else { check_whole(record, demand, now) }
+}
+
+/// Looks at everything.
+#[inline(never)]
+fn check_whole(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
     if demand.up_to {
         return fitted::check(record, demand, now);
     }

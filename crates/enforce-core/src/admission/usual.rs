@@ -49,6 +49,19 @@ pub(super) fn take(record: &Record, demand: &Demand, now: &mut Option<Timestamp>
     }
 }
 
+/// Whether `demand` would be admitted without a word; if not, look at everything. The time that was read for it is left in
+/// `now`.
+#[inline(never)]
+pub(super) fn lets_through(record: &Record, demand: &Demand, now: &mut Option<Timestamp>) -> bool {
+    let far = &record.registered_plan().far;
+    if !record.is_alone() || demand.up_to || record.core().rates.limit(demand) || remembers(record, demand) {
+        return false;
+    }
+    let (tallies, amounts) =
+        (TAKEN.map(|resource| record.hot.tally(resource)), TAKEN.map(|resource| demand.amount(resource)));
+    quiet(record, demand, now, far.needs_time).is_some() && Own::look(tallies, amounts, &far.rooms).is_some()
+}
+
 /// Whether the memory of repeated steps has to hear of `demand`: a step without a fingerprint breaks a run, if there is one.
 #[inline(always)]
 pub(super) fn remembers(record: &Record, demand: &Demand) -> bool {
