@@ -139,6 +139,38 @@ fn e1_nothing_is_admitted_once_a_halt_has_returned() {
     });
 }
 
+/// Eight register in two tenants, with a child each, while one halts them all and another one of the tenants.
+#[test]
+fn e1_nobody_registered_beside_a_halt_of_all_goes_on() {
+    explore(|| {
+        let enforcer = Enforcer::builder().limits(ResourceLimits::unlimited()).build().unwrap();
+        let all = enforcer.clone();
+        // Seen by nobody that is scheduled: it only tells.
+        let halted = AtomicUsize::new(0);
+        let admitted = threads(10, move |number| {
+            let by = Cause::own(ViolationType::Requested);
+            if number < 2 {
+                let count = if number == 0 { all.halt_all(by) } else { all.halt_tenant("tenant_1", by).unwrap() };
+                halted.fetch_add(1 - number, Relaxed);
+                return count;
+            }
+            let late = halted.load(Relaxed) > 0;
+            let Ok(run) = all.execution(format!("exec_{number}"), format!("tenant_{}", number % 2)).register() else {
+                return 0;
+            };
+            assert!(!late, "{E1}");
+            let child = run.child(format!("child_{number}")).register();
+            for asked in std::iter::once(&run).chain(&child) {
+                let late = halted.load(Relaxed) > 0;
+                assert!(!(asked.reserve(Demand::step()).is_ok() && late), "{E1}");
+            }
+            u64::from(child.is_ok())
+        });
+        assert!(enforcer.executions().all(|run| run.reserve(Demand::step()).is_err()), "{E1}");
+        admitted
+    });
+}
+
 #[test]
 fn c1_g2_whoever_was_evicted_took_along_what_was_spent() {
     explore(|| {

@@ -104,7 +104,8 @@ fn apart(run: &Execution, provider: ProviderKey, now: Timestamp) -> bool {
         && run.reserve_at(Demand::step().steps(6), now).is_ok()
 }
 
-fn one_gets_the_last_steps(take: Take) -> Vec<bool> {
+/// On an execution that has ten steps, or `below` it.
+fn one_gets_the_last_steps(take: Take, below: bool) -> Vec<bool> {
     let budgets = vec![Budget::new(BudgetAmount::Tokens(1_000), BudgetPeriod::Total)];
     let rate = |unit| RateLimit::tenant_provider(unit, 1, RatePeriod::Minute).burst(BURST);
     let builder = Enforcer::builder().limits(ResourceLimits { max_steps: 10, ..ResourceLimits::unlimited() });
@@ -112,13 +113,17 @@ fn one_gets_the_last_steps(take: Take) -> Vec<bool> {
     let builder = builder.rate(rate(RateUnit::Requests)).rate(rate(RateUnit::TotalTokens));
     let enforcer = builder.build().unwrap();
     let (provider, now) = (enforcer.provider("anthropic").unwrap(), enforcer.clock().now());
-    let run = enforcer.execution("exec", "tenant").register().unwrap();
+    let root = enforcer.execution("exec", "tenant").register().unwrap();
+    let child = || root.child("child").limits(ResourceLimits::unlimited()).register().unwrap();
+    let run = if below { child() } else { root.clone() };
     let asked = run.clone();
     let came = threads(4, move |_| take(&asked, provider, now));
     // Who found the steps taken was refused, and who met them on their way may have been: one comes through.
     assert_eq!(came.iter().filter(|came| **came).count(), 1, "T1: six steps of ten");
     let usage = enforcer.tenant_usage("tenant").unwrap();
     assert_eq!((usage.budgets[0].committed, usage.budgets[0].outstanding), (ASKED, 0), "{T2}");
+    let left = root.snapshot();
+    assert_eq!((left.steps, left.total_tokens, left.outstanding.tokens), (6, ASKED, 0), "{T2}, nor on the execution");
     let next = |tokens| Demand::none().tokens(tokens, 0).provider(provider);
     let blocked = |tokens| run.check_at(next(tokens), now).is_blocked();
     assert_eq!((blocked(BURST - ASKED), blocked(BURST - ASKED + 1)), (false, true), "{T2}");
@@ -127,10 +132,15 @@ fn one_gets_the_last_steps(take: Take) -> Vec<bool> {
 
 #[test]
 fn t2_who_is_too_late_leaves_nothing_on_budget_and_rates() {
-    explore(|| one_gets_the_last_steps(together));
+    explore(|| one_gets_the_last_steps(together, false));
 }
 
 #[test]
 fn t2_who_is_too_late_leaves_nothing_on_budget_and_rates_twin() {
-    twin(T2, || one_gets_the_last_steps(apart));
+    twin(T2, || one_gets_the_last_steps(apart, false));
+}
+
+#[test]
+fn t2_who_is_too_late_at_a_pool_leaves_nothing_on_any_scope() {
+    explore(|| one_gets_the_last_steps(together, true));
 }

@@ -335,7 +335,11 @@ fn tell(record: &Record, demand: &Demand, admitted: bool, way: Way, found: &Foun
 /// Whether `demand` would be admitted.
 #[inline(always)]
 pub(crate) fn check(record: &Record, demand: &Demand, mut now: Option<Timestamp>) -> EnforcementResult {
-    if usual::lets_through(record, demand, &mut now) { EnforcementResult::Allowed } else { check_whole(record, demand, now) }
+    if usual::lets_through(record, demand, &mut now) {
+        EnforcementResult::Allowed
+    } else {
+        check_whole(record, demand, now)
+    }
 }
 
 /// Looks at everything.

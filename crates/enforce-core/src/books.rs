@@ -212,7 +212,12 @@ impl<'a> Books<'a> {
         let mut first = None;
         for pool in self.record.pools() {
             let books = Books { record: pool, periods: Periods::NONE, bare: false, ..*self };
-            let written = books.write(used, false);
+            let written = match books.write_from::<true>(used, false, Written::nothing(self.now)) {
+                // Nothing that was written there concerns anybody, as is usual.
+                Ok(written) if !written.reaches_threshold(pool) => continue,
+                Ok(written) => written,
+                Err(before) => books.write_rest(used, false, before),
+            };
             let late = written.noted.late(used);
             let carried = late.as_ref().and_then(|late| carry_up(pool, late, self.now));
             first = first.or(written.exhausted(pool).map(from_above)).or(carried);
@@ -222,7 +227,9 @@ impl<'a> Books<'a> {
 
     /// Writes what was used; in the budgets of tenant and process, too, if it `pays`.
     fn write(self, used: &Used, pays: bool) -> Written {
-        self.write_rest(used, pays, Written::nothing(self.now))
+        let written = self.write_rest(used, pays, Written::nothing(self.now));
+        self.record.call_settled();
+        written
     }
 
     /// What is not written yet.
@@ -388,6 +395,7 @@ fn follow_up(books: &Books<'_>, used: &Used, written: &Written) -> Option<Enforc
         None => own,
         Some(_) => own.or(Books { now: written.now, ..*books }.climb(used)).or(carried),
     };
+    record.call_settled();
     record.core().flush();
     first
 }

@@ -2,6 +2,8 @@
 
 mod within;
 
+pub(crate) use self::within::Unpark;
+
 use std::fmt;
 use std::task::{Poll, Waker};
 

@@ -7,10 +7,9 @@ use super::count;
 use crate::books;
 use crate::clock::Timestamp;
 use crate::kernel::own::{Half, Own};
-use crate::kernel::tally::Recorded;
 use crate::plan::TAKEN;
 use crate::record::Record;
-use crate::resource::{Demand, Resource};
+use crate::resource::Demand;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +21,7 @@ pub(super) enum Usual {
     },
     /// Nothing was taken, since an amount is near its limit or past it, or a flag is set. Nothing else is met.
     Near,
-    /// Nothing was taken: budgets, rates or the memory of repeated steps are met, too.
+    /// Nothing was taken: pools, budgets, rates or the memory of repeated steps are met, too.
     Wide,
     /// Nothing was taken: look at everything.
     Not,
@@ -33,13 +32,11 @@ pub(super) enum Usual {
 pub(super) fn take(record: &Record, demand: &Demand, now: &mut Option<Timestamp>) -> Usual {
     let far = &record.registered_plan().far;
     if !record.is_alone() || record.core().rates.limit(demand) || remembers(record, demand) {
-        return if record.extra().is_none() { Usual::Wide } else { Usual::Not };
+        return if record.is_plain() { Usual::Wide } else { Usual::Not };
     }
     let Some(now_ns) = quiet(record, demand, now, far.needs_time) else { return Usual::Not };
-    let hot = &record.hot;
-    let (tallies, amounts) = (TAKEN.map(|resource| hot.tally(resource)), TAKEN.map(|resource| demand.amount(resource)));
-    let Some(own) = Own::look(tallies, amounts, &far.rooms) else { return Usual::Near };
-    match own.take(far.touches.then_some(&hot.activity), now_ns) {
+    let Some(own) = look(record, demand) else { return Usual::Near };
+    match own.take(far.touches.then_some(&record.hot.activity), now_ns) {
         Ok(after) => {
             let bare = far.touches && demand.leaves_no_trace();
             count(record, demand, Some(after), bare);
@@ -57,9 +54,7 @@ pub(super) fn lets_through(record: &Record, demand: &Demand, now: &mut Option<Ti
     if !record.is_alone() || demand.up_to || record.core().rates.limit(demand) || remembers(record, demand) {
         return false;
     }
-    let (tallies, amounts) =
-        (TAKEN.map(|resource| record.hot.tally(resource)), TAKEN.map(|resource| demand.amount(resource)));
-    quiet(record, demand, now, far.needs_time).is_some() && Own::look(tallies, amounts, &far.rooms).is_some()
+    quiet(record, demand, now, far.needs_time).is_some() && look(record, demand).is_some()
 }
 
 /// Whether the memory of repeated steps has to hear of `demand`: a step without a fingerprint breaks a run, if there is one.
@@ -100,22 +95,26 @@ pub(super) fn quiet(record: &Record, demand: &Demand, now: &mut Option<Timestamp
 #[inline(never)]
 fn lost(record: &Record, demand: &Demand, half: Half) -> Usual {
     undo(record, demand, half, || ());
+    record.core().flush();
     Usual::Not
 }
 
-/// Gives back what was taken; `others` what was taken of others.
+/// Gives back what was taken of `record`; `others` what was taken in between. What looked is not kept for this.
+#[cold]
+#[inline(never)]
 pub(super) fn undo(record: &Record, demand: &Demand, half: Half, others: impl FnOnce()) {
     let (tallies, amounts) =
         (TAKEN.map(|resource| record.hot.tally(resource)), TAKEN.map(|resource| demand.amount(resource)));
-    half.undo(tallies, amounts, others, |number, undone| {
-        follow(record, demand, TAKEN.get(number).copied(), undone);
+    Own::again(tallies, amounts).undo(half, others, |number, undone| {
+        if let Some(resource) = TAKEN.get(number) {
+            books::follow(record, *resource, demand.amount(*resource), 0, undone);
+        }
     });
-    record.core().flush();
 }
 
-/// Follows an own amount that was taken and given back.
-fn follow(record: &Record, demand: &Demand, resource: Option<Resource>, undone: Recorded) {
-    if let Some(resource) = resource {
-        books::follow(record, resource, demand.amount(resource), 0, undone);
-    }
+/// Looks whether all of what `record` counts of `demand` is far.
+#[inline(always)]
+pub(super) fn look<'a>(record: &'a Record, demand: &Demand) -> Option<Own<'a>> {
+    let amounts = TAKEN.map(|resource| demand.amount(resource));
+    Own::look(TAKEN.map(|resource| record.hot.tally(resource)), amounts, &record.registered_plan().far.rooms)
 }

@@ -1,21 +1,22 @@
-//! The usual way of who meets more than amounts of its own: budgets of the tenant or of the process, rates, the memory of
-//! repeated steps. All of them let it through, and none is near.
+//! The usual way of who meets more than amounts of its own: those of the pools above it, budgets of the tenant or of the
+//! process, rates, the memory of repeated steps. All of them let it through, and none is near.
 //!
 //! As [`usual`](super::usual), it decides nothing by itself.
 
 use arrayvec::ArrayVec;
 
-use super::usual::{quiet, remembers, undo};
-use super::{Granted, budgets, count};
+use super::usual::{look, quiet, remembers, undo};
+use super::{Granted, asks_budget, budgets, count, count_above};
 use crate::budget::{Payer, Periods, Terms, warn_room};
 use crate::clock::Timestamp;
+use crate::family::MAX_TREE_DEPTH;
 use crate::kernel::gcra::{Aim, Paced};
-use crate::kernel::own::{Own, Room, Shared};
+use crate::kernel::own::{Half, Own, Room, Shared};
+use crate::kernel::queue::Queue;
 use crate::kernel::repetition::Repetition;
 use crate::kernel::window::Window;
 use crate::limits::RateUnit;
 use crate::paces::Paces;
-use crate::plan::TAKEN;
 use crate::rates::{self, Keys, RateCell};
 use crate::record::Record;
 use crate::resource::Demand;
@@ -88,35 +89,53 @@ impl Asked<'_> {
     #[inline(always)]
     fn all(self, rates: &[Rated<'_>], paced: &mut Taken) -> Option<Granted> {
         let Self { record, demand, moment, now_ns } = self;
-        let (far, hot) = (&record.registered_plan().far, &record.hot);
-        let tallies = TAKEN.map(|resource| hot.tally(resource));
-        let own = Own::look(tallies, TAKEN.map(|resource| demand.amount(resource)), &far.rooms)?;
-        let (mut shared, mut begins) = (ArrayVec::<(Shared<'_>, Payer<'_>), MOST>::new(), false);
-        let periods = if record.has_budgets() { Periods::enter(record, moment) } else { Periods::NONE };
+        let touches = record.registered_plan().far.touches;
+        let own = look(record, demand)?;
+        let mut pools = ArrayVec::<(&Record, Own<'_>), MAX_TREE_DEPTH>::new();
+        for pool in record.pools() {
+            if !pool.is_as_registered() {
+                return None;
+            }
+            pools.try_push((pool, look(pool, demand)?)).ok()?;
+        }
+        let (mut shared, mut begins) = (ArrayVec::<(Shared<'_>, &Queue), MOST>::new(), false);
+        let pays = record.has_budgets() && asks_budget(record);
+        let periods = if pays { Periods::enter(record, moment) } else { Periods::NONE };
         if !periods.is_none() {
             for payer in record.payers(periods) {
                 for budget in payer.windows() {
                     let amount = demand.amount(budget.0.resource);
-                    let seen = look(payer, budget, amount, moment)?;
+                    let seen = look_at(payer, budget, amount, moment)?;
                     if amount > 0 {
-                        shared.try_push((seen, payer)).ok()?;
+                        shared.try_push((seen, payer.line)).ok()?;
                         begins |= budget.0.resource.is_begun();
                     }
                 }
             }
         }
-        let bare = far.touches && demand.leaves_no_trace();
-        let others = || take_others(record, &shared, rates, now_ns, paced);
-        match own.take_around(others, far.touches.then_some(&hot.activity), now_ns) {
+        let bare = touches && demand.leaves_no_trace();
+        let others = Others { record, demand, pools: &pools, shared: &shared, rates };
+        let taken = own.begin().and_then(|begun| {
+            if others.take(now_ns, paced) {
+                begun.end(touches.then_some(&record.hot.activity), now_ns)
+            } else {
+                Err(begun.fail())
+            }
+        });
+        match taken {
             Ok(after) => {
                 count(record, demand, Some(after), bare);
+                if !pools.is_empty() {
+                    count_above(record, demand);
+                }
                 if begins {
                     budgets::count(record, demand, periods);
                 }
                 Some(Granted { periods, bare })
             }
             Err(half) => {
-                undo(record, demand, half, || give_back(record, &shared, rates, paced));
+                undo(record, demand, half, || others.give_back(paced));
+                record.core().flush();
                 None
             }
         }
@@ -133,49 +152,70 @@ struct Rated<'a> {
 /// What was taken of each rate.
 type Taken = ArrayVec<Paced, MOST>;
 
-/// Takes what was seen to fit; false, and nothing is taken, if something does not any more.
-#[inline(always)]
-fn take_others(
-    record: &Record,
-    shared: &[(Shared<'_>, Payer<'_>)],
-    rates: &[Rated<'_>],
-    now_ns: u64,
-    paced: &mut Taken,
-) -> bool {
-    for (number, (budget, _)) in shared.iter().enumerate() {
-        if !budget.take() {
-            give_back(record, shared.get(..number).unwrap_or(&[]), &[], paced);
-            return false;
-        }
-    }
-    for Rated { cell, amount, aim } in rates {
-        let taken = cell.tat.take_aimed(&cell.rate, now_ns, *amount, *aim);
-        if taken.is_none_or(|taken| paced.try_push(taken).is_err()) {
-            give_back(record, shared, rates, paced);
-            return false;
-        }
-    }
-    true
+/// What is taken of others than the execution, all of which was seen to fit; in the order in which it is taken.
+struct Others<'a> {
+    record: &'a Record,
+    demand: &'a Demand,
+    pools: &'a [(&'a Record, Own<'a>)],
+    /// Each with the line of those who wait for it.
+    shared: &'a [(Shared<'a>, &'a Queue)],
+    rates: &'a [Rated<'a>],
 }
 
-/// Gives back what was taken of these budgets and, as far as `paced` tells, of these rates, in the opposite order.
-#[cold]
-#[inline(never)]
-fn give_back(record: &Record, shared: &[(Shared<'_>, Payer<'_>)], rates: &[Rated<'_>], paced: &Taken) {
-    let wakes = &record.core().wakes;
-    for (Rated { cell, .. }, taken) in rates.iter().zip(paced).rev() {
-        wakes.put(cell.tat.undo(*taken, cell.line.queue()));
-    }
-    for (budget, payer) in shared.iter().rev() {
-        if budget.give_back().concerns_others() {
-            wakes.put(payer.line.first());
+impl Others<'_> {
+    /// Takes all of it, and puts what was taken of rates into `paced`; false, and nothing is taken, if something does not fit
+    /// any more.
+    #[inline(always)]
+    fn take(&self, now_ns: u64, paced: &mut Taken) -> bool {
+        for (number, (pool, own)) in self.pools.iter().enumerate() {
+            if let Err(half) = own.take(None, now_ns) {
+                undo(pool, self.demand, half, || ());
+                return self.fail(number, 0, paced);
+            }
         }
+        for (number, (budget, _)) in self.shared.iter().enumerate() {
+            if !budget.take() {
+                return self.fail(self.pools.len(), number, paced);
+            }
+        }
+        for Rated { cell, amount, aim } in self.rates {
+            let taken = cell.tat.take_aimed(&cell.rate, now_ns, *amount, *aim);
+            if taken.is_none_or(|taken| paced.try_push(taken).is_err()) {
+                return self.fail(self.pools.len(), self.shared.len(), paced);
+            }
+        }
+        true
+    }
+
+    /// Gives back what was taken of so many pools and budgets, and of rates as far as `paced` tells.
+    #[cold]
+    #[inline(never)]
+    fn fail(&self, pools: usize, shared: usize, paced: &Taken) -> bool {
+        let (pools, shared) = (self.pools.get(..pools).unwrap_or(&[]), self.shared.get(..shared).unwrap_or(&[]));
+        Others { pools, shared, ..*self }.give_back(paced);
+        false
+    }
+
+    /// Gives everything back, in the opposite order.
+    #[cold]
+    #[inline(never)]
+    fn give_back(&self, paced: &Taken) {
+        let wakes = &self.record.core().wakes;
+        for (Rated { cell, .. }, taken) in self.rates.iter().zip(paced).rev() {
+            wakes.put(cell.tat.undo(*taken, cell.line.queue()));
+        }
+        for (budget, line) in self.shared.iter().rev() {
+            if budget.give_back().concerns_others() {
+                wakes.put(line.first());
+            }
+        }
+        self.pools.iter().rev().for_each(|(pool, _)| undo(pool, self.demand, Half::ALL, || ()));
     }
 }
 
 /// A budget that is far from its limit, in a period that goes on, and that nobody waits for.
 #[inline(always)]
-fn look<'a>(
+fn look_at<'a>(
     payer: Payer<'a>,
     (terms, window): (&Terms, &'a Window),
     amount: u64,
