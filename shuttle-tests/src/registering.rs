@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::schedules::{explore, threads, twin};
 use crate::sync::{Arc, Mutex, yield_now};
 use crate::{
-    Actual, Budget, BudgetAmount, BudgetPeriod, Cause, Demand, Enforcer, EventBuffer, EventKind, Execution,
+    Actual, Budget, BudgetAmount, BudgetPeriod, Cause, Demand, Enforcer, Event, EventBuffer, EventKind, Execution,
     RegisterError, ResourceLimits, Status, TenantPolicy, ViolationType,
 };
 
@@ -225,6 +225,31 @@ fn t1_a_budget_that_is_set_is_met_by_whoever_registers_beside_it() {
         assert_eq!(admitted, 2, "{T1}");
         assert_eq!(enforcer.tenant_usage("tenant").map(|usage| usage.steps), Some(2), "{C1}");
         live
+    });
+}
+
+/// There is room for one tenant. Whoever lets another go may find that a third has come into the room that this made.
+#[test]
+fn v1_whoever_was_evicted_is_told_though_another_took_the_room() {
+    explore(|| {
+        let events = EventBuffer::new(1_000);
+        let builder = Enforcer::builder().limits(ResourceLimits::unlimited()).events(events.clone());
+        let enforcer = builder.max_tenants(1).build().unwrap();
+        let first = enforcer.execution("first", "first").register().unwrap();
+        first.charge(Actual::tokens(7, 0));
+        drop((first.finish(), first));
+        let all = enforcer.clone();
+        let came = threads(4, move |number| {
+            all.execution(format!("exec_{number}"), format!("tenant_{number}")).register().ok()
+        });
+        let is_evicted = |event: &Event| matches!(event.kind, EventKind::Evicted { .. });
+        assert_eq!(
+            events.drain().iter().filter(|event| is_evicted(event)).count(),
+            1,
+            "V1: it is told that one has gone"
+        );
+        assert_eq!(enforcer.tenant_count(), 1, "G2: no more tenants than may be known");
+        came.iter().position(Option::is_some)
     });
 }
 

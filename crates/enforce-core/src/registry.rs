@@ -243,6 +243,8 @@ impl Core {
                     if !self.evict_one(now) {
                         return None;
                     }
+                    // Who has gone is told here: another may take the room, and then nothing else is told (V1).
+                    self.flush();
                 }
             }
         }
