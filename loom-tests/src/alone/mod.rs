@@ -7,7 +7,10 @@ mod epochs;
 mod outbox;
 mod own;
 mod queue;
+mod rate;
 mod repetition;
+mod state;
+mod tally;
 
 /// One thread, one order.
 fn alone(scenario: impl Fn() + Send + Sync + 'static) {

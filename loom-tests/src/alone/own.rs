@@ -6,7 +6,6 @@ use crate::kernel::own::{Own, Room, Shared, TALLIES};
 use crate::kernel::tally::{Tally, WAITERS, Word};
 
 const ASKED: [u64; TALLIES] = [2, 0, 1, 1, 1];
-const ROOMS: [Room; TALLIES] = [Room::of(-1); TALLIES];
 
 fn tallies<const N: usize>() -> [Tally; N] {
     [(); N].map(|()| Tally::new(2))
@@ -16,12 +15,48 @@ fn left<const N: usize>(tallies: &[Tally; N]) -> [i64; N] {
     tallies.each_ref().map(|tally| tally.word().remaining())
 }
 
+fn look(own: &[Tally; TALLIES], amounts: [u64; TALLIES]) -> bool {
+    Own::look(own.each_ref(), amounts, &[Room::of(-1); TALLIES]).is_some()
+}
+
+fn look_shared(tally: &Tally, amount: u64) -> bool {
+    Shared::look(tally, amount, Room::of(-1)).is_some()
+}
+
+#[test]
+fn one_word_that_is_marked_or_has_too_little_left_is_enough_for_the_long_way() {
+    for place in 0..TALLIES {
+        alone(move || {
+            let own = tallies::<TALLIES>();
+            let mut more = [2; TALLIES];
+            more[place] = 3;
+            assert_eq!((look(&own, [2; TALLIES]), look(&own, more)), (true, false), "{place}");
+            assert_eq!((look_shared(&own[place], 2), look_shared(&own[place], 3)), (true, false));
+            let _before: Word = own[place].mark(WAITERS);
+            assert_eq!((look(&own, [0; TALLIES]), look_shared(&own[place], 0)), (false, false), "{place}");
+        });
+    }
+}
+
+#[test]
+fn amounts_that_no_word_holds_do_not_fit_together_either() {
+    alone(|| {
+        let own = tallies::<TALLIES>();
+        for (one, other) in (0..TALLIES).flat_map(|one| (0..TALLIES).map(move |other| (one, other))) {
+            let mut amounts = [0; TALLIES];
+            (amounts[one], amounts[other]) = (u64::MAX, u64::MAX);
+            assert!(!look(&own, amounts), "{one} and {other}");
+        }
+        assert!(!look_shared(&own[0], u64::MAX));
+    });
+}
+
 #[test]
 fn behind_a_shared_word_that_failed_all_of_those_before_it_comes_back_and_no_more() {
     for failing in 0..3 {
         alone(move || {
             let (own, shared) = (tallies::<TALLIES>(), tallies::<3>());
-            let looked = Own::look(own.each_ref(), ASKED, &ROOMS).unwrap();
+            let looked = Own::look(own.each_ref(), ASKED, &[Room::of(-1); TALLIES]).unwrap();
             let legs = shared.each_ref().map(|tally| Shared::look(tally, 1, Room::of(-1)).unwrap());
             // Somebody else was faster.
             shared[failing].take(2).unwrap();
@@ -42,7 +77,7 @@ fn behind_a_shared_word_that_failed_all_of_those_before_it_comes_back_and_no_mor
 fn of_what_comes_back_only_words_that_were_taken_from_are_told() {
     alone(|| {
         let (own, activity) = (tallies::<TALLIES>(), Activity::new(0));
-        let looked = Own::look(own.each_ref(), ASKED, &ROOMS).unwrap();
+        let looked = Own::look(own.each_ref(), ASKED, &[Room::of(-1); TALLIES]).unwrap();
         assert!(activity.reap(activity.see()));
         let half = looked.take(Some(&activity), 0).unwrap_err();
         // Meanwhile somebody has begun to wait for each.
