@@ -3,7 +3,7 @@
 use crate::schedules::{explore, threads, twin};
 use crate::{
     Action, Actual, Budget, BudgetAmount, BudgetPeriod, Demand, EnforcementPolicy, Enforcer, Execution, LimitActions,
-    ResourceLimits, TenantPolicy,
+    ProviderKey, RateLimit, RatePeriod, RateUnit, ResourceLimits, TenantPolicy, Timestamp,
 };
 
 const T1: &str = "T1: no more is admitted than the budget has, and no less";
@@ -81,4 +81,66 @@ fn t2_r1_holds_that_are_dropped_or_settled_leave_what_was_used() {
         assert!(usage.outstanding.is_zero(), "T2: a hold that has ended leaves nothing set aside");
         used
     });
+}
+
+const T2: &str = "T2: who came too late for the last steps leaves nothing on budget and rates";
+/// Tokens that each demand asks, and that the rate lets through at once.
+const ASKED: u64 = 10;
+const BURST: u64 = 100;
+
+/// A way of taking steps, and with them tokens of a budget and of a rate, at that moment; whether all came through.
+type Take = fn(&Execution, ProviderKey, Timestamp) -> bool;
+
+/// All in one demand.
+fn together(run: &Execution, provider: ProviderKey, now: Timestamp) -> bool {
+    let demand = Demand::step().steps(6).tokens(ASKED, 0).provider(provider);
+    run.reserve_at(demand, now).map(|hold| hold.settle_at(Actual::tokens(ASKED, 0), now)).is_ok()
+}
+
+/// One after the other, and nothing is given back.
+fn apart(run: &Execution, provider: ProviderKey, now: Timestamp) -> bool {
+    let tokens = run.reserve_at(Demand::none().tokens(ASKED, 0).provider(provider), now);
+    tokens.map(|hold| hold.settle_at(Actual::tokens(ASKED, 0), now)).is_ok()
+        && run.reserve_at(Demand::step().steps(6), now).is_ok()
+}
+
+/// On an execution that has ten steps, or `below` it.
+fn one_gets_the_last_steps(take: Take, below: bool) -> Vec<bool> {
+    let budgets = vec![Budget::new(BudgetAmount::Tokens(1_000), BudgetPeriod::Total)];
+    let rate = |unit| RateLimit::tenant_provider(unit, 1, RatePeriod::Minute).burst(BURST);
+    let builder = Enforcer::builder().limits(ResourceLimits { max_steps: 10, ..ResourceLimits::unlimited() });
+    let builder = builder.tenant(TenantPolicy { budgets, ..TenantPolicy::default() });
+    let builder = builder.rate(rate(RateUnit::Requests)).rate(rate(RateUnit::TotalTokens));
+    let enforcer = builder.build().unwrap();
+    let (provider, now) = (enforcer.provider("anthropic").unwrap(), enforcer.clock().now());
+    let root = enforcer.execution("exec", "tenant").register().unwrap();
+    let child = || root.child("child").limits(ResourceLimits::unlimited()).register().unwrap();
+    let run = if below { child() } else { root.clone() };
+    let asked = run.clone();
+    let came = threads(4, move |_| take(&asked, provider, now));
+    // Who found the steps taken was refused, and who met them on their way may have been: one comes through.
+    assert_eq!(came.iter().filter(|came| **came).count(), 1, "T1: six steps of ten");
+    let usage = enforcer.tenant_usage("tenant").unwrap();
+    assert_eq!((usage.budgets[0].committed, usage.budgets[0].outstanding), (ASKED, 0), "{T2}");
+    let left = root.snapshot();
+    assert_eq!((left.steps, left.total_tokens, left.outstanding.tokens), (6, ASKED, 0), "{T2}, nor on the execution");
+    let next = |tokens| Demand::none().tokens(tokens, 0).provider(provider);
+    let blocked = |tokens| run.check_at(next(tokens), now).is_blocked();
+    assert_eq!((blocked(BURST - ASKED), blocked(BURST - ASKED + 1)), (false, true), "{T2}");
+    came
+}
+
+#[test]
+fn t2_who_is_too_late_leaves_nothing_on_budget_and_rates() {
+    explore(|| one_gets_the_last_steps(together, false));
+}
+
+#[test]
+fn t2_who_is_too_late_leaves_nothing_on_budget_and_rates_twin() {
+    twin(T2, || one_gets_the_last_steps(apart, false));
+}
+
+#[test]
+fn t2_who_is_too_late_at_a_pool_leaves_nothing_on_any_scope() {
+    explore(|| one_gets_the_last_steps(together, true));
 }

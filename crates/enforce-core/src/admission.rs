@@ -7,11 +7,11 @@ mod expiry;
 mod fitted;
 mod found;
 mod look;
-mod paid;
 mod short;
 mod take;
 mod times;
 mod usual;
+mod wide;
 
 use self::counts::{count, count_above, count_begun};
 pub(crate) use self::expiry::expire;
@@ -28,7 +28,7 @@ use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarnin
 use crate::hold::{Asks, Receipt};
 use crate::kept::Kept;
 use crate::kernel::repetition::Repetition;
-use crate::kernel::tally::{METERED, Word};
+use crate::kernel::tally::{METERED, Refusal, Word};
 use crate::limits::Action;
 use crate::plan::Plan;
 use crate::record::Record;
@@ -136,20 +136,27 @@ fn reserve_as<A: Asks>(
 ) -> Result<A::Hold, EnforcementViolation> {
     let record = asks.record();
     // One exchange is the whole decision where everything else is unlimited and not asked for.
-    if record.is_bare()
-        && demand.is_bare()
-        && let Ok(after) = record.hot.tally(Resource::Steps).take(demand.steps)
-    {
-        if after.flags() & METERED != 0 {
-            count_begun(record, demand.steps);
+    if record.is_bare() && demand.is_bare() {
+        match record.hot.tally(Resource::Steps).take(demand.steps) {
+            Ok(after) => {
+                if after.flags() & METERED != 0 {
+                    count_begun(record, demand.steps);
+                }
+                if after.remaining() <= record.registered_plan().tally(Resource::Steps).warn_room {
+                    let receipt = near(record, *demand, after, now);
+                    return Ok(asks.hold(|| receipt));
+                }
+                // It may be extended, and its policy is that of all of it.
+                let on_drop = demand.on_drop;
+                return Ok(asks.hold(|| Receipt::new(Kept::nothing(Periods::NONE, on_drop), Noticed::default())));
+            }
+            Err(Refusal::Short(word)) => {
+                if let Some(short) = short::of_steps(record, demand.steps, word) {
+                    return Err(short.violation());
+                }
+            }
+            Err(_) => {}
         }
-        if after.remaining() <= record.registered_plan().tally(Resource::Steps).warn_room {
-            let receipt = near(record, *demand, after, now);
-            return Ok(asks.hold(|| receipt));
-        }
-        // It may be extended, and its policy is that of all of it.
-        let on_drop = demand.on_drop;
-        return Ok(asks.hold(|| Receipt::new(Kept::nothing(Periods::NONE, on_drop), Noticed::default())));
     }
     // A copy for the calls below: the caller's own never has an address, so up to here it is not in memory.
     let demand = &{ *demand };
@@ -158,7 +165,8 @@ fn reserve_as<A: Asks>(
         return Ok(asks.hold(|| receipt));
     }
     let mut now = now;
-    match usual::take(record, demand, &mut now) {
+    let usual = usual::take(record, demand, &mut now);
+    match usual {
         Usual::Taken { bare } => {
             return Ok(asks.hold(|| Receipt::new(Kept::of(demand, Periods::NONE, bare, None), Noticed::default())));
         }
@@ -167,13 +175,16 @@ fn reserve_as<A: Asks>(
                 return Err(short.violation());
             }
         }
-        Usual::Not => {}
+        Usual::Wide | Usual::Not => {}
     }
-    let mut found = Found::default();
-    match reserve_paid(record, demand, now, way, &mut found) {
+    let (mut found, wide) = (Found::default(), matches!(usual, Usual::Wide));
+    match reserve_wide(record, demand, now, way, (wide, &mut found)) {
         // Put together from what is known here to be nothing, so that it need not be copied.
         Ok(Granted { periods, bare }) if found.is_plain() => {
             Ok(asks.hold(|| Receipt::new(Kept::of(demand, periods, bare, None), Noticed::default())))
+        }
+        Ok(Granted { periods, bare }) if found.is_quiet() => {
+            Ok(asks.hold(|| Receipt::new(Kept::of(demand, periods, bare, found.paces), Noticed::default())))
         }
         Ok(granted) => Ok(asks.hold(|| found.receipt(demand, granted))),
         Err(Stop) => Err(found.violation(record)),
@@ -262,17 +273,17 @@ struct Way {
     waits: bool,
 }
 
-/// [`reserve_whole`] by whoever pays into budgets: the usual way first. It ends as the whole way does, for each way out makes
-/// a hold of its own.
+/// [`reserve_whole`], and where the usual way is `wide` that first. It ends as the whole way does, for each way out makes a
+/// hold of its own.
 #[inline(never)]
-fn reserve_paid(
+fn reserve_wide(
     record: &Record,
     demand: &Demand,
     mut now: Option<Timestamp>,
     way: Way,
-    found: &mut Found,
+    (wide, found): (bool, &mut Found),
 ) -> Result<Granted, Stop> {
-    let usual = if record.alone { None } else { paid::take(record, demand, &mut now) };
+    let usual = if wide { wide::take(record, demand, &mut now, &mut found.paces) } else { None };
     usual.map_or_else(|| reserve_whole(record, demand, now, way, found), Ok)
 }
 
@@ -322,7 +333,18 @@ fn tell(record: &Record, demand: &Demand, admitted: bool, way: Way, found: &Foun
 }
 
 /// Whether `demand` would be admitted.
-pub(crate) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
+#[inline(always)]
+pub(crate) fn check(record: &Record, demand: &Demand, mut now: Option<Timestamp>) -> EnforcementResult {
+    if usual::lets_through(record, demand, &mut now) {
+        EnforcementResult::Allowed
+    } else {
+        check_whole(record, demand, now)
+    }
+}
+
+/// Looks at everything.
+#[inline(never)]
+fn check_whole(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
     if demand.up_to {
         return fitted::check(record, demand, now);
     }

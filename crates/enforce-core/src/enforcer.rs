@@ -211,7 +211,7 @@ impl Enforcer {
     /// ```
     pub fn provider(&self, name: &str) -> Result<ProviderKey, ProviderError> {
         let rates = &self.core().rates;
-        let number = rates.providers.resolve("provider", name, |name| rates.provider(name))?;
+        let number = rates.providers.resolve("provider", name, |name, number| rates.provider(name, number))?;
         Ok(ProviderKey(number))
     }
 
@@ -230,7 +230,7 @@ impl Enforcer {
     /// ```
     pub fn model(&self, name: &str) -> Result<ModelKey, ModelError> {
         let rates = &self.core().rates;
-        let number = rates.models.resolve("model", name, |name| rates.model(name))?;
+        let number = rates.models.resolve("model", name, |name, number| rates.model(name, number))?;
         Ok(ModelKey(number))
     }
 

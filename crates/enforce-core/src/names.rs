@@ -62,7 +62,7 @@ impl<T> Names<T> {
         &self,
         kind: &'static str,
         name: &str,
-        make: impl FnOnce(Arc<str>) -> T,
+        make: impl FnOnce(Arc<str>, u32) -> T,
     ) -> Result<Number, Unnamed> {
         crate::id::validate(kind, name).map_err(Unnamed::Invalid)?;
         if let Some(known) = self.names.get(name.as_bytes()) {
@@ -74,7 +74,7 @@ impl<T> Names<T> {
             return Ok(Number::of(known.number));
         }
         let (number, name) = (*known, Arc::<str>::from(name));
-        if u64::from(number) >= self.cap || !self.entries.put(number, make(Arc::clone(&name))) {
+        if u64::from(number) >= self.cap || !self.entries.put(number, make(Arc::clone(&name), number)) {
             return Err(Unnamed::Full(self.cap));
         }
         // The entry is in place before its name can be found.

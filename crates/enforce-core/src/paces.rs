@@ -1,11 +1,13 @@
 //! What a hold remembers of the rates of tokens that it was admitted by: what was not used goes back, what was used above
 //! it is charged.
 
+use arrayvec::ArrayVec;
+
 use crate::books::Used;
 use crate::clock::Timestamp;
 use crate::kernel::gcra::Paced;
 use crate::limits::RateUnit;
-use crate::rate_plan::MAX_TOKEN_RATES;
+use crate::rate_plan::{MAX_RATES, MAX_TOKEN_RATES};
 use crate::rates::{Keys, Met, RateCell, amount};
 use crate::record::Record;
 use crate::resource::Demand;
@@ -49,18 +51,29 @@ pub(crate) struct Paces {
 impl Paces {
     /// What to remember of a demand; nothing, if no rate of tokens was taken.
     pub(crate) fn of(demand: &Demand, now_ns: u64, met: &Met<'_>, paced: &[Option<Paced>]) -> Option<Self> {
-        let mut marks = [0; MAX_TOKEN_RATES];
         let of_tokens = met.cells().zip(paced).filter(|(cell, _)| cell.unit != RateUnit::Requests);
-        let mut left = of_tokens.filter_map(|(_, paced)| paced.as_ref().map(Paced::mark)).peekable();
+        let mut left = of_tokens.filter_map(|(_, paced)| paced.as_ref()).peekable();
         left.peek()?;
-        marks.iter_mut().zip(left).for_each(|(place, mark)| *place = mark);
+        Some(Self::with(demand, now_ns, met.version, left))
+    }
+
+    /// What to remember of a demand that has taken `paced` of rates of tokens of that version.
+    #[inline(always)]
+    pub(crate) fn with<'a>(
+        demand: &Demand,
+        now_ns: u64,
+        version: u64,
+        paced: impl IntoIterator<Item = &'a Paced>,
+    ) -> Self {
+        let mut marks = [0; MAX_TOKEN_RATES];
+        marks.iter_mut().zip(paced).for_each(|(place, paced)| *place = paced.mark());
         let taken = Tokens {
             input: amount(demand, RateUnit::InputTokens),
             output: amount(demand, RateUnit::OutputTokens),
             total: amount(demand, RateUnit::TotalTokens),
         };
         let (keys, apart) = (Keys::of(demand), demand.rate_tokens.is_some());
-        Some(Self { version: met.version, now_ns, keys, taken, more: Tokens::NONE, apart, marks })
+        Self { version, now_ns, keys, taken, more: Tokens::NONE, apart, marks }
     }
 
     /// Takes what an extension has taken of the same rates; of others it stays there for good.
@@ -109,8 +122,15 @@ impl Paces {
 
     /// Every rate of tokens, with the mark that was left in it, if it is the same rate still.
     fn each(&self, record: &Record, mut act: impl FnMut(&RateCell, Option<u64>)) {
+        let rates = &record.core().rates;
+        let mut kept = ArrayVec::<_, MAX_RATES>::new();
+        // No plan came since, as is usual.
+        if rates.kept(&record.tenant, self.keys, &mut kept) == Some(self.version) {
+            let of_tokens = kept.into_iter().filter(|cell| cell.unit != RateUnit::Requests);
+            return of_tokens.zip(self.marks).for_each(|(cell, mark)| act(cell, Some(mark)));
+        }
         // Keys that were known stay known, and the record keeps its tenant.
-        let Ok(met) = record.core().rates.met(&record.tenant, self.keys) else { return };
+        let Ok(met) = rates.met(&record.tenant, self.keys) else { return };
         let of_tokens = met.cells().filter(|cell| cell.unit != RateUnit::Requests);
         let same = met.since() <= self.version;
         // Of rates that were changed no mark is left, and there may be more of them than there were.
@@ -127,7 +147,7 @@ impl Paces {
             Some(rest) => {
                 let Some(mark) = mark else { return };
                 let paced = Paced::again(&cell.rate, self.now_ns, taken, mark);
-                if let Some(waiter) = cell.tat.refund(&cell.rate, paced, rest.min(taken), &cell.line) {
+                if let Some(waiter) = cell.tat.refund(&cell.rate, paced, rest.min(taken), cell.line.queue()) {
                     waiter.wake();
                 }
             }
@@ -148,8 +168,8 @@ impl Paces {
         // The one before is held until the next is there, so whichever has another address is another one.
         let mut last: Option<Met<'_>> = None;
         while let Ok(met) = rates.met(&record.tenant, self.keys) {
-            let before = last.as_ref().and_then(|last| last.with_line(&cell.line)).unwrap_or(cell);
-            match met.with_line(&cell.line) {
+            let before = last.as_ref().and_then(|last| last.with_line(cell.line.queue())).unwrap_or(cell);
+            match met.with_line(cell.line.queue()) {
                 Some(next) if !std::ptr::eq(next, before) => {
                     if next.tat.charge(&next.rate, now_ns, amount) {
                         return;

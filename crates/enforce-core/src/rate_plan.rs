@@ -10,6 +10,9 @@ pub(crate) const MAX_TOKEN_RATES: usize = 6;
 /// So many rates can meet in one demand: those, and one of requests for each period of each kind of key.
 pub(crate) const MAX_RATES: usize = MAX_TOKEN_RATES + 4 * 3;
 
+/// The rate of which nothing may be taken.
+pub(crate) const NOTHING: Rate = Rate { interval: 0, scale: 1, burst: 0 };
+
 /// A rate as configured, with its ratio worked out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rule {
@@ -89,7 +92,7 @@ impl RatePlan {
                 RateOn::Model => plan.model = true,
             }
             let rate = match limit.limit {
-                0 => Rate { interval: 0, scale: 1, burst: 0 },
+                0 => NOTHING,
                 some => {
                     let (interval, scale) = rate_ratio(limit.per, some);
                     Rate { interval, scale, burst: limit.burst.unwrap_or(some) }

@@ -8,6 +8,8 @@ pub(crate) use self::cells::RateCell;
 use self::cells::{Cells, Slot};
 pub(crate) use self::met::Met;
 
+use arrayvec::ArrayVec;
+
 use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::kernel::arena::Arena;
 use crate::kernel::cell::Cell;
@@ -18,23 +20,52 @@ use crate::names::{Names, Number};
 use crate::provider::ProviderKey;
 use crate::rate_plan::{Facts, RatePlan};
 use crate::resource::Demand;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, CachePadded, Mutex, OnceLock};
 use crate::tenant::Tenant;
 
 /// A provider or a model.
 #[derive(Debug)]
 pub(crate) struct Rated {
     name: Arc<str>,
-    slot: Slot,
+    slot: CachePadded<Slot>,
 }
 
-/// A tenant's rates with the providers that it has named, each made when it names it first.
+/// A tenant's rates with the providers that it has named, each made when it names it first. Most name one: it is found
+/// without a list.
+///
+/// **Invariant:** of a provider there is one slot, and once there it stays: in `first` if that is its number, else in
+/// `others`.
 #[derive(Debug)]
-pub(crate) struct TenantRates(Arena<Slot>);
+pub(crate) struct TenantRates {
+    first: OnceLock<Box<CachePadded<Slot>>>,
+    others: OnceLock<Box<Arena<CachePadded<Slot>>>>,
+}
 
 impl TenantRates {
     pub(crate) fn new() -> Self {
-        Self(Arena::new())
+        Self { first: OnceLock::new(), others: OnceLock::new() }
+    }
+
+    /// Whether no provider was ever named.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.get().is_none()
+    }
+
+    /// Those with the provider of that number.
+    #[inline]
+    fn get(&self, number: u32) -> Option<&Slot> {
+        let first = self.first.get()?;
+        if first.number() == number { Some(first) } else { self.others.get()?.get(number).map(|slot| &**slot) }
+    }
+
+    /// Of two who begin at once one comes second, and its cells go unused.
+    fn put(&self, slot: CachePadded<Slot>) {
+        let number = slot.number();
+        if let Err(slot) = self.first.set(Box::new(slot))
+            && self.get(number).is_none()
+        {
+            let _first = self.others.get_or_init(|| Box::new(Arena::new())).put(number, *slot);
+        }
     }
 }
 
@@ -98,9 +129,9 @@ impl Rates {
             }
         }
         for tenant in tenants() {
-            let Some(rates) = tenant.as_ref().rates_so_far() else { continue };
+            let rates = tenant.as_ref().rates();
             for number in 0..self.providers.known() {
-                if let (Some(rated), Some(slot)) = (self.providers.nth(number), rates.0.get(number)) {
+                if let (Some(rated), Some(slot)) = (self.providers.nth(number), rates.get(number)) {
                     slot.follow_if_under_way(&plan, RateOn::TenantProvider, &rated.name);
                 }
             }
@@ -119,18 +150,18 @@ impl Rates {
         Facts::of(self.facts.load())
     }
 
-    pub(crate) fn provider(&self, name: Arc<str>) -> Rated {
-        self.rated(RateOn::Provider, name)
+    pub(crate) fn provider(&self, name: Arc<str>, number: u32) -> Rated {
+        self.rated(RateOn::Provider, name, number)
     }
 
-    pub(crate) fn model(&self, name: Arc<str>) -> Rated {
-        self.rated(RateOn::Model, name)
+    pub(crate) fn model(&self, name: Arc<str>, number: u32) -> Rated {
+        self.rated(RateOn::Model, name, number)
     }
 
-    fn rated(&self, on: RateOn, name: Arc<str>) -> Rated {
+    fn rated(&self, on: RateOn, name: Arc<str>, number: u32) -> Rated {
         // Where an earlier life was left behind, they begin: before that nobody asks who had not asked there (Q1).
         let from = self.begun.load();
-        Rated { slot: Slot::new(&self.plan(), on, &name, from), name }
+        Rated { slot: Slot::new(&self.plan(), (on, &name, number), from), name }
     }
 
     /// Whether a rate limits anything that `demand` names.
@@ -158,55 +189,96 @@ impl Rates {
         }
     }
 
-    #[inline]
-    fn met_by<'a>(&'a self, facts: Facts, tenant: &'a Tenant, keys: Keys) -> Result<Met<'a>, ScopeKind> {
-        let mut met = Met { version: facts.version(), provider: None, tenant: None, model: None };
-        if let Some(key) = keys.provider
-            && (facts.provider() || facts.tenant())
-        {
-            let rated = self.providers.get(key.0).ok_or(ScopeKind::Provider)?;
-            let cells = rated.slot.cells(self, facts.version(), (RateOn::Provider, &rated.name));
-            met.provider = Some(cells.ok_or(ScopeKind::Provider)?);
+    /// The cells that `keys` meet, in the order of [`Met`], and the version that they are of; nothing, if they cannot be had
+    /// without making or holding some, or are more than there is room for.
+    #[inline(always)]
+    pub(crate) fn kept<'a, const N: usize>(
+        &'a self,
+        tenant: &'a Tenant,
+        keys: Keys,
+        all: &mut ArrayVec<&'a RateCell, N>,
+    ) -> Option<u64> {
+        let facts = self.facts();
+        let version = facts.version();
+        if let Some(ProviderKey(number)) = keys.provider {
+            if facts.provider() {
+                self.providers.get(number)?.slot.kept(version)?.push_to(all)?;
+            }
             if facts.tenant() {
-                let cells = self.of_tenant(facts.version(), tenant.rates(), key.0, rated);
-                met.tenant = Some(cells.ok_or(ScopeKind::Tenant)?);
+                tenant.rates().get(number.get())?.kept(version)?.push_to(all)?;
             }
         }
-        if let Some(key) = keys.model
+        if let Some(ModelKey(number)) = keys.model
             && facts.model()
         {
-            let rated = self.models.get(key.0).ok_or(ScopeKind::Model)?;
-            let cells = rated.slot.cells(self, facts.version(), (RateOn::Model, &rated.name));
+            self.models.get(number)?.slot.kept(version)?.push_to(all)?;
+        }
+        // As in `met`.
+        (self.facts() == facts).then_some(version)
+    }
+
+    #[inline]
+    fn met_by<'a>(&'a self, facts: Facts, tenant: &'a Tenant, keys: Keys) -> Result<Met<'a>, ScopeKind> {
+        let (version, mut met) = (facts.version(), Met::of(facts.version()));
+        if let Some(ProviderKey(number)) = keys.provider {
+            if facts.provider() {
+                let cells = self.rated_cells(&self.providers, RateOn::Provider, number, version);
+                met.provider = Some(cells.ok_or(ScopeKind::Provider)?);
+            }
+            if facts.tenant() {
+                met.tenant = Some(self.of_tenant(version, tenant.rates(), number)?);
+            }
+        }
+        if let Some(ModelKey(number)) = keys.model
+            && facts.model()
+        {
+            let cells = self.rated_cells(&self.models, RateOn::Model, number, version);
             met.model = Some(cells.ok_or(ScopeKind::Model)?);
         }
         Ok(met)
     }
 
+    #[inline]
+    fn rated_cells<'a>(
+        &self,
+        names: &'a Names<Rated>,
+        on: RateOn,
+        number: Number,
+        version: u64,
+    ) -> Option<Version<'a, Cells>> {
+        let rated = names.get(number)?;
+        rated.slot.cells(self, version, (on, || Some(&*rated.name)))
+    }
+
+    /// A tenant's with a provider; which of the two is not known, if one is not.
     #[inline(always)]
     fn of_tenant<'a>(
         &self,
         version: u64,
         rates: &'a TenantRates,
         number: Number,
-        provider: &Rated,
-    ) -> Option<Version<'a, Cells>> {
-        if rates.0.get(number.get()).is_none() {
-            self.begin(rates, number, provider);
-        }
-        rates.0.get(number.get())?.cells(self, version, (RateOn::TenantProvider, &provider.name))
+    ) -> Result<Version<'a, Cells>, ScopeKind> {
+        let slot = match rates.get(number.get()) {
+            Some(slot) => slot,
+            // A slot is the sign that its provider is known.
+            None => self.begin(rates, number)?,
+        };
+        let name = || self.providers.get(number).map(|rated| &*rated.name);
+        slot.cells(self, version, (RateOn::TenantProvider, name)).ok_or(ScopeKind::Tenant)
     }
 
     #[cold]
-    fn begin(&self, rates: &TenantRates, number: Number, provider: &Rated) {
-        // Whoever lets cells go has raised the time before they could not be found any more (G2). Of two who begin at
-        // once one comes second, and its cells go unused.
-        let slot = Slot::new(&self.plan(), RateOn::TenantProvider, &provider.name, self.passed.load());
-        let _first = rates.0.put(number.get(), slot);
+    fn begin<'a>(&self, rates: &'a TenantRates, number: Number) -> Result<&'a Slot, ScopeKind> {
+        let rated = self.providers.get(number).ok_or(ScopeKind::Provider)?;
+        // Whoever lets cells go has raised the time before they could not be found any more (G2).
+        let key = (RateOn::TenantProvider, &*rated.name, number.get());
+        rates.put(Slot::new(&self.plan(), key, self.passed.load()));
+        rates.get(number.get()).ok_or(ScopeKind::Tenant)
     }
 
     /// Whether all cells of a tenant have passed by `now_ns`.
     pub(crate) fn have_passed(&self, rates: &TenantRates, now_ns: u64) -> bool {
-        let mut known = (0..self.providers.known()).filter_map(|number| rates.0.get(number)?.latest());
+        let mut known = (0..self.providers.known()).filter_map(|number| rates.get(number)?.latest());
         known.all(|cells| cells.have_passed(now_ns))
     }
 

@@ -192,7 +192,7 @@ impl Record {
     /// What `look` makes of its limits now; nothing has to be let go afterwards where they were never changed.
     #[inline(always)]
     pub(crate) fn of_plan<R>(&self, look: impl Fn(&Plan) -> R) -> R {
-        if self.extra.get().is_none() { look(&self.plan) } else { self.of_changed_plan(look) }
+        if self.is_as_registered() { look(&self.plan) } else { self.of_changed_plan(look) }
     }
 
     #[inline(never)]
@@ -210,6 +210,19 @@ impl Record {
     #[inline]
     pub(crate) fn is_alone(&self) -> bool {
         self.alone && self.extra.get().is_none()
+    }
+
+    /// Whether its limits are those that it was registered with.
+    #[inline]
+    pub(crate) fn is_as_registered(&self) -> bool {
+        self.extra.get().is_none_or(|extra| extra.plans().is_none())
+    }
+
+    /// Whether nobody has to hear that a demand has come through that is near nothing, either.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        let told = |extra: &Extra| extra.told.get().is_some_and(|told| told.has_runs());
+        self.extra.get().is_none_or(|extra| extra.plans().is_none() && !told(extra))
     }
 
     /// As registered, whatever was changed since.

@@ -65,8 +65,8 @@ pub(crate) struct Tenant {
     /// Live executions. The lock orders registrations, ends and sums among each other (C1).
     members: Mutex<Vec<Execution>>,
     pub(crate) ended: Ended,
-    /// Its rates with providers, once it has named one.
-    rates: OnceLock<Box<TenantRates>>,
+    /// Its rates with the providers that it has named.
+    rates: TenantRates,
     /// What was told of it: registrations that were refused, budgets that were near.
     told: OnceLock<Box<Told>>,
     /// 1 while it stands in the queue of those that may be evicted.
@@ -97,7 +97,7 @@ impl Tenant {
                 output_tokens: Meter::new(),
                 cost: Meter::new(),
             },
-            rates: OnceLock::new(),
+            rates: TenantRates::new(),
             told: OnceLock::new(),
             queued: Cell::new(0),
             core,
@@ -131,13 +131,8 @@ impl Tenant {
     }
 
     #[inline]
-    pub(crate) fn rates(&self) -> &TenantRates {
-        self.rates.get_or_init(|| Box::new(TenantRates::new()))
-    }
-
-    /// Its rates with providers, if it has named one.
-    pub(crate) fn rates_so_far(&self) -> Option<&TenantRates> {
-        self.rates.get().map(Box::as_ref)
+    pub(crate) const fn rates(&self) -> &TenantRates {
+        &self.rates
     }
 
     /// What was told of it, if anything was.
@@ -204,7 +199,7 @@ impl Tenant {
     /// rates passed.
     pub(crate) fn equals_fresh(&self, now: Timestamp) -> bool {
         let now_ns = now.nanos_since(self.core.epoch);
-        self.budgets.are_whole(now) && self.rates.get().is_none_or(|rates| self.core.rates.have_passed(rates, now_ns))
+        self.budgets.are_whole(now) && self.core.rates.have_passed(&self.rates, now_ns)
     }
 
     /// Whether it never equals a fresh entry again: what was used of a budget without periods stays used.
@@ -214,8 +209,7 @@ impl Tenant {
 
     /// Whether nothing was ever recorded for it that counts.
     pub(crate) fn is_blank(&self) -> bool {
-        let unrated = self.rates.get().is_none();
-        unrated && self.ended.read() == Committed::default() && self.budgets.are_whole(Timestamp::ZERO)
+        self.rates.is_empty() && self.ended.read() == Committed::default() && self.budgets.are_whole(Timestamp::ZERO)
     }
 
     /// What its ended executions have committed, and those that live: each of them is in one of the two (C1).

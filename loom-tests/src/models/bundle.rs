@@ -4,7 +4,7 @@ use crate::explore::{THREE, TWO, model, twin};
 use crate::kernel::activity::Activity;
 use crate::kernel::bundle::{Bundle, Leg, RateLeg};
 use crate::kernel::gcra::{Rate, Tat, TooFast};
-use crate::kernel::queue::Queue;
+use crate::kernel::queue::OnceQueue;
 use crate::kernel::tally::Tally;
 use crate::race;
 
@@ -21,7 +21,7 @@ struct Words {
     near: [Tally; 2],
     far: Tally,
     tat: Tat,
-    line: Queue,
+    line: OnceQueue,
     steps: Tally,
     activity: Activity,
 }
@@ -32,7 +32,7 @@ impl Words {
             near: [Tally::new(2), Tally::new(2)],
             far: Tally::new(far),
             tat: Tat::new(&RATE, 0),
-            line: Queue::new(),
+            line: OnceQueue::new(),
             steps: Tally::new(steps),
             activity: Activity::new(0),
         }
@@ -125,7 +125,7 @@ fn t2_a_refused_bundle_leaves_no_amount_twin() {
             let paced = words.tat.take(&RATE, 0, 1).unwrap();
             let stepped = words.steps.take(1).is_ok();
             if !stepped {
-                let _nobody_waits = words.tat.undo(paced, &words.line);
+                let _nobody_waits = words.tat.undo(paced, words.line.queue());
                 if words.far.word() == taken {
                     words.far.give(2);
                 }

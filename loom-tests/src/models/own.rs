@@ -10,6 +10,7 @@ const T1: &str = "T1: who has looked takes no more than there is";
 const T2: &str = "T2: what was taken of one scope alone comes back whole";
 const T2_REAPED: &str = "T2: the reaper beat it, and what one scope gave comes back";
 const E1: &str = "E1: a halt counts exactly who took before it";
+const E1_AROUND: &str = "E1: once a halt has returned, nothing is taken of what is shared";
 
 /// What is asked: two of the first, one of the last, nothing of the others.
 const ASKED: [u64; TALLIES] = [2, 0, 0, 0, 1];
@@ -44,7 +45,7 @@ impl Words {
         self.look().is_some_and(|own| match own.take(activity, 5) {
             Ok(_) => true,
             Err(half) => {
-                half.undo(&self.all().into_iter().zip(ASKED).collect::<Vec<_>>(), |_, _| ());
+                own.undo(half, || (), |_, _| ());
                 false
             }
         })
@@ -53,19 +54,8 @@ impl Words {
     /// The same with one of what is shared.
     fn take_shared(&self, activity: Option<&Activity>) -> bool {
         let Some((own, shared)) = self.look().zip(Shared::look(&self.shared, 1, Room::of(-1))) else { return false };
-        let Err(half) = own.take_with(&[shared], activity, 5) else { return true };
-        let ([first, second, third, fourth, last], asked) = (self.all(), ASKED);
-        half.undo(
-            &[
-                (first, asked[0]),
-                (second, asked[1]),
-                (third, asked[2]),
-                (fourth, asked[3]),
-                (&self.shared, 1),
-                (last, asked[4]),
-            ],
-            |_, _| (),
-        );
+        let Err(half) = own.take_around(|| shared.take(), activity, 5) else { return true };
+        own.undo(half, || assert!(!shared.give_back().cut), |_, _| ());
         false
     }
 
@@ -191,4 +181,42 @@ fn e1_a_halt_counts_who_had_looked_before_it_twin() {
             })
         })
     });
+}
+
+/// A demand of nothing of one scope's own and one of what is shared, against a halt that looks at what is left of that.
+fn halted_around(take: fn(Own<'_>, &Shared<'_>) -> bool) -> impl std::fmt::Debug {
+    let asks = move |words: &Words| {
+        let own = Own::look(words.all(), [0; TALLIES], &[Room::of(-1); TALLIES]);
+        let looked = own.zip(Shared::look(&words.shared, 1, Room::of(-1)));
+        looked.is_some_and(|(own, shared)| take(own, &shared))
+    };
+    let (taken, seen, words) = race::two(Words::new(2, 1), asks, |words| {
+        for tally in words.all().into_iter().rev() {
+            tally.mark(HALTED);
+        }
+        words.shared.word().remaining()
+    });
+    let left = words.shared.word().remaining();
+    assert_eq!(left, if taken { 1 } else { 2 }, "{E1_AROUND}, and it comes back");
+    assert!(!taken || seen == 1, "{E1_AROUND}: {seen} left when it had returned");
+    (taken, seen)
+}
+
+#[test]
+fn e1_nothing_is_taken_of_others_once_a_halt_has_returned() {
+    model(E1_AROUND, TWO, || {
+        halted_around(|own, shared| match own.take_around(|| shared.take(), None, 5) {
+            Ok(_) => true,
+            Err(half) => {
+                own.undo(half, || assert!(!shared.give_back().cut), |_, _| ());
+                false
+            }
+        })
+    });
+}
+
+#[test]
+fn e1_nothing_is_taken_of_others_once_a_halt_has_returned_twin() {
+    // Of an amount of nothing the look has decided.
+    twin(E1_AROUND, TWO, || halted_around(|own, shared| own.take(None, 5).is_ok() && shared.take()));
 }

@@ -35,7 +35,7 @@ pub(super) fn count(record: &Record, demand: &Demand, after: Option<Word>, bare:
 }
 
 /// Counts what has begun on every pool that it was taken from.
-#[cold]
+#[inline(never)]
 pub(super) fn count_above(record: &Record, demand: &Demand) {
     for pool in record.pools() {
         if demand.steps > 0 {

@@ -118,7 +118,13 @@ impl Found {
     /// Whether there is nothing to be told and nothing to be remembered of rates.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
-        self.noticed.warning.is_none() && self.noticed.observed.is_none() && self.paces.is_none()
+        self.is_quiet() && self.paces.is_none()
+    }
+
+    /// Whether there is nothing to be told.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.noticed.warning.is_none() && self.noticed.observed.is_none()
     }
 
     /// What is granted, with all that was found.

@@ -5,7 +5,7 @@
 
 use super::when_freed;
 use crate::decision::{EnforcementViolation, Retry, ScopeKind};
-use crate::kernel::tally::{Refusal, Word};
+use crate::kernel::tally::{METERED, Refusal, Word};
 use crate::limits::Action;
 use crate::plan::TallyLimit;
 use crate::record::Record;
@@ -14,14 +14,15 @@ use crate::resource::{Demand, Resource};
 /// What there is to be said of it. Put together as a violation by whoever returns it, where it is to be: to copy one that
 /// has just been written costs more than to write it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Short {
-    limit: TallyLimit,
+pub(super) struct Short<'a> {
+    /// By reference, for the same reason.
+    limit: &'a TallyLimit,
     used: u64,
     asked: u64,
     retry: Retry,
 }
 
-impl Short {
+impl Short<'_> {
     #[inline(always)]
     pub(super) const fn violation(&self) -> EnforcementViolation {
         self.limit.violation(ScopeKind::Execution, self.used, self.asked, self.retry)
@@ -31,7 +32,7 @@ impl Short {
 /// What is short of `demand`, which meets amounts of the execution alone and no limit of time. Nothing, if that is not all
 /// there is to it: a flag is set, somebody is told of it, or the limit has been reached and acts.
 #[inline(never)]
-pub(super) fn short(record: &Record, demand: &Demand) -> Option<Short> {
+pub(super) fn short<'a>(record: &'a Record, demand: &Demand) -> Option<Short<'a>> {
     let words = Resource::ALL.map(|resource| record.hot.tally(resource).word());
     if record.core().telling.is_some() || Word::any_barred(words) {
         return None;
@@ -44,12 +45,28 @@ pub(super) fn short(record: &Record, demand: &Demand) -> Option<Short> {
     }
     // Committed is read before the word, as it is on the whole way.
     let (asked, committed) = (demand.amount(resource), record.committed_of(resource));
-    let (limit, word) = record.read(resource);
-    let Err(Refusal::Short(_)) = word.fits(asked) else { return None };
+    let (limit, word) = (record.registered_plan().tally(resource), record.hot.tally(resource).word());
+    // Whose limit was changed before its word was read has an extra by now (L1).
+    let (Err(Refusal::Short(_)), true) = (word.fits(asked), record.extra().is_none()) else { return None };
     let acts = matches!(limit.action, Action::Halt | Action::Pause) && committed >= limit.limit;
     if asked == 0 || acts || limit.action == Action::Observe {
         return None;
     }
     let retry = if resource.is_begun() { Retry::Never } else { when_freed(committed, asked, limit.limit) };
     Some(Short { limit, used: word.used(limit.limit), asked, retry })
+}
+
+/// [`short`] where steps are all that is limited, and `word` is what refused so many.
+#[inline(always)]
+pub(super) fn of_steps(record: &Record, steps: u64, word: Word) -> Option<Short<'_>> {
+    let limit = record.registered_plan().tally(Resource::Steps);
+    // Of steps what is used is committed, where they are not counted apart.
+    let used = word.used(limit.limit);
+    let acts = matches!(limit.action, Action::Halt | Action::Pause) && used >= limit.limit;
+    if acts || limit.action == Action::Observe || steps == 0 || word.flags() & METERED != 0 {
+        return None;
+    }
+    // Whose limit was changed before its word was read has an extra by now (L1), and a child has one anyway.
+    let plain = record.is_bare() && record.core().telling.is_none();
+    plain.then_some(Short { limit, used, asked: steps, retry: Retry::Never })
 }

@@ -170,11 +170,13 @@ impl<'a> Look<'a> {
     #[inline(always)]
     pub(super) fn bundle<'b>(&'b self, legs: &'b [Leg<'b>], rates: &'b [RateLeg<'b>]) -> Bundle<'b> {
         let steps = self.leg(0, self.record, self.plan, Resource::Steps);
+        let others = self.record.extra().is_some() || !self.asked.periods.is_none() || !rates.is_empty();
         Bundle {
             legs,
             rates,
-            // Taken even when it is nothing: the exchange on an own word is what a halt cannot be missed by (E1).
-            last: (steps.amount > 0 || legs.is_empty() || self.record.extra().is_some()).then_some(steps),
+            // Taken even when it is nothing: the exchange on an own word, behind all that others give, is what a halt cannot be
+            // missed by (E1).
+            last: (steps.amount > 0 || legs.is_empty() || others).then_some(steps),
             activity: self.plan.idle.as_ref().filter(|_| self.touches).map(|_| &self.record.hot.activity),
             now_ns: self.asked.now_ns,
         }

@@ -7,10 +7,9 @@ use super::count;
 use crate::books;
 use crate::clock::Timestamp;
 use crate::kernel::own::{Half, Own};
-use crate::kernel::tally::Recorded;
 use crate::plan::TAKEN;
 use crate::record::Record;
-use crate::resource::{Demand, Resource};
+use crate::resource::Demand;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +21,8 @@ pub(super) enum Usual {
     },
     /// Nothing was taken, since an amount is near its limit or past it, or a flag is set. Nothing else is met.
     Near,
+    /// Nothing was taken: pools, budgets, rates or the memory of repeated steps are met, too.
+    Wide,
     /// Nothing was taken: look at everything.
     Not,
 }
@@ -30,14 +31,12 @@ pub(super) enum Usual {
 #[inline(never)]
 pub(super) fn take(record: &Record, demand: &Demand, now: &mut Option<Timestamp>) -> Usual {
     let far = &record.registered_plan().far;
-    if !record.is_alone() {
-        return Usual::Not;
+    if !record.is_alone() || record.core().rates.limit(demand) || remembers(record, demand) {
+        return if record.is_plain() { Usual::Wide } else { Usual::Not };
     }
     let Some(now_ns) = quiet(record, demand, now, far.needs_time) else { return Usual::Not };
-    let hot = &record.hot;
-    let (tallies, amounts) = (TAKEN.map(|resource| hot.tally(resource)), TAKEN.map(|resource| demand.amount(resource)));
-    let Some(own) = Own::look(tallies, amounts, &far.rooms) else { return Usual::Near };
-    match own.take(far.touches.then_some(&hot.activity), now_ns) {
+    let Some(own) = look(record, demand) else { return Usual::Near };
+    match own.take(far.touches.then_some(&record.hot.activity), now_ns) {
         Ok(after) => {
             let bare = far.touches && demand.leaves_no_trace();
             count(record, demand, Some(after), bare);
@@ -47,14 +46,30 @@ pub(super) fn take(record: &Record, demand: &Demand, now: &mut Option<Timestamp>
     }
 }
 
-/// Whether nothing is met but amounts, and no limit of time is near: the nanoseconds since the enforcer's epoch. The time
+/// Whether `demand` would be admitted without a word; if not, look at everything. The time that was read for it is left in
+/// `now`.
+#[inline(never)]
+pub(super) fn lets_through(record: &Record, demand: &Demand, now: &mut Option<Timestamp>) -> bool {
+    let far = &record.registered_plan().far;
+    if !record.is_alone() || demand.up_to || record.core().rates.limit(demand) || remembers(record, demand) {
+        return false;
+    }
+    quiet(record, demand, now, far.needs_time).is_some() && look(record, demand).is_some()
+}
+
+/// Whether the memory of repeated steps has to hear of `demand`: a step without a fingerprint breaks a run, if there is one.
+#[inline(always)]
+pub(super) fn remembers(record: &Record, demand: &Demand) -> bool {
+    let breaks = || demand.steps > 0 && !record.repetition.is_empty();
+    record.registered_plan().far.remembers && (demand.fingerprint.is_some() || breaks())
+}
+
+/// Whether nothing is met but amounts, rates and the memory, and no limit of time is near: the nanoseconds since the enforcer's epoch. The time
 /// that was read for it is left in `now`.
 #[inline(always)]
 pub(super) fn quiet(record: &Record, demand: &Demand, now: &mut Option<Timestamp>, needs_time: bool) -> Option<u64> {
     let (far, core) = (&record.registered_plan().far, record.core());
-    // A step without a fingerprint breaks a run, if there is one.
-    let remembered = far.remembers && (demand.fingerprint.is_some() || !record.repetition.is_empty());
-    if !far.is_ever || demand.asks_allowances() || remembered || core.rates.limit(demand) {
+    if !far.is_ever || demand.asks_allowances() {
         return None;
     }
     let moment = match *now {
@@ -79,15 +94,27 @@ pub(super) fn quiet(record: &Record, demand: &Demand, now: &mut Option<Timestamp
 #[cold]
 #[inline(never)]
 fn lost(record: &Record, demand: &Demand, half: Half) -> Usual {
-    let all = TAKEN.map(|resource| (record.hot.tally(resource), demand.amount(resource)));
-    half.undo(&all, |number, undone| follow(record, demand, TAKEN.get(number).copied(), undone));
+    undo(record, demand, half, || ());
     record.core().flush();
     Usual::Not
 }
 
-/// Follows an own amount that was taken and given back.
-pub(super) fn follow(record: &Record, demand: &Demand, resource: Option<Resource>, undone: Recorded) {
-    if let Some(resource) = resource {
-        books::follow(record, resource, demand.amount(resource), 0, undone);
-    }
+/// Gives back what was taken of `record`; `others` what was taken in between. What looked is not kept for this.
+#[cold]
+#[inline(never)]
+pub(super) fn undo(record: &Record, demand: &Demand, half: Half, others: impl FnOnce()) {
+    let (tallies, amounts) =
+        (TAKEN.map(|resource| record.hot.tally(resource)), TAKEN.map(|resource| demand.amount(resource)));
+    Own::again(tallies, amounts).undo(half, others, |number, undone| {
+        if let Some(resource) = TAKEN.get(number) {
+            books::follow(record, *resource, demand.amount(*resource), 0, undone);
+        }
+    });
+}
+
+/// Looks whether all of what `record` counts of `demand` is far.
+#[inline(always)]
+pub(super) fn look<'a>(record: &'a Record, demand: &Demand) -> Option<Own<'a>> {
+    let amounts = TAKEN.map(|resource| demand.amount(resource));
+    Own::look(TAKEN.map(|resource| record.hot.tally(resource)), amounts, &record.registered_plan().far.rooms)
 }

@@ -2,7 +2,7 @@
 
 use super::activity::Activity;
 use super::gcra::{Paced, Rate, Tat, TooFast};
-use super::queue::Queue;
+use super::queue::OnceQueue;
 use super::tally::{Recorded, Refusal, Tally, Word};
 use crate::sync::Waker;
 
@@ -21,7 +21,7 @@ pub(crate) struct Leg<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RateLeg<'a> {
     pub(crate) tat: &'a Tat,
-    pub(crate) line: &'a Queue,
+    pub(crate) line: &'a OnceQueue,
     pub(crate) rate: Rate,
     pub(crate) amount: u64,
 }
@@ -126,7 +126,7 @@ impl Bundle<'_> {
     #[cold]
     fn undo(&self, legs: usize, paced: &[Option<Paced>], undone: impl Fn(Undone)) {
         for (leg, taken) in self.rates.iter().zip(paced).rev() {
-            if let Some(waiter) = taken.and_then(|taken| leg.tat.undo(taken, leg.line)) {
+            if let Some(waiter) = taken.and_then(|taken| leg.tat.undo(taken, leg.line.queue())) {
                 undone(Undone::Rate(waiter));
             }
         }

@@ -105,6 +105,13 @@ pub(crate) struct Tat {
     refunded: Cell,
 }
 
+/// The word that was looked at, and the one that a take makes of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Aim {
+    tat: u64,
+    next: u64,
+}
+
 /// Now, and the moment at which an earlier life was left, as it lies before or behind that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment {
@@ -182,6 +189,38 @@ impl Tat {
     #[inline]
     pub(crate) fn look(&self, rate: &Rate, now_ns: u64, amount: u64) -> Result<(), TooFast> {
         rate.decide(self.tat.load(), rate.units(now_ns), amount).map(|_| ())
+    }
+
+    /// [`Tat::look`] by a caller who is about to take just that.
+    #[inline(always)]
+    pub(crate) fn aim(&self, rate: &Rate, now_ns: u64, amount: u64) -> Option<Aim> {
+        let tat = self.tat.load();
+        rate.decide(tat, rate.units(now_ns), amount).ok().map(|next| Aim { tat, next })
+    }
+
+    /// [`Tat::take`] by a caller who has aimed at just that.
+    #[inline(always)]
+    pub(crate) fn take_aimed(&self, rate: &Rate, now_ns: u64, amount: u64, aim: Aim) -> Option<Paced> {
+        let now = rate.units(now_ns);
+        self.show(now);
+        // Before the exchange, as in `take`. That the word was seen before it is no matter: what is given back in between
+        // changes the word, and if it is the same by then, it is in the sum or makes the mark too low (Q1).
+        let refunded = self.refunded.load();
+        // As in `take`: it was decided about the very word that is exchanged (Q1).
+        if self.tat.exchange(aim.tat, aim.next) {
+            return Some(Paced {
+                cost: amount.saturating_mul(rate.interval),
+                at: now,
+                mark: aim.next.saturating_add(refunded),
+            });
+        }
+        self.take_again(rate, now_ns, amount)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_again(&self, rate: &Rate, now_ns: u64, amount: u64) -> Option<Paced> {
+        self.take(rate, now_ns, amount).ok()
     }
 
     /// How much fits at once at `now_ns`.

@@ -20,7 +20,7 @@ impl Room {
 ///
 /// Order and undoing are those of [`Bundle`](super::bundle::Bundle): the tallies as listed, of which the last is committed
 /// by being taken, then the touch; who fails gives back in the opposite order. There are always as many, so it is a row of
-/// exchanges without a loop, and nothing of it is in memory.
+/// exchanges without a loop, and nothing of it is in memory. What else it takes stands before the last.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Own<'a> {
     tallies: [&'a Tally; TALLIES],
@@ -44,12 +44,37 @@ impl<'a> Shared<'a> {
         let far = !seen.is_barred() && amount <= MAX_AMOUNT && seen.leaves_more(amount, room);
         far.then_some(Self { tally, seen, amount })
     }
+
+    /// Takes it; false, and nothing has changed, if it does not fit any more.
+    #[inline(always)]
+    pub(crate) fn take(&self) -> bool {
+        take(self.tally, self.seen, self.amount).is_some()
+    }
+
+    /// Gives it back.
+    pub(crate) fn give_back(&self) -> Recorded {
+        self.tally.settle(self.amount, 0)
+    }
 }
 
-/// How many of the tallies had been taken from when one could not be. They have to be given back.
+/// How far a take came before something could not be taken. It has to be given back.
 #[derive(Debug)]
 #[must_use = "what was taken has to be given back"]
-pub(crate) struct Half(usize);
+pub(crate) struct Half {
+    /// How many of the own tallies.
+    own: usize,
+    /// Everything else, too.
+    others: bool,
+}
+
+impl Half {
+    /// All of it.
+    pub(crate) const ALL: Self = Self { own: TALLIES, others: true };
+
+    const fn own(own: usize) -> Self {
+        Self { own, others: false }
+    }
+}
 
 impl<'a> Own<'a> {
     /// Looks at all; nothing if a flag is set, or if not more than its room would be left of one of them.
@@ -73,34 +98,73 @@ impl<'a> Own<'a> {
         far.then_some(Self { tallies, seen, amounts })
     }
 
+    /// The same tallies and amounts, for whoever has to give back.
+    pub(crate) fn again(tallies: [&'a Tally; TALLIES], amounts: [u64; TALLIES]) -> Self {
+        Self { tallies, seen: tallies.map(Tally::word), amounts }
+    }
+
     /// Takes everything, and touches `activity`. The word of the last tally right behind its take.
     #[inline(always)]
     pub(crate) fn take(self, activity: Option<&Activity>, now_ns: u64) -> Result<Word, Half> {
-        self.take_with(&[], activity, now_ns)
+        self.run::<false>(|| true, activity, now_ns)
     }
 
-    /// The same with what is `shared`, behind everything but the last.
+    /// The same with what else the demand takes, behind everything but the last: `others` says whether it has taken all of it,
+    /// and has given back what it took if not. The last is taken even if it is nothing: the exchange on an own word behind
+    /// what others give is what a halt cannot be missed by (E1).
     #[inline(always)]
-    pub(crate) fn take_with(
+    pub(crate) fn take_around(
         self,
-        shared: &[Shared<'_>],
+        others: impl FnOnce() -> bool,
+        activity: Option<&Activity>,
+        now_ns: u64,
+    ) -> Result<Word, Half> {
+        self.run::<true>(others, activity, now_ns)
+    }
+
+    #[inline(always)]
+    fn run<const AROUND: bool>(
+        self,
+        others: impl FnOnce() -> bool,
         activity: Option<&Activity>,
         now_ns: u64,
     ) -> Result<Word, Half> {
         let Self { tallies: [a, b, c, d, e], seen: [see_a, see_b, see_c, see_d, see_e], amounts } = self;
         let [of_a, of_b, of_c, of_d, of_e] = amounts;
-        take(a, see_a, of_a).ok_or(Half(0))?;
-        take(b, see_b, of_b).ok_or(Half(1))?;
-        take(c, see_c, of_c).ok_or(Half(2))?;
-        take(d, see_d, of_d).ok_or(Half(3))?;
-        for (number, shared) in shared.iter().enumerate() {
-            take(shared.tally, shared.seen, shared.amount).ok_or(Half(4 + number))?;
+        take(a, see_a, of_a).ok_or(Half::own(0))?;
+        take(b, see_b, of_b).ok_or(Half::own(1))?;
+        take(c, see_c, of_c).ok_or(Half::own(2))?;
+        take(d, see_d, of_d).ok_or(Half::own(3))?;
+        if !others() {
+            return Err(Half::own(4));
         }
-        let after = take(e, see_e, of_e).ok_or(Half(4 + shared.len()))?;
+        let last = if AROUND { e.take_seen(see_e, of_e) } else { take(e, see_e, of_e) };
+        let after = last.ok_or(Half { own: 4, others: true })?;
         match activity {
-            Some(activity) if !activity.touch(now_ns) => Err(Half(TALLIES + shared.len())),
+            Some(activity) if !activity.touch(now_ns) => Err(Half { own: TALLIES, others: true }),
             _ => Ok(after),
         }
+    }
+
+    /// Gives back what was taken by a take that came so far; `others` gives back what was taken in between. `undone` is told what
+    /// others have to know of, with the number of the tally.
+    #[cold]
+    pub(crate) fn undo(self, half: Half, others: impl FnOnce(), undone: impl Fn(usize, Recorded)) {
+        let give = |(number, (tally, amount)): (usize, (&Tally, u64))| {
+            if number < half.own && amount > 0 {
+                let recorded = tally.settle(amount, 0);
+                if recorded.concerns_others() {
+                    undone(number, recorded);
+                }
+            }
+        };
+        // In the order opposite to that of taking.
+        let mut all = self.tallies.into_iter().zip(self.amounts).enumerate().rev();
+        all.next().into_iter().for_each(give);
+        if half.others {
+            others();
+        }
+        all.for_each(give);
     }
 }
 
@@ -108,19 +172,4 @@ impl<'a> Own<'a> {
 #[inline(always)]
 fn take(tally: &Tally, seen: Word, amount: u64) -> Option<Word> {
     if amount == 0 { Some(seen) } else { tally.take_seen(seen, amount) }
-}
-
-impl Half {
-    /// Gives back what was taken, of the same tallies and amounts in the order in which they are taken. `undone` is told what
-    /// others have to know of, with the number of the tally.
-    #[cold]
-    pub(crate) fn undo(self, all: &[(&Tally, u64)], undone: impl Fn(usize, Recorded)) {
-        let taken = all.iter().enumerate().take(self.0);
-        for (number, (tally, amount)) in taken.rev().filter(|(_, (_, amount))| *amount > 0) {
-            let recorded = tally.settle(*amount, 0);
-            if recorded.concerns_others() {
-                undone(number, recorded);
-            }
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::cell::Cell;
-use crate::sync::{Mutex, Waker};
+use crate::sync::{Arc, Mutex, OnceLock, Waker};
 
 /// A place in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -238,5 +238,39 @@ impl Queue {
     /// How many wait.
     pub(crate) fn len(&self) -> u64 {
         self.waiting.load()
+    }
+}
+
+/// A queue that is made when somebody first needs it: most scopes that strangers share never see anybody wait.
+///
+/// **Invariant:** it is made once, so whoever joins, frees or takes it over means the same queue.
+#[derive(Debug)]
+pub(crate) struct OnceQueue(OnceLock<Arc<Queue>>);
+
+impl OnceQueue {
+    pub(crate) fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// One that goes on with `queue`.
+    pub(crate) fn of(queue: Arc<Queue>) -> Self {
+        Self(OnceLock::from(queue))
+    }
+
+    /// The queue, made if need be.
+    pub(crate) fn queue(&self) -> &Arc<Queue> {
+        self.0.get_or_init(|| Arc::new(Queue::new()))
+    }
+
+    /// Whether it is that one.
+    pub(crate) fn is(&self, queue: &Arc<Queue>) -> bool {
+        self.0.get().is_some_and(|own| Arc::ptr_eq(own, queue))
+    }
+
+    /// Whether nobody waits.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        // Who was told that somebody waits sees the queue that it joined, and then that it is not empty (F1).
+        self.0.get().is_none_or(|queue| queue.is_empty())
     }
 }

@@ -123,8 +123,11 @@ impl RepetitionGuard {
         let admitted = admit(&memory)?;
         memory.remember(fingerprint);
         let remembers = u64::from(memory.remembers());
-        // Written under the lock; a reader without it that still sees the old value comes before this admission.
-        self.remembers.apply(|_| (remembers, ()));
+        // Written under the lock; a reader without it that still sees the old value comes before this admission. What it
+        // says already is not written: under the lock the load is of the latest.
+        if self.remembers.load() != remembers {
+            self.remembers.apply(|_| (remembers, ()));
+        }
         Ok(admitted)
     }
 

@@ -246,7 +246,7 @@ impl Tally {
         self.0.update(|word| Word(word).fits(amount).map(|()| taken(Word(word), amount)))
     }
 
-    /// [`Tally::take`] by a caller who has `seen` that `amount`, which is more than 0, fits. The word after it.
+    /// [`Tally::take`] by a caller who has `seen` that `amount` fits. The word after it.
     #[inline(always)]
     pub(super) fn take_seen(&self, seen: Word, amount: u64) -> Option<Word> {
         let next = seen.less(amount);

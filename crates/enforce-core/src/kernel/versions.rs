@@ -95,6 +95,13 @@ impl<T, const KEPT: u32> Versions<T, KEPT> {
         }
     }
 
+    /// The current version, where it is one that stays.
+    #[inline]
+    pub(crate) fn kept(&self) -> Option<&T> {
+        // Acquire (in `load`), as in `get`.
+        self.kept.get(place(self.current.load()))
+    }
+
     /// What `look` makes of the current version and of words that change with it.
     pub(crate) fn read<R>(&self, mut look: impl FnMut(&T) -> R) -> Option<R> {
         loop {

@@ -14,7 +14,7 @@ use crate::kernel::versions::Version;
 use crate::limits::RateUnit;
 use crate::rate_plan::MAX_RATES;
 use crate::resource::Demand;
-use crate::sync::{Arc, CachePadded};
+use crate::sync::Arc;
 
 /// The rates that one demand meets, in the order in which they are looked at.
 #[derive(Debug)]
@@ -43,6 +43,12 @@ enum Why {
 }
 
 impl Met<'_> {
+    /// None, of the plan of that version.
+    #[inline]
+    pub(super) const fn of(version: u64) -> Self {
+        Self { version, provider: None, tenant: None, model: None }
+    }
+
     /// From which version on they are the same.
     pub(crate) fn since(&self) -> u64 {
         let lists = [&self.provider, &self.tenant, &self.model];
@@ -61,14 +67,14 @@ impl Met<'_> {
 
     #[inline]
     pub(crate) fn cells(&self) -> impl Iterator<Item = &RateCell> {
-        of(&self.provider).iter().chain(of(&self.tenant)).chain(of(&self.model)).map(|cell| &**cell)
+        of(&self.provider).chain(of(&self.tenant)).chain(of(&self.model))
     }
 
     #[inline]
     pub(crate) fn legs<'b>(&'b self, demand: &Demand) -> ArrayVec<RateLeg<'b>, MAX_RATES> {
         // There are no more of them: so says the plan.
         let leg = |cell: &'b RateCell| {
-            let (tat, line, rate) = (&cell.tat, &*cell.line, cell.rate);
+            let (tat, line, rate) = (&cell.tat, &cell.line, cell.rate);
             RateLeg { tat, line, rate, amount: amount(demand, cell.unit) }
         };
         self.cells().map(leg).take(MAX_RATES).collect()
@@ -109,17 +115,17 @@ impl Met<'_> {
 
     /// The line of the rate of that number.
     pub(crate) fn line(&self, number: usize) -> Option<&Arc<Queue>> {
-        self.cells().nth(number).map(|cell| &cell.line)
+        self.cells().nth(number).map(|cell| cell.line.queue())
     }
 
     /// The rate whose line that is.
     pub(crate) fn with_line(&self, line: &Arc<Queue>) -> Option<&RateCell> {
-        self.cells().find(|cell| Arc::ptr_eq(&cell.line, line))
+        self.cells().find(|cell| cell.line.is(line))
     }
 
     /// The number of the rate whose line that is.
     pub(crate) fn number(&self, line: &Arc<Queue>) -> Option<usize> {
-        self.cells().position(|cell| Arc::ptr_eq(&cell.line, line))
+        self.cells().position(|cell| cell.line.is(line))
     }
 
     /// What the rate of that number says that was met in a race.
@@ -131,15 +137,15 @@ impl Met<'_> {
     }
 
     fn scoped(&self) -> impl Iterator<Item = (ScopeKind, &RateCell)> {
-        let scoped = |scope, cells| of(cells).iter().map(move |cell| (scope, &**cell));
+        let scoped = |scope, cells| of(cells).map(move |cell| (scope, cell));
         let (provider, tenant) = (scoped(ScopeKind::Provider, &self.provider), scoped(ScopeKind::Tenant, &self.tenant));
         provider.chain(tenant).chain(scoped(ScopeKind::Model, &self.model))
     }
 }
 
 #[inline]
-fn of<'a>(cells: &'a Option<Version<'_, Cells>>) -> &'a [CachePadded<RateCell>] {
-    cells.as_ref().map_or(&[], |cells| &cells.all)
+fn of<'a>(cells: &'a Option<Version<'_, Cells>>) -> impl Iterator<Item = &'a RateCell> {
+    cells.iter().flat_map(|cells| cells.all())
 }
 
 /// What several rates say together. The figures are the first one's: what was asked of its burst.

@@ -22,7 +22,7 @@ fn undrained(
         let (name, tenant) = (name.to_owned(), tenant.map(ToOwned::to_owned));
         RateState { on, name, tenant, unit, per, ahead, interval, scale }
     };
-    let all = cells.iter().flat_map(|cells| &cells.all).map(|cell| state(cell));
+    let all = cells.iter().flat_map(|cells| cells.all()).map(state);
     all.filter(|state| state.ahead > 0).collect()
 }
 
@@ -34,7 +34,13 @@ impl Rates {
             let known = (0..names.known()).filter_map(|number| names.nth(number));
             known
                 .flat_map(|rated| {
-                    undrained(rated.slot.cells(self, version, (on, &rated.name)), on, &rated.name, None, moment)
+                    undrained(
+                        rated.slot.cells(self, version, (on, || Some(&*rated.name))),
+                        on,
+                        &rated.name,
+                        None,
+                        moment,
+                    )
                 })
                 .collect::<Vec<_>>()
         };
@@ -47,9 +53,9 @@ impl Rates {
     pub(crate) fn save_tenant(&self, rates: &TenantRates, id: &str, moment: Moment) -> Vec<RateState> {
         let (version, on) = (self.facts().version(), RateOn::TenantProvider);
         let known =
-            (0..self.providers.known()).filter_map(|number| Some((self.providers.nth(number)?, rates.0.get(number)?)));
+            (0..self.providers.known()).filter_map(|number| Some((self.providers.nth(number)?, rates.get(number)?)));
         let of = |(rated, slot): (&super::Rated, &Slot)| {
-            undrained(slot.cells(self, version, (on, &rated.name)), on, &rated.name, Some(id), moment)
+            undrained(slot.cells(self, version, (on, || Some(&*rated.name))), on, &rated.name, Some(id), moment)
         };
         known.flat_map(of).collect()
     }
@@ -61,7 +67,7 @@ impl Rates {
         self.let_go(moment.now_ns);
         for names in [&self.providers, &self.models] {
             for rated in (0..names.known()).filter_map(|number| names.nth(number)) {
-                for cell in rated.slot.latest().iter().flat_map(|cells| &cells.all) {
+                for cell in rated.slot.latest().iter().flat_map(|cells| cells.all()) {
                     cell.tat.recall(&cell.rate, &cell.rate, 0, Moment { passed_ns: 0, early_ns: 0, ..moment });
                 }
             }
@@ -73,14 +79,23 @@ impl Rates {
         let version = self.facts().version();
         match (state.on, tenant) {
             (RateOn::Provider, _) => {
-                let number = self.providers.resolve("provider", &state.name, |name| self.provider(name));
+                let number =
+                    self.providers.resolve("provider", &state.name, |name, number| self.provider(name, number));
                 let rated = number.ok().and_then(|number| self.providers.get(number));
-                raise(rated.and_then(|rated| rated.slot.cells(self, version, (state.on, &rated.name))), state, moment);
+                raise(
+                    rated.and_then(|rated| rated.slot.cells(self, version, (state.on, || Some(&*rated.name)))),
+                    state,
+                    moment,
+                );
             }
             (RateOn::Model, _) => {
-                let number = self.models.resolve("model", &state.name, |name| self.model(name));
+                let number = self.models.resolve("model", &state.name, |name, number| self.model(name, number));
                 let rated = number.ok().and_then(|number| self.models.get(number));
-                raise(rated.and_then(|rated| rated.slot.cells(self, version, (state.on, &rated.name))), state, moment);
+                raise(
+                    rated.and_then(|rated| rated.slot.cells(self, version, (state.on, || Some(&*rated.name)))),
+                    state,
+                    moment,
+                );
             }
             (RateOn::TenantProvider, Some(tenant)) => self.recall_tenant(state, tenant, moment),
             (RateOn::TenantProvider, None) => {}
@@ -88,13 +103,12 @@ impl Rates {
     }
 
     fn recall_tenant(&self, state: &RateState, tenant: &Tenant, moment: Moment) {
-        let number = self.providers.resolve("provider", &state.name, |name| self.provider(name));
+        let number = self.providers.resolve("provider", &state.name, |name, number| self.provider(name, number));
         // Without such rates the tenant has no cells to be raised.
         if let Ok(number) = number
             && self.facts().tenant()
-            && let Some(rated) = self.providers.get(number)
         {
-            raise(self.of_tenant(self.facts().version(), tenant.rates(), number, rated), state, moment);
+            raise(self.of_tenant(self.facts().version(), tenant.rates(), number).ok(), state, moment);
         }
     }
 }
@@ -102,7 +116,7 @@ impl Rates {
 fn raise(cells: Option<Version<'_, Cells>>, state: &RateState, moment: Moment) {
     let before = Rate { interval: state.interval, scale: state.scale, burst: 0 };
     let same = |cell: &&super::RateCell| (cell.unit, cell.per) == (state.unit, state.per);
-    let cell = cells.iter().flat_map(|cells| &cells.all).map(|cell| &**cell).find(same);
+    let cell = cells.iter().flat_map(|cells| cells.all()).find(same);
     if let Some(cell) = cell {
         cell.tat.recall(&cell.rate, &before, state.ahead, moment);
     }

@@ -12,9 +12,7 @@ pub(super) fn save(core: &Core, tenants: &[Arc<Tenant>], now: Timestamp) -> Vec<
     let moment = Moment { now_ns: now.nanos_since(core.epoch), passed_ns: 0, early_ns: core.epoch.nanos_since(now) };
     let mut all = core.rates.save(moment);
     for tenant in tenants {
-        if let Some(rates) = tenant.rates_so_far() {
-            all.append(&mut core.rates.save_tenant(rates, tenant.id().as_str(), moment));
-        }
+        all.append(&mut core.rates.save_tenant(tenant.rates(), tenant.id().as_str(), moment));
     }
     all.sort_by(|a, b| (a.on, &a.name, &a.tenant, a.unit, a.per).cmp(&(b.on, &b.name, &b.tenant, b.unit, b.per)));
     all
