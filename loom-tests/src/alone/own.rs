@@ -1,5 +1,7 @@
 //! What was taken of one scope and of what it shares, and comes back.
 
+use std::cell::{Cell, RefCell};
+
 use super::alone;
 use crate::kernel::activity::Activity;
 use crate::kernel::own::{Own, Room, Shared, TALLIES};
@@ -52,28 +54,6 @@ fn amounts_that_no_word_holds_do_not_fit_together_either() {
 }
 
 #[test]
-fn behind_a_shared_word_that_failed_all_of_those_before_it_comes_back_and_no_more() {
-    for failing in 0..3 {
-        alone(move || {
-            let (own, shared) = (tallies::<TALLIES>(), tallies::<3>());
-            let looked = Own::look(own.each_ref(), ASKED, &[Room::of(-1); TALLIES]).unwrap();
-            let legs = shared.each_ref().map(|tally| Shared::look(tally, 1, Room::of(-1)).unwrap());
-            // Somebody else was faster.
-            shared[failing].take(2).unwrap();
-            let half = looked.take_with(&legs, None, 0).unwrap_err();
-            let [a, b, c, d, e] = own.each_ref();
-            let mut all: Vec<(&Tally, u64)> = [a, b, c, d].into_iter().zip(ASKED).collect();
-            all.extend(shared.iter().map(|tally| (tally, 1)));
-            all.push((e, 1));
-            half.undo(&all, |_, _| ());
-            let mut rest = [2; 3];
-            rest[failing] = 0;
-            assert_eq!((left(&own), left(&shared)), ([2; TALLIES], rest));
-        });
-    }
-}
-
-#[test]
 fn of_what_comes_back_only_words_that_were_taken_from_are_told() {
     alone(|| {
         let (own, activity) = (tallies::<TALLIES>(), Activity::new(0));
@@ -84,10 +64,24 @@ fn of_what_comes_back_only_words_that_were_taken_from_are_told() {
         for tally in &own {
             let _before: Word = tally.mark(WAITERS);
         }
-        let told = std::cell::RefCell::new(Vec::new());
-        half.undo(&own.each_ref().into_iter().zip(ASKED).collect::<Vec<_>>(), |number, _| {
-            told.borrow_mut().push(number)
-        });
+        let told = RefCell::new(Vec::new());
+        looked.undo(half, || (), |number, _| told.borrow_mut().push(number));
         assert_eq!((told.into_inner(), left(&own)), (vec![4, 3, 2, 0], [2; TALLIES]));
     });
+}
+
+#[test]
+fn what_others_gave_comes_back_from_them_only_behind_a_last_word_that_failed() {
+    for others_give in [false, true] {
+        alone(move || {
+            let own = tallies::<TALLIES>();
+            let looked = Own::look(own.each_ref(), ASKED, &[Room::of(-1); TALLIES]).unwrap();
+            // Somebody else was faster.
+            own[TALLIES - 1].take(2).unwrap();
+            let half = looked.take_around(|| others_give, None, 0).unwrap_err();
+            let back = Cell::new(0);
+            looked.undo(half, || back.set(back.get() + 1), |_, _| ());
+            assert_eq!((back.get(), left(&own)), (u32::from(others_give), [2, 2, 2, 2, 0]));
+        });
+    }
 }
