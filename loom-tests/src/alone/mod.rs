@@ -11,6 +11,9 @@ mod rate;
 mod repetition;
 mod state;
 mod tally;
+mod timers;
+mod wheel;
+mod window;
 
 /// One thread, one order.
 fn alone(scenario: impl Fn() + Send + Sync + 'static) {

@@ -54,19 +54,32 @@ fn amounts_that_no_word_holds_do_not_fit_together_either() {
 }
 
 #[test]
-fn of_what_comes_back_only_words_that_were_taken_from_are_told() {
+fn who_was_overtaken_by_one_who_left_enough_takes_all_the_same() {
+    alone(|| {
+        let own = tallies::<TALLIES>();
+        let looked = Own::look(own.each_ref(), [1; TALLIES], &[Room::of(-1); TALLIES]).unwrap();
+        for tally in &own {
+            tally.take(1).unwrap();
+        }
+        assert!(looked.take(None, 0).is_ok());
+        assert_eq!(left(&own), [0; TALLIES]);
+    });
+}
+
+#[test]
+fn of_what_comes_back_only_words_that_were_taken_from_and_bear_a_mark_are_told() {
     alone(|| {
         let (own, activity) = (tallies::<TALLIES>(), Activity::new(0));
         let looked = Own::look(own.each_ref(), ASKED, &[Room::of(-1); TALLIES]).unwrap();
         assert!(activity.reap(activity.see()));
         let half = looked.take(Some(&activity), 0).unwrap_err();
-        // Meanwhile somebody has begun to wait for each.
-        for tally in &own {
+        // Meanwhile somebody has begun to wait for all but the first.
+        for tally in &own[1..] {
             let _before: Word = tally.mark(WAITERS);
         }
         let told = RefCell::new(Vec::new());
         looked.undo(half, || (), |number, _| told.borrow_mut().push(number));
-        assert_eq!((told.into_inner(), left(&own)), (vec![4, 3, 2, 0], [2; TALLIES]));
+        assert_eq!((told.into_inner(), left(&own)), (vec![4, 3, 2], [2; TALLIES]));
     });
 }
 

@@ -30,3 +30,15 @@ fn what_an_earlier_life_left_ahead_is_cut_at_half_of_the_word() {
         assert_eq!(tat.look(&RATE, half - 9, 1), Ok(()));
     });
 }
+
+#[test]
+fn who_was_overtaken_by_one_who_left_enough_is_admitted_all_the_same() {
+    alone(|| {
+        let tat = Tat::new(&RATE, 0);
+        let aim = tat.aim(&RATE, 0, 5).unwrap();
+        assert!(tat.take(&RATE, 0, 4).is_ok() && tat.take_aimed(&RATE, 0, 5, aim).is_some());
+        assert_eq!(tat.room(&RATE, 0), 1);
+        assert!(tat.take_aimed(&RATE, 0, 5, aim).is_none());
+        assert_eq!(tat.room(&RATE, 0), 1);
+    });
+}
