@@ -5,7 +5,7 @@
 //! turn the real build into a model.
 
 #[cfg(test)]
-mod bounds;
+mod alone;
 #[cfg(test)]
 mod breaks;
 #[cfg(test)]

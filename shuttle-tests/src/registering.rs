@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::schedules::{explore, threads, twin};
 use crate::sync::{Arc, Mutex, yield_now};
 use crate::{
-    Actual, Cause, Demand, Enforcer, Event, EventBuffer, EventKind, Execution, RegisterError, ResourceLimits, Status,
-    ViolationType,
+    Actual, Budget, BudgetAmount, BudgetPeriod, Cause, Demand, Enforcer, Event, EventBuffer, EventKind, Execution,
+    RegisterError, ResourceLimits, Status, TenantPolicy, ViolationType,
 };
 
 const G1: &str = "G1: at most one registration lives per id";
 const C1: &str = "C1: whoever was evicted has taken along what was spent, once";
+const T1: &str = "T1: a budget that is set is met by whoever registers beside it";
 const E1: &str = "E1: nothing is admitted once a halt has returned";
 
 /// A way of being the only one of an id.
@@ -200,6 +201,30 @@ fn c1_g2_whoever_was_evicted_took_along_what_was_spent() {
         assert!(enforcer.tenant_count() <= 2, "G2: no more tenants than may be known");
         assert_eq!(evicted + there, spent.iter().sum::<u64>(), "{C1}");
         (evicted, there)
+    });
+}
+
+/// A tenant gets a budget while others register with it, some of them at once.
+#[test]
+fn t1_a_budget_that_is_set_is_met_by_whoever_registers_beside_it() {
+    explore(|| {
+        let limits = ResourceLimits { max_steps: 10, ..ResourceLimits::unlimited() };
+        let enforcer = Enforcer::builder().limits(limits).build().unwrap();
+        let all = enforcer.clone();
+        let registered = threads(6, move |number| {
+            if number == 0 {
+                let budgets = vec![Budget::new(BudgetAmount::Steps(2), BudgetPeriod::Total)];
+                all.set_tenant("tenant", TenantPolicy { budgets, ..TenantPolicy::default() }).unwrap();
+                return None;
+            }
+            let run = all.execution(format!("exec_{number}"), "tenant").register().unwrap();
+            Some((run, all.live_executions("tenant")))
+        });
+        let (runs, live): (Vec<_>, Vec<_>) = registered.into_iter().flatten().unzip();
+        let admitted = runs.iter().filter(|run| run.reserve(Demand::step()).is_ok()).count();
+        assert_eq!(admitted, 2, "{T1}");
+        assert_eq!(enforcer.tenant_usage("tenant").map(|usage| usage.steps), Some(2), "{C1}");
+        live
     });
 }
 

@@ -10,6 +10,7 @@ use crate::race;
 use crate::sync::RwLock;
 
 const L1_ROOM: &str = "L1: a version is read only once it is published";
+const L1_PLACE: &str = "L1: a value is read with the words that are moved with it";
 const L1_BESIDE: &str = "L1: a limit and what belongs to it are read of one version";
 
 /// A value of which no more versions are kept than need be.
@@ -95,6 +96,98 @@ fn l1_a_version_is_read_only_once_it_is_published() {
 #[test]
 fn l1_a_version_is_read_only_once_it_is_published_twin() {
     twin(L1_ROOM, TWO, || replaced::<Unchecked>());
+}
+
+/// A value that is replaced together with a word that is always the same number.
+trait Moved: Send + Sync + 'static {
+    /// Both are 1.
+    fn new() -> Self;
+    /// Callers take turns.
+    fn change(&self, to: u64);
+    /// The value, and the word.
+    fn read(&self) -> (u64, u64);
+}
+
+impl Moved for (Versions<u64, 1>, Cell) {
+    fn new() -> Self {
+        (Replaced::new(), Cell::new(1))
+    }
+
+    fn change(&self, to: u64) {
+        let (versions, word) = self;
+        versions.change(to, || word.apply(|_| (to, ())));
+    }
+
+    fn read(&self) -> (u64, u64) {
+        let (versions, word) = self;
+        versions.read(|value| (*value, word.load())).unwrap()
+    }
+}
+
+/// Two rooms in turns, of which whoever reads remembers the place and no number.
+struct ByPlace {
+    rooms: Arena<RwLock<u64>>,
+    /// The place, and whether the word is being moved.
+    current: Cell,
+    word: Cell,
+}
+
+impl Moved for ByPlace {
+    fn new() -> Self {
+        let rooms = Arena::new();
+        assert!(rooms.put(0, RwLock::new(1)) && rooms.put(1, RwLock::new(0)));
+        Self { rooms, current: Cell::new(0), word: Cell::new(1) }
+    }
+
+    fn change(&self, to: u64) {
+        let next = 1 - (self.current.load() >> 1);
+        // Somebody holds it: then there would be a third.
+        if let Some(mut room) = self.rooms.get(next as u32).unwrap().try_write() {
+            *room = to;
+            drop(room);
+            self.current.apply(|word| (word | 1, ()));
+            self.word.apply(|_| (to, ()));
+            self.current.apply(|_| (next << 1, ()));
+        }
+    }
+
+    fn read(&self) -> (u64, u64) {
+        loop {
+            let before = self.current.load();
+            let place = self.current.load() >> 1;
+            if let Some(room) = self.rooms.get(place as u32).unwrap().try_read() {
+                let seen = (*room, self.word.load());
+                if before & 1 == 0 && self.current.load() == before {
+                    return seen;
+                }
+            }
+            crate::sync::yield_now();
+        }
+    }
+}
+
+/// Two changes, the second of which comes to where the value was, while somebody reads it and its word.
+fn moved<M: Moved>() -> impl std::fmt::Debug {
+    let ((), seen, _) = race::two(
+        M::new(),
+        |value: &M| {
+            value.change(2);
+            value.change(3);
+        },
+        M::read,
+    );
+    assert!((1..=3).any(|version| seen == (version, version)), "{L1_PLACE}: {seen:?}");
+    seen
+}
+
+#[test]
+fn l1_a_version_in_an_earlier_ones_place_is_another() {
+    model(L1_PLACE, TWO_BOUNDED, || moved::<(Versions<u64, 1>, Cell)>());
+}
+
+#[test]
+fn l1_a_version_in_an_earlier_ones_place_is_another_twin() {
+    twin(L1_PLACE, TWO_BOUNDED, || moved::<ByPlace>());
 }
 
 /// A limit and what belongs to it, which is the same number.

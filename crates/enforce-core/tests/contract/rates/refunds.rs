@@ -102,6 +102,21 @@ fn q1_what_has_drained_does_not_come_back() {
 }
 
 #[test]
+fn what_stood_behind_another_demand_and_has_not_drained_comes_back() {
+    for (time, _, run, demand) in rated(RateUnit::TotalTokens) {
+        run.reserve(demand.tokens(40, 0)).unwrap().settle(Actual::tokens(40, 0));
+        let hold = run.reserve(demand.tokens(40, 0)).unwrap();
+        pass(&time, 50 * SECOND);
+        // Shows what time it is by now.
+        run.reserve(demand.tokens(1, 0)).unwrap().settle(Actual::tokens(1, 0));
+        assert_eq!(left(&run, demand), 69);
+        // 30 of its own 40: the first ten have drained behind those of the other.
+        drop(hold);
+        assert_eq!(left(&run, demand), 99);
+    }
+}
+
+#[test]
 fn n1_an_overrun_that_cannot_be_counted_blocks_for_good_and_nothing_takes_it_back() {
     for (time, _, run, demand) in rated(RateUnit::TotalTokens) {
         let hold = run.reserve(demand.tokens(40, 0)).unwrap();

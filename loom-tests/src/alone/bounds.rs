@@ -1,13 +1,9 @@
 //! The ends of words, one step at a time: what a model of many threads never comes near.
 
+use super::alone;
 use crate::kernel::activity::Activity;
 use crate::kernel::meter::Meter;
 use crate::kernel::tally::{MAX_AMOUNT, Tally};
-
-/// One thread, one order.
-fn alone(scenario: impl Fn() + Send + Sync + 'static) {
-    loom::model::Builder::new().check(scenario);
-}
 
 #[test]
 fn an_amount_has_56_bits() {
@@ -51,6 +47,11 @@ fn a_tally_is_settled_up_to_either_bound_and_cut_behind_it() {
         assert_eq!(settle(4, 5), (-most, true));
         assert_eq!(settle(0, u64::MAX), (-most, true));
         assert_eq!(settle(u64::MAX, 0), (most, true));
+        // Amounts that no tally holds, apart by less than what one holds.
+        assert_eq!(settle(MAX_AMOUNT, MAX_AMOUNT + 2), (most - 2, false));
+        assert_eq!(settle(MAX_AMOUNT + 2, MAX_AMOUNT + 1), (most - 1, false));
+        assert_eq!(settle(MAX_AMOUNT + 1, MAX_AMOUNT), (most, false));
+        assert_eq!(settle(MAX_AMOUNT + 1, MAX_AMOUNT), (most, true));
     });
 }
 
