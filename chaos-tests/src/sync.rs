@@ -79,6 +79,20 @@ impl<T> RwLock<T> {
     }
 }
 
+/// A small number of the calling thread: always the same, and another than that of most others.
+#[inline]
+#[expect(clippy::disallowed_types, reason = "this is the one place that may name it")]
+pub(crate) fn lane() -> usize {
+    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    thread_local! {
+        // Relaxed: each thread gets a number of its own by the addition alone; nothing else is ordered by it, and no
+        // promise hangs on it.
+        static LANE: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    // A thread that is coming to its end has none any more.
+    LANE.try_with(|lane| *lane).unwrap_or(0)
+}
+
 /// What a [`Map`] stores: a cheap clone that carries its own key.
 pub(crate) trait Keyed: Clone {
     /// The bytes under which the entry is found; they never change.
@@ -141,7 +155,7 @@ impl<V: Keyed> Map<V> {
     }
 
     /// Inserts `value` unless its key is taken or `admit` refuses. `admit` is asked only if the key is free, under the
-    /// shard's lock; it must be one exchange and no more.
+    /// shard's lock; it must be exchanges and no more.
     pub(crate) fn insert_if(&self, value: V, admit: impl FnOnce() -> bool) -> Inserted {
         interrupt();
         match self.0.entry(Entry(value)) {

@@ -9,22 +9,44 @@
 //! saying.
 #![expect(clippy::expect_used, reason = "what fails here fails a test")]
 
+mod counts;
 mod decisions;
+mod gateway;
 mod ids;
 mod money;
 mod network;
 mod policy;
 mod prices;
+mod state;
+mod structs;
+mod traces;
+
+// The readers of the programs, which nobody can link: their files are compiled here once more.
 #[expect(dead_code, reason = "compiled whole, as the command has it")]
 #[path = "../../crates/enforce-cli/src/progress.rs"]
 mod progress;
-mod settings;
-mod state;
-// The readers belong to a program, which nobody can link: its files are compiled here once more.
 #[path = "../../crates/enforce-cli/src/trace/mod.rs"]
 #[expect(unused_imports, reason = "compiled whole, as the command has it")]
 mod trace;
-mod traces;
+
+#[path = "../../crates/enforce-gateway/src/chat.rs"]
+mod chat;
+#[expect(dead_code, unreachable_pub, reason = "compiled whole, as the gateway has it")]
+#[path = "../../crates/enforce-gateway/src/config.rs"]
+mod config;
+#[path = "../../crates/enforce-gateway/src/count.rs"]
+mod count;
+#[path = "../../crates/enforce-gateway/src/keys.rs"]
+mod keys;
+#[expect(dead_code, reason = "compiled whole, as the gateway has it")]
+#[path = "../../crates/enforce-gateway/src/refusal.rs"]
+mod refusal;
+#[expect(dead_code, unreachable_pub, reason = "compiled whole, as the gateway has it")]
+#[path = "../../crates/enforce-gateway/src/settings.rs"]
+mod settings;
+#[path = "../../crates/enforce-gateway/src/sse.rs"]
+mod sse;
+#[path = "../../crates/enforce-gateway/src/usage.rs"]
 mod usage;
 
 use std::fmt::Debug;
@@ -36,9 +58,12 @@ use serde::de::DeserializeOwned;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their fuzz targets.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("decisions", decisions::target),
     ("events", decisions::events),
+    ("gateway_file", gateway::file),
+    ("gateway_request", gateway::request),
+    ("gateway_stream", gateway::stream),
     ("ids", ids::target),
     ("money", money::target),
     ("network", network::target),
@@ -46,10 +71,10 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("prices_genai", prices::genai),
     ("prices_litellm", prices::litellm),
     ("prices_own", prices::own),
-    ("settings", settings::target),
+    ("settings", structs::target),
     ("state", state::target),
     ("traces", traces::target),
-    ("usage", usage::target),
+    ("usage", counts::target),
 ];
 
 /// Runs the target of that name.

@@ -18,7 +18,7 @@ pub(crate) fn target(data: &[u8]) {
         }
         Ok(policy) => {
             assert_eq!(
-                PolicyFile::parse(&format!("# Said first.\n{text}")).as_ref(),
+                PolicyFile::parse(&format!("{text}\n# Said last.")).as_ref(),
                 Ok(&policy),
                 "a comment says nothing"
             );

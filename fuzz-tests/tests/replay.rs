@@ -51,5 +51,6 @@ macro_rules! replay {
 }
 
 replay! {
-    decisions events ids money network policy_file prices_genai prices_litellm prices_own settings state traces usage
+    decisions events gateway_file gateway_request gateway_stream ids money network policy_file prices_genai
+    prices_litellm prices_own settings state traces usage
 }

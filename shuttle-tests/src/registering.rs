@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::schedules::{explore, threads, twin};
 use crate::sync::{Arc, Mutex, yield_now};
 use crate::{
-    Actual, Cause, Demand, Enforcer, EventBuffer, EventKind, Execution, RegisterError, ResourceLimits, Status,
-    ViolationType,
+    Actual, Budget, BudgetAmount, BudgetPeriod, Cause, Demand, Enforcer, Event, EventBuffer, EventKind, Execution,
+    RegisterError, ResourceLimits, Status, TenantPolicy, ViolationType,
 };
 
 const G1: &str = "G1: at most one registration lives per id";
 const C1: &str = "C1: whoever was evicted has taken along what was spent, once";
+const T1: &str = "T1: a budget that is set is met by whoever registers beside it";
 const E1: &str = "E1: nothing is admitted once a halt has returned";
 
 /// A way of being the only one of an id.
@@ -139,6 +140,38 @@ fn e1_nothing_is_admitted_once_a_halt_has_returned() {
     });
 }
 
+/// Eight register in two tenants, with a child each, while one halts them all and another one of the tenants.
+#[test]
+fn e1_nobody_registered_beside_a_halt_of_all_goes_on() {
+    explore(|| {
+        let enforcer = Enforcer::builder().limits(ResourceLimits::unlimited()).build().unwrap();
+        let all = enforcer.clone();
+        // Seen by nobody that is scheduled: it only tells.
+        let halted = AtomicUsize::new(0);
+        let admitted = threads(10, move |number| {
+            let by = Cause::own(ViolationType::Requested);
+            if number < 2 {
+                let count = if number == 0 { all.halt_all(by) } else { all.halt_tenant("tenant_1", by).unwrap() };
+                halted.fetch_add(1 - number, Relaxed);
+                return count;
+            }
+            let late = halted.load(Relaxed) > 0;
+            let Ok(run) = all.execution(format!("exec_{number}"), format!("tenant_{}", number % 2)).register() else {
+                return 0;
+            };
+            assert!(!late, "{E1}");
+            let child = run.child(format!("child_{number}")).register();
+            for asked in std::iter::once(&run).chain(&child) {
+                let late = halted.load(Relaxed) > 0;
+                assert!(!(asked.reserve(Demand::step()).is_ok() && late), "{E1}");
+            }
+            u64::from(child.is_ok())
+        });
+        assert!(enforcer.executions().all(|run| run.reserve(Demand::step()).is_err()), "{E1}");
+        admitted
+    });
+}
+
 #[test]
 fn c1_g2_whoever_was_evicted_took_along_what_was_spent() {
     explore(|| {
@@ -168,6 +201,55 @@ fn c1_g2_whoever_was_evicted_took_along_what_was_spent() {
         assert!(enforcer.tenant_count() <= 2, "G2: no more tenants than may be known");
         assert_eq!(evicted + there, spent.iter().sum::<u64>(), "{C1}");
         (evicted, there)
+    });
+}
+
+/// A tenant gets a budget while others register with it, some of them at once.
+#[test]
+fn t1_a_budget_that_is_set_is_met_by_whoever_registers_beside_it() {
+    explore(|| {
+        let limits = ResourceLimits { max_steps: 10, ..ResourceLimits::unlimited() };
+        let enforcer = Enforcer::builder().limits(limits).build().unwrap();
+        let all = enforcer.clone();
+        let registered = threads(6, move |number| {
+            if number == 0 {
+                let budgets = vec![Budget::new(BudgetAmount::Steps(2), BudgetPeriod::Total)];
+                all.set_tenant("tenant", TenantPolicy { budgets, ..TenantPolicy::default() }).unwrap();
+                return None;
+            }
+            let run = all.execution(format!("exec_{number}"), "tenant").register().unwrap();
+            Some((run, all.live_executions("tenant")))
+        });
+        let (runs, live): (Vec<_>, Vec<_>) = registered.into_iter().flatten().unzip();
+        let admitted = runs.iter().filter(|run| run.reserve(Demand::step()).is_ok()).count();
+        assert_eq!(admitted, 2, "{T1}");
+        assert_eq!(enforcer.tenant_usage("tenant").map(|usage| usage.steps), Some(2), "{C1}");
+        live
+    });
+}
+
+/// There is room for one tenant. Whoever lets another go may find that a third has come into the room that this made.
+#[test]
+fn v1_whoever_was_evicted_is_told_though_another_took_the_room() {
+    explore(|| {
+        let events = EventBuffer::new(1_000);
+        let builder = Enforcer::builder().limits(ResourceLimits::unlimited()).events(events.clone());
+        let enforcer = builder.max_tenants(1).build().unwrap();
+        let first = enforcer.execution("first", "first").register().unwrap();
+        first.charge(Actual::tokens(7, 0));
+        drop((first.finish(), first));
+        let all = enforcer.clone();
+        let came = threads(4, move |number| {
+            all.execution(format!("exec_{number}"), format!("tenant_{number}")).register().ok()
+        });
+        let is_evicted = |event: &Event| matches!(event.kind, EventKind::Evicted { .. });
+        assert_eq!(
+            events.drain().iter().filter(|event| is_evicted(event)).count(),
+            1,
+            "V1: it is told that one has gone"
+        );
+        assert_eq!(enforcer.tenant_count(), 1, "G2: no more tenants than may be known");
+        came.iter().position(Option::is_some)
     });
 }
 

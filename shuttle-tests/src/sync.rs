@@ -133,6 +133,11 @@ impl<T> From<T> for OnceLock<T> {
     }
 }
 
+/// A small number of the calling thread: always the same, and another than that of most others.
+pub(crate) fn lane() -> usize {
+    shuttle::current::me().into()
+}
+
 /// What a [`Map`] stores: a cheap clone that carries its own key.
 pub(crate) trait Keyed: Clone {
     /// The bytes under which the entry is found; they never change.

@@ -127,6 +127,43 @@ fn w1_a_halt_ends_all_waiting() {
     });
 }
 
+/// Somebody holds all that there is. One waits, and others behind it look again and again while the halt comes.
+#[test]
+fn w1_e2_whose_waiting_a_halt_ends_is_told_so_and_nothing_else() {
+    explore(|| {
+        let (enforcer, run) = room(1);
+        let held = run.reserve_owned(Demand::none().tokens(1, 0)).unwrap();
+        let all = run.clone();
+        let looks = threads(6, move |number| match number {
+            0 => {
+                yield_now();
+                all.halt(Cause::own(ViolationType::Requested));
+                0
+            }
+            1 => {
+                let ended = (Sleeper { forgetful: false }).wait(&all, 1);
+                assert_eq!(ended.map(drop), Err(ViolationType::Halted), "E2: nothing else has ended it");
+                0
+            }
+            _ => {
+                let mut waiting = all.wait_for(Demand::none().tokens(1, 0));
+                for looks in 1.. {
+                    if let Poll::Ready(ended) = waiting.poll_at(Waker::noop(), Timestamp::ZERO) {
+                        let ended = ended.map(drop).map_err(|violation| violation.violation_type);
+                        assert_eq!(ended, Err(ViolationType::Halted), "E2: nothing else has ended it");
+                        return looks;
+                    }
+                    yield_now();
+                }
+                0
+            }
+        });
+        drop(held);
+        assert_eq!(enforcer.waiting_count(), 0, "W1: nobody waits any more");
+        looks
+    });
+}
+
 #[test]
 fn w1_room_that_a_raised_limit_makes_is_given_to_who_waits() {
     explore(|| {

@@ -1,7 +1,7 @@
 //! `enforce` for async services, over the very state of an [`Enforcer`]: tasks that wait for room in line and stop with
 //! their execution ([`ExecutionExt`]), streams that end at their budget ([`Metered`]), deadlines that come by themselves
-//! ([`drive`]), a tower layer (`GateLayer`), and the by-id facade under the seed's method names
-//! ([`EnforcementMiddleware`]).
+//! ([`drive`]), an end for all of it ([`shutdown`]), a tower layer (`GateLayer`), and the by-id facade under the seed's
+//! method names ([`EnforcementMiddleware`]).
 //!
 //! There is no second bookkeeping: a worker thread that holds an [`Execution`] and a task that awaits spend from the same
 //! counters and stand in the same lines, and a limit holds for both together.
@@ -99,6 +99,7 @@ mod leash;
 mod middleware;
 mod record;
 mod run;
+mod shutdown;
 mod state;
 mod step;
 mod stream;
@@ -115,14 +116,14 @@ pub use events::{EventBroadcast, EventLag, EventStream};
 
 pub use enforce_core::{
     Action, Actual, Approval, ApprovalError, Approved, BackoffStrategy, Budget, BudgetAmount, BudgetPeriod,
-    BudgetResource, BudgetUsage, Cause, Clock, ConfigError, Demand, EnforcementPolicy, EnforcementResult,
+    BudgetResource, BudgetUsage, Cause, Clock, ConfigError, Demand, Drain, EnforcementPolicy, EnforcementResult,
     EnforcementViolation, EnforcementWarning, Enforcer, EnforcerBuilder, Event, EventKind, EventSink, Execution,
     ExecutionError, ExecutionErrorCategory, ExecutionId, ExecutionUsage, FinishOnDrop, Hold, InvalidId, LimitActions,
     LlmErrorCode, LongRunningExecutionPolicy, ManualClock, ModelError, ModelKey, MoneyError, NanoUsd, NetworkPolicy,
     OnDrop, Outstanding, OwnedHold, ProcessPolicy, ProcessUsage, ProviderError, ProviderKey, ProviderPolicy, RateLimit,
     RateOn, RatePeriod, RateUnit, RatesRefused, RegisterError, ResourceLimits, Retry, RetryPolicy, ScopeKind,
-    Settlement, Status, StepId, StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage, TimeSource, TimedHold,
-    Timestamp, ToolErrorCode, UNLIMITED, UsageSnapshot, ViolationType, Waiting, Watch,
+    ScopeStatus, Settlement, Status, StepId, StepTimeoutGuard, TenantId, TenantPolicy, TenantUsage, TimeSource,
+    TimedHold, Timestamp, ToolErrorCode, UNLIMITED, UsageSnapshot, ViolationType, Waiting, Watch,
 };
 pub use ext::ExecutionExt;
 pub use futures_core::Stream;
@@ -132,6 +133,7 @@ pub use leash::Stopped;
 pub use middleware::EnforcementMiddleware;
 pub use record::RecordError;
 pub use run::Run;
+pub use shutdown::{Shutdown, ShutdownReport, shutdown};
 pub use state::{Halted, Resumed};
 pub use step::{StepTimeout, StepTimeoutExt};
 pub use stream::{Ended, Flow, Meter, Metered};

@@ -3,11 +3,11 @@
 use std::future::Future;
 
 use enforce_async::{
-    Acquire, Actual, Clock, ConfigError, Demand, Driven, Ended, EnforcementMiddleware, EnforcementPolicy,
+    Acquire, Actual, Clock, ConfigError, Demand, Drain, Driven, Ended, EnforcementMiddleware, EnforcementPolicy,
     EnforcementResult, EnforcementViolation, EnforcementWarning, Enforcer, Execution, ExecutionError, ExecutionId,
     ExecutionUsage, LongRunningExecutionPolicy, ManualClock, NanoUsd, OwnedHold, RecordError, RegisterError,
-    ResourceLimits, Run, Settlement, StepTimeoutGuard, Stopped, TenantId, TimedHold, TokioClock, UsageSnapshot,
-    Waiting, Watch,
+    ResourceLimits, Run, Settlement, Shutdown, ShutdownReport, StepTimeoutGuard, Stopped, TenantId, TimedHold,
+    TokioClock, UsageSnapshot, Waiting, Watch,
 };
 
 fn shared<T: Send + Sync + 'static>() {}
@@ -22,6 +22,9 @@ fn public_types_are_send_sync_and_static() {
     shared::<ExecutionUsage>();
     shared::<OwnedHold>();
     shared::<Demand>();
+    shared::<Drain>();
+    shared::<Shutdown>();
+    shared::<ShutdownReport>();
     shared::<Actual>();
     shared::<Settlement>();
     shared::<UsageSnapshot>();

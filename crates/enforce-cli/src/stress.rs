@@ -25,6 +25,8 @@ mod progress;
 mod protocol;
 mod record;
 mod report;
+mod restart;
+mod saving;
 mod tally;
 mod tenant;
 mod waiting;

@@ -39,6 +39,9 @@ fn all_laws_hold_with_one_thread_with_two_and_with_more_than_there_are_cores() {
             let report = held(&format!("--threads {threads} --operations 12000 --executions 150 --seed {seed}"));
             assert_eq!(number(&report, "/threads"), threads);
             assert!(number(&report, "/compared") > 10_000);
+            // One is saved at each meeting, and one before each but the first, which begins the work, and the last two,
+            // which end it.
+            assert_eq!(number(&report, "/restored"), 2 * number(&report, "/meetings") - 3);
         }
     }
 }

@@ -126,7 +126,12 @@ impl Allowances {
     }
 
     /// What was used of each, by `spent` if anything was.
+    #[inline]
     pub(crate) fn usage(&self, spent: Option<&[Spent]>) -> Vec<AllowanceUsage> {
+        if self.0.is_empty() { Vec::new() } else { self.used(spent) }
+    }
+
+    fn used(&self, spent: Option<&[Spent]>) -> Vec<AllowanceUsage> {
         let spent = spent.unwrap_or(&[]).iter().map(Some).chain(std::iter::repeat(None));
         let usage = |((name, limit), spent): (&(String, TallyLimit), Option<&Spent>)| {
             let limit = spent.map_or(limit.limit, |spent| spent.read().0);

@@ -227,7 +227,9 @@ impl<'a> Books<'a> {
 
     /// Writes what was used; in the budgets of tenant and process, too, if it `pays`.
     fn write(self, used: &Used, pays: bool) -> Written {
-        self.write_rest(used, pays, Written::nothing(self.now))
+        let written = self.write_rest(used, pays, Written::nothing(self.now));
+        self.record.call_settled();
+        written
     }
 
     /// What is not written yet.
@@ -393,6 +395,7 @@ fn follow_up(books: &Books<'_>, used: &Used, written: &Written) -> Option<Enforc
         None => own,
         Some(_) => own.or(Books { now: written.now, ..*books }.climb(used)).or(carried),
     };
+    record.call_settled();
     record.core().flush();
     first
 }

@@ -137,9 +137,8 @@ impl ChildBuilder<'_> {
         };
         let parent = Parent { execution: self.parent.clone(), share, depth: above.tree_depth().saturating_add(1) };
         // The parent is attached, so its tenant is not retired.
-        above.tenant.attachments.attach();
-        let record = Record::new(&self.id, Arc::clone(&above.tenant), Arc::new(plan), Some(parent), now);
-        let child = Execution::from_record(record);
+        above.tenant.attachments().attach();
+        let child = Execution::new(&self.id, Arc::clone(&above.tenant), Arc::new(plan), Some(parent), now);
         let registered =
             above.hold_still(|| above.children().join(&above.plan(), &child, || enter(above, &child, now)));
         let refused = match registered {

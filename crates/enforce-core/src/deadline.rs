@@ -99,17 +99,22 @@ impl Deadlines {
         drop(left);
     }
 
-    fn next_due(&self, now: Timestamp) -> Option<Arc<Timed>> {
+    fn next_due(&self, due: Timestamp) -> Option<Arc<Timed>> {
         let mut open = self.open.lock();
         let first = open.as_mut()?.holds.first_entry()?;
-        (first.key().0 <= now).then(|| first.remove())
+        (first.key().0 <= due).then(|| first.remove())
     }
 
     /// Ends the holds whose deadline has come, `most` at most; how many it has ended. A look at the first one where none
     /// has.
     pub(crate) fn expire(&self, now: Timestamp, most: usize) -> u64 {
+        self.expire_due(now, now, most)
+    }
+
+    /// Ends the holds of which the deadline is at or before `due`, at `now`.
+    pub(crate) fn expire_due(&self, due: Timestamp, now: Timestamp, most: usize) -> u64 {
         // One at a time: what a hold gives back is written under no lock of the table.
-        std::iter::from_fn(|| self.next_due(now)).take(most).map(|timed| u64::from(timed.expire(now))).sum()
+        std::iter::from_fn(|| self.next_due(due)).take(most).map(|timed| u64::from(timed.expire(now))).sum()
     }
 
     pub(crate) fn first(&self) -> Option<Timestamp> {

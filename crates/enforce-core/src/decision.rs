@@ -58,11 +58,11 @@ pub enum ViolationType {
     SameStepLoop,
     /// No such registration.
     UnknownExecution,
-    /// The execution is halted; the cause says by which limit.
+    /// The execution is halted; the cause says by which limit. To a registration: its tenant or the process is.
     Halted,
     /// The execution is paused; the cause says by which limit.
     Paused,
-    /// The execution has ended.
+    /// The execution has ended. To a registration: its tenant or the process is closed.
     Closed,
     /// Nobody's limit: somebody asked for it.
     Requested,

@@ -54,6 +54,7 @@ impl Enforcer {
 
     /// All of it, while nobody else has a handle of it or of anything in it.
     pub(crate) fn core_mut(&mut self) -> Option<&mut Core> {
+        self.core().lanes.forget();
         Arc::get_mut(&mut self.0).and_then(|owner| Arc::get_mut(&mut owner.core))
     }
 
@@ -186,14 +187,14 @@ impl Enforcer {
     /// What all tenants use together: live executions, and the budgets of the process in their current periods.
     #[must_use]
     pub fn process_usage(&self) -> ProcessUsage {
-        self.core().process.usage(self.core().clock.now())
+        self.core().process.usage(self.core().slots().live(), self.core().clock.now())
     }
 
     /// How many of its slots a tenant's executions occupy: registered, neither halted nor ended. 0 for a tenant that is
     /// not known. Unlike [`Enforcer::tenant_usage`] it walks nothing.
     #[must_use]
     pub fn live_executions(&self, tenant: &str) -> u64 {
-        self.core().tenant(tenant).map_or(0, |tenant| tenant.slots.live())
+        self.core().tenant(tenant).map_or(0, |tenant| tenant.live())
     }
 
     /// The key of a provider, which demands name it by.

@@ -6,14 +6,17 @@ use crate::admission::{self, Asked};
 use crate::books::Exhausted;
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementResult, EnforcementViolation, Retry, ScopeKind, ViolationType};
+use crate::family::Parent;
 use crate::hold::{Hold, Lasting, OwnedHold, Settlement};
 use crate::kept::{Kept, OnDrop};
 use crate::kernel::timers::{Seat, Seated};
 use crate::limits::Action;
+use crate::plan::Plan;
 use crate::record::Record;
 use crate::resource::{Actual, Demand, Resource};
 use crate::snapshot::{Status, UsageSnapshot};
 use crate::sync::{Arc, Keyed, Weak};
+use crate::tenant::Tenant;
 use crate::told::Asked as Asking;
 
 /// The handle of one registered execution: cheap to clone, `Send + Sync + 'static`; all clones are the same execution.
@@ -61,8 +64,11 @@ impl Keyed for Execution {
 }
 
 impl Execution {
-    pub(crate) fn from_record(record: Record) -> Self {
-        Self(Arc::new(record))
+    /// One attached to `tenant`: the attachment ends with its record. Nobody knows it yet.
+    pub(crate) fn new(id: &str, tenant: Arc<Tenant>, plan: Arc<Plan>, parent: Option<Parent>, now: Timestamp) -> Self {
+        // Where it will lie there is memory before it is made, so it is made there: `Arc::new` would write it elsewhere,
+        // in small pieces, and then read it back in large ones, for which a processor has to wait.
+        Self(Arc::new_cyclic(|_| Record::new(id, tenant, plan, parent, now)))
     }
 
     #[inline]

@@ -204,11 +204,11 @@ impl Record {
 
     /// Where its slots are: its parent's one for it, or its tenant's and the process's.
     pub(crate) fn slots(&self) -> impl Iterator<Item = &Tally> {
-        let (above, roots) = match self.parent() {
-            Some(parent) => (Some(parent.execution.record().children().live()), None),
-            None => (None, Some(self.tenant.slots())),
+        let [first, second] = match self.parent() {
+            Some(parent) => [Some(parent.execution.record().children().live()), None],
+            None => self.tenant.slots().map(Some),
         };
-        above.into_iter().chain(roots.into_iter().flatten())
+        first.into_iter().chain(second)
     }
 
     /// How many of its children are live: registered, neither halted nor ended.

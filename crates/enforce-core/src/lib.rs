@@ -39,6 +39,7 @@ mod child;
 mod clock;
 mod deadline;
 mod decision;
+mod drain;
 mod enforcer;
 mod error;
 mod event;
@@ -68,6 +69,7 @@ mod register;
 mod registry;
 mod resource;
 mod restore;
+mod scope;
 mod settings;
 mod slots;
 mod snapshot;
@@ -92,6 +94,7 @@ pub use deadline::{DeadlinesFull, TimedHold};
 pub use decision::{
     Cause, EnforcementResult, EnforcementViolation, EnforcementWarning, RatesRefused, Retry, ScopeKind, ViolationType,
 };
+pub use drain::Drain;
 pub use enforcer::Enforcer;
 pub use error::{BackoffStrategy, ExecutionError, ExecutionErrorCategory, LlmErrorCode, RetryPolicy, ToolErrorCode};
 pub use event::{Event, EventBuffer, EventKind, EventSink};
@@ -115,10 +118,11 @@ pub use provider::{ProviderError, ProviderKey};
 pub use register::{ExecutionBuilder, RegisterError};
 pub use resource::{Actual, Demand};
 pub use restore::{OpenHolds, RestoreError, RestoreOptions, Restored};
+pub use scope::ScopeStatus;
 pub use snapshot::{BudgetUsage, Outstanding, ProcessUsage, Status, TenantUsage, UsageSnapshot};
 pub use state::{
-    AllowanceState, BudgetName, BudgetState, CommittedState, EnforcerState, ExecutionState, OutstandingState,
-    PauseState, RateState, RepeatedState, STATE_VERSION, SliceState, SlicedBudget, TenantState,
+    AllowanceState, BudgetName, BudgetState, ClosedTenantState, CommittedState, EnforcerState, ExecutionState,
+    OutstandingState, PauseState, RateState, RepeatedState, STATE_VERSION, SliceState, SlicedBudget, TenantState,
 };
 pub use step_timeout::StepTimeoutGuard;
 pub use timekeeper::Timekeeper;

@@ -144,7 +144,7 @@ pub(crate) struct Source {
 }
 
 /// The compiled limits of an execution.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) source: Source,
     tallies: [TallyLimit; Resource::ALL.len()],

@@ -1,5 +1,6 @@
 //! All of one execution: its words, its limits, and its state.
 
+mod calls;
 mod expiry;
 mod recalled;
 mod standing;
@@ -50,6 +51,7 @@ pub(crate) struct Hot {
 }
 
 impl Hot {
+    #[inline(always)]
     fn new(plan: &Plan, now_ns: u64) -> Self {
         let tally = |resource| Tally::new(plan.tally(resource).limit);
         Self {
@@ -156,6 +158,7 @@ const _: () = {
 
 impl Record {
     /// A record attached to `tenant`: the attachment ends with the record.
+    #[inline(always)]
     pub(crate) fn new(id: &str, tenant: Arc<Tenant>, plan: Arc<Plan>, parent: Option<Parent>, now: Timestamp) -> Self {
         let longest = plan.repetition.map_or(1, |repetition| repetition.longest);
         let has_budgets = tenant.budgets.is_set() || tenant.core.process.budgets.is_set();
@@ -368,13 +371,16 @@ impl Record {
 
     /// What open holds have set aside of `resource`, as it was at one moment: committed only grows, so if it is the same
     /// before and after, it was so when *used* was read (S1).
+    #[inline(always)]
     fn outstanding_of(&self, resource: Resource) -> u64 {
+        let mut before = self.committed_of(resource);
         loop {
-            let committed = self.committed_of(resource);
             let used = self.used(resource);
-            if self.committed_of(resource) == committed {
-                return used.saturating_sub(committed);
+            let after = self.committed_of(resource);
+            if before == after {
+                return used.saturating_sub(after);
             }
+            before = after;
         }
     }
 
@@ -393,7 +399,7 @@ impl Record {
     }
 
     fn tallies(&self) -> impl Iterator<Item = &Tally> + Clone {
-        Resource::ALL.into_iter().map(|resource| self.hot.tally(resource))
+        self.hot.common.iter().chain(&self.hot.rare)
     }
 
     pub(crate) fn snapshot(&self, now: Timestamp) -> UsageSnapshot {
@@ -403,7 +409,9 @@ impl Record {
         let (total_tokens, output_tokens) = (committed.total_tokens(), committed.output_of_total());
         let Committed { steps, input_tokens, cost, discovered, .. } = committed;
         let (discovery_depth, max_discovery_depth) = self.hot.depth.read();
-        let debt = |resource: Resource, committed: u64| committed.saturating_sub(self.plan().tally(resource).limit);
+        let of = |plan: &Plan, resource| (plan.tally(resource).limit, plan.tally(resource).overdraft);
+        let ((max_tokens, overdraft_tokens), (max_cost, overdraft_nano_usd)) =
+            self.of_plan(|plan| (of(plan, Resource::Tokens), of(plan, Resource::Cost)));
         UsageSnapshot {
             execution_id: self.id.as_str().into(),
             tenant_id: self.tenant.id().as_str().into(),
@@ -418,10 +426,10 @@ impl Record {
             cost_usd: NanoUsd::new(cost).unwrap_or(NanoUsd::MAX).to_f64(),
             cost_nano_usd: cost,
             outstanding,
-            debt_tokens: debt(Resource::Tokens, total_tokens),
-            debt_nano_usd: debt(Resource::Cost, cost),
-            overdraft_tokens: self.plan().tally(Resource::Tokens).overdraft,
-            overdraft_nano_usd: self.plan().tally(Resource::Cost).overdraft,
+            debt_tokens: total_tokens.saturating_sub(max_tokens),
+            debt_nano_usd: cost.saturating_sub(max_cost),
+            overdraft_tokens,
+            overdraft_nano_usd,
             allowances: self.core().allowances.usage(self.spent()),
             status: self.status(),
         }

@@ -12,8 +12,8 @@ use crate::kernel::table::Rejected;
 use crate::kernel::tally::Tally;
 use crate::limits::{ConfigError, LongRunningExecutionPolicy, ResourceLimits};
 use crate::plan::Plan;
-use crate::record::Record;
 use crate::sync::Arc;
+use crate::tenant::Tenant;
 
 /// Registers one execution.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub enum RegisterError {
         /// Which: `executions` or `tenants`.
         table: &'static str,
     },
-    /// The tenant, or the process, has no room for another live execution.
+    /// The tenant, or the process, has no room for another live execution, or takes none any more: it is closed or halted.
     Refused(EnforcementViolation),
     /// The execution's own limits make no sense.
     Config(ConfigError),
@@ -93,7 +93,8 @@ impl ExecutionBuilder<'_> {
     ///
     /// # Errors
     /// An id that is empty or longer than 128 bytes; an id that is registered already; limits that make no sense; a
-    /// tenant or a process that has no slot left; a full table. Nothing is left behind.
+    /// tenant or a process that has no slot left, or that is closed or halted ([`Enforcer::close`]); a full table.
+    /// Nothing is left behind.
     ///
     /// ```
     /// use enforce_core::{Enforcer, RegisterError, ResourceLimits, Retry};
@@ -123,44 +124,51 @@ impl ExecutionBuilder<'_> {
         let core = self.enforcer.core();
         validate("execution id", &self.id).map_err(RegisterError::InvalidId)?;
         validate("tenant id", &self.tenant).map_err(RegisterError::InvalidId)?;
-        let plan = self.plan().map_err(RegisterError::Config)?;
-        let tenant = core.attach(&self.tenant, now).ok_or(RegisterError::Full { table: "tenants" })?;
+        let own = self.own_plan().map_err(RegisterError::Config)?;
+        let (plan, tenant) = core.enter(&self.tenant, now);
+        let tenant = tenant.ok_or(RegisterError::Full { table: "tenants" })?;
         // From here on the record holds the attachment and gives it back, whatever comes.
-        let record = Record::new(&self.id, Arc::clone(&tenant), plan, None, now);
-        let execution = Execution::from_record(record);
+        let execution = Execution::new(&self.id, tenant, own.unwrap_or(plan), None, now);
+        let tenant = &execution.record().tenant;
         let enter = |slots: [&Tally; 2]| {
+            // Under the lock of its members, behind which a halt looks for them (E1).
+            tenant.let_in()?;
             core.executions.register(slots, execution.clone())?;
             core.note_registered(execution.record());
             core.time(&execution);
             Ok(())
         };
         let joined = tenant.join(&execution, enter);
-        let registered = joined.map(|()| execution).map_err(|rejected| match rejected {
-            Rejected::Duplicate => RegisterError::Duplicate { id: self.id.to_string() },
-            // Never closed as long as there is an enforcer.
-            Rejected::Full | Rejected::Closed => RegisterError::Full { table: "executions" },
-            Rejected::NoSlot(number) => {
-                let violation = tenant.no_slot(number);
-                core.note_no_slot(&tenant, &violation, &self.id, now);
-                RegisterError::Refused(violation)
-            }
-        });
+        let refused = joined.err().map(|rejected| self.refused(rejected, tenant, now));
         core.flush();
-        registered
+        refused.map_or(Ok(execution), Err)
     }
 
-    fn plan(&self) -> Result<Arc<Plan>, ConfigError> {
-        let shared = self.enforcer.core().plan();
+    #[cold]
+    fn refused(&self, rejected: Rejected, tenant: &Tenant, now: Timestamp) -> RegisterError {
+        let violation = match rejected {
+            Rejected::Duplicate => return RegisterError::Duplicate { id: self.id.to_string() },
+            // Never closed as long as there is an enforcer.
+            Rejected::Full | Rejected::Closed => return RegisterError::Full { table: "executions" },
+            Rejected::NoSlot(number) => tenant.no_slot(number),
+            Rejected::Shut(number, stand) => Tenant::shut(number, stand),
+        };
+        self.enforcer.core().note_no_slot(tenant, &violation, &self.id, now);
+        RegisterError::Refused(violation)
+    }
+
+    /// The limits that it brings, if it does.
+    fn own_plan(&self) -> Result<Option<Arc<Plan>>, ConfigError> {
         if self.limits.is_none() && self.long_running.is_none() {
-            return Ok(shared);
+            return Ok(None);
         }
-        let mut source = shared.source.clone();
+        let mut source = self.enforcer.core().plan().source.clone();
         if let Some(limits) = &self.limits {
             source.limits = limits.clone();
         }
         if let Some(long_running) = &self.long_running {
             source.long_running = long_running.clone();
         }
-        Plan::compile(source).map(Arc::new)
+        Plan::compile(source).map(Arc::new).map(Some)
     }
 }

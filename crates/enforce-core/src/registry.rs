@@ -1,15 +1,19 @@
 //! Who is known: executions, tenants and providers, and what they share.
 
+pub(crate) mod doors;
 mod eviction;
+mod lanes;
 
 use std::collections::{HashMap, VecDeque};
 
+use self::lanes::Lanes;
 use crate::allowance::Allowances;
 use crate::clock::{Clock, Timestamp};
 use crate::deadline::Deadlines;
 use crate::decision::EnforcementViolation;
 use crate::execution::Execution;
 use crate::kernel::cell::Cell;
+use crate::kernel::door::Stand;
 use crate::kernel::state::PAUSE_NUMBERS;
 use crate::kernel::table::{Rejected, Table};
 use crate::kernel::tally::Tally;
@@ -23,6 +27,7 @@ use crate::process::{Process, ProcessPlan};
 use crate::rate_plan::RatePlan;
 use crate::rates::Rates;
 use crate::record::Record;
+use crate::slots::Slots;
 use crate::sync::{Arc, Mutex};
 use crate::telling::Telling;
 use crate::tenant::{Tenant, TenantEntry, TenantPlan};
@@ -57,11 +62,12 @@ impl Default for Caps {
 /// So many threads may register and end executions that have a limit of time at once.
 const TIMER_SHARDS: usize = 16;
 
-/// What tenants may do: every one, but for those that have limits of their own.
+/// What tenants may do: every one, but for those that have limits of their own, and those whose door is shut.
 #[derive(Debug)]
 struct TenantPlans {
     every: Arc<TenantPlan>,
     own: HashMap<Box<str>, Arc<TenantPlan>>,
+    shut: HashMap<Box<str>, Stand>,
 }
 
 impl TenantPlans {
@@ -73,14 +79,15 @@ impl TenantPlans {
 /// What all executions of one enforcer share.
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) executions: Table<Execution>,
+    /// Beside it the slots of the process.
+    pub(crate) executions: Table<Execution, Slots>,
     tenants: Table<TenantEntry>,
     pub(crate) rates: Rates,
     pub(crate) clock: Clock,
     /// When it was built; activity and rates count from here.
     pub(crate) epoch: Timestamp,
-    /// What an execution may do that brings no limits of its own.
-    plan: Mutex<Arc<Plan>>,
+    /// What an execution may do that brings no limits of its own, and the tenants that were asked for last.
+    pub(crate) lanes: Lanes,
     /// How everything is enforced; it never changes.
     pub(crate) policy: Arc<EnforcementPolicy>,
     /// What all tenants share.
@@ -120,15 +127,19 @@ impl Core {
         let epoch = clock.now();
         Self {
             // Their places are numbered.
-            executions: Table::new(caps.executions.min(u64::from(u32::MAX))),
+            executions: Table::with(caps.executions.min(u64::from(u32::MAX)), process_plan.slots()),
             tenants: Table::new(caps.tenants),
             rates: Rates::new(rates, caps.providers, caps.models),
             epoch,
             clock,
             policy: Arc::clone(&plan.source.policy),
-            plan: Mutex::new(plan),
+            lanes: Lanes::new(&plan),
             process: Process::new(process_plan, epoch),
-            tenant_plans: Mutex::new(TenantPlans { every: Arc::new(tenant_plan), own: HashMap::new() }),
+            tenant_plans: Mutex::new(TenantPlans {
+                every: Arc::new(tenant_plan),
+                own: HashMap::new(),
+                shut: HashMap::new(),
+            }),
             max_tenants: caps.tenants,
             rate_action,
             left: Mutex::new(Some(VecDeque::new())),
@@ -144,14 +155,20 @@ impl Core {
         }
     }
 
+    /// The slots of the process.
+    #[inline]
+    pub(crate) fn slots(&self) -> &Slots {
+        self.executions.beside()
+    }
+
     /// The limits of an execution that brings none of its own.
     pub(crate) fn plan(&self) -> Arc<Plan> {
-        Arc::clone(&self.plan.lock())
+        self.lanes.plan()
     }
 
     /// Replaces them, for executions that are registered from here on.
-    pub(crate) fn set_plan(&self, plan: Plan) {
-        *self.plan.lock() = Arc::new(plan);
+    pub(crate) fn set_plan(&self, plan: &Plan) {
+        self.lanes.set(plan);
     }
 
     /// Which hosts may be reached.
@@ -178,7 +195,7 @@ impl Core {
 
     /// Whether nothing is counted in it by `now` that a new one would not count.
     pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
-        let untouched = self.executions.len() == 0 && self.tenants.len() == 0 && self.process.slots.live() == 0;
+        let untouched = self.executions.len() == 0 && self.tenants.len() == 0 && self.slots().live() == 0;
         untouched && self.process.budgets.are_whole(now) && self.rates.all_have_passed(now.nanos_since(self.epoch))
     }
 
@@ -195,56 +212,69 @@ impl Core {
         self.tenants.len()
     }
 
+    /// The limits of an execution that brings none of its own, and the tenant of that id, made if need be, with one more
+    /// attachment; `None` if the table of tenants is full.
+    #[inline]
+    pub(crate) fn enter(self: &Arc<Self>, id: &str, now: Timestamp) -> (Arc<Plan>, Option<Arc<Tenant>>) {
+        let (plan, at_hand) = self.lanes.enter(id);
+        (plan, at_hand.or_else(|| self.attach(id, now)))
+    }
+
     /// The tenant of that id, made if need be, with one more attachment; `None` if the table is full.
+    #[cold]
     pub(crate) fn attach(self: &Arc<Self>, id: &str, now: Timestamp) -> Option<Arc<Tenant>> {
         loop {
             if let Some(tenant) = self.tenant(id) {
-                if tenant.attachments.attach() {
+                if tenant.attachments().attach() {
+                    self.lanes.keep(&tenant);
                     return Some(tenant);
                 }
                 // Retired (G2): whoever meets it helps it out of the table and looks again.
                 self.drop_entry(&tenant);
                 continue;
             }
-            let tenant = self.fresh_tenant(id, now);
-            match self.tenants.register([], TenantEntry(Arc::clone(&tenant))) {
-                Ok(()) => {
-                    self.catch_up(&tenant, now);
-                    self.flush();
+            match self.enter_tenant(id, now) {
+                Ok(tenant) => {
+                    self.lanes.keep(&tenant);
                     return Some(tenant);
                 }
                 Err(Rejected::Duplicate) => {}
-                Err(Rejected::Full | Rejected::NoSlot(_) | Rejected::Closed) => {
+                Err(Rejected::Full | Rejected::NoSlot(_) | Rejected::Shut(..) | Rejected::Closed) => {
                     if !self.evict_one(now) {
                         return None;
                     }
+                    // Who has gone is told here: another may take the room, and then nothing else is told (V1).
+                    self.flush();
                 }
             }
         }
     }
 
-    /// A tenant in no table, with one attachment.
-    pub(crate) fn fresh_tenant(self: &Arc<Self>, id: &str, now: Timestamp) -> Arc<Tenant> {
-        let plan = Arc::clone(self.tenant_plans.lock().of(id));
-        let tenant = Arc::new(Tenant::new(id, plan, Arc::clone(self), now));
-        tenant.attachments.attach();
-        tenant
+    /// Enters a new tenant of that id, with one attachment.
+    fn enter_tenant(self: &Arc<Self>, id: &str, now: Timestamp) -> Result<Arc<Tenant>, Rejected> {
+        // The lock orders entries and changes: who enters later is made as things stand by then, and who has entered is
+        // found by the change (L1, E1).
+        let plans = self.tenant_plans.lock();
+        let tenant = self.made(id, &plans, now);
+        self.tenants.register([], TenantEntry(Arc::clone(&tenant))).map(|()| tenant)
     }
 
-    /// Gives a tenant that has just been entered the limits that were set for it between its making and its entry.
-    fn catch_up(&self, tenant: &Tenant, now: Timestamp) {
-        let plans = self.tenant_plans.lock();
-        let plan = plans.of(tenant.id().as_str());
-        if !tenant.was_made_with(plan) {
-            tenant.relimit(plan, now);
-        }
+    /// A tenant in no table, with one attachment.
+    pub(crate) fn fresh_tenant(self: &Arc<Self>, id: &str, now: Timestamp) -> Arc<Tenant> {
+        self.made(id, &self.tenant_plans.lock(), now)
+    }
+
+    fn made(self: &Arc<Self>, id: &str, plans: &TenantPlans, now: Timestamp) -> Arc<Tenant> {
+        let stand = plans.shut.get(id).copied().unwrap_or_default();
+        let tenant = Arc::new(Tenant::new(id, plans.of(id), stand, Arc::clone(self), now));
+        tenant.attachments().attach();
+        tenant
     }
 
     /// Gives the tenant `id` limits of its own, or, with `None`, those of every tenant again; false if as many tenants
     /// have limits of their own as may be known.
     pub(crate) fn set_tenant(&self, id: &str, plan: Option<TenantPlan>, now: Timestamp) -> bool {
-        // The lock orders changes among each other and against `catch_up`: who enters later finds the limits, and who
-        // has entered is given them.
+        // As in `enter_tenant`.
         let mut plans = self.tenant_plans.lock();
         let plan = match plan {
             None => {
@@ -268,7 +298,7 @@ impl Core {
 
     /// Gives every tenant that has no limits of its own those of `plan`.
     pub(crate) fn set_every_tenant(&self, plan: TenantPlan, now: Timestamp) {
-        // As in `set_tenant`.
+        // As in `enter_tenant`.
         let mut plans = self.tenant_plans.lock();
         plans.every = Arc::new(plan);
         for TenantEntry(tenant) in self.tenants.entries() {
@@ -283,7 +313,8 @@ impl Core {
     /// Replaces the limits of all tenants together.
     pub(crate) fn set_process(&self, plan: &ProcessPlan, now: Timestamp) {
         // Whoever joins a tenant behind this walk, or joins one that is entered behind it, finds the budgets there.
-        self.process.relimit(plan, now, || self.tenants.entries().iter().for_each(|entry| entry.0.reach()));
+        self.process
+            .relimit(plan, self.slots(), now, || self.tenants.entries().iter().for_each(|entry| entry.0.reach()));
         // Who waits looks at the new limits (W1).
         self.wakes.put(self.process.budgets.line.first());
         self.flush();
@@ -349,6 +380,7 @@ impl Core {
         self.deadlines.clear();
         self.timers.close();
         self.tenants.clear();
+        self.lanes.forget();
         let left = self.left.lock().take();
         drop(left);
         self.flush();

@@ -151,7 +151,7 @@ impl Enforcer {
         long_running: LongRunningExecutionPolicy,
     ) -> Result<(), ConfigError> {
         let source = Source { limits, long_running, ..self.core().plan().source.clone() };
-        self.core().set_plan(Plan::compile(source)?);
+        self.core().set_plan(&Plan::compile(source)?);
         Ok(())
     }
 
@@ -213,7 +213,7 @@ impl Enforcer {
         let rates = RatePlan::compile(&file.provider, &file.rates)?;
         file.network.validate()?;
         let now = core.clock.now();
-        core.set_plan(plan);
+        core.set_plan(&plan);
         core.set_every_tenant(tenant, now);
         core.set_process(&process, now);
         self.change_rates(rates, now);

@@ -4,7 +4,6 @@ use crate::decision::{EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::kernel::bound::Bound;
 use crate::kernel::tally::{MAX_AMOUNT, Tally};
 use crate::limits::{Action, EnforcementPolicy};
-use crate::sync::CachePadded;
 
 /// How many slots there are: a limit that only observes counts them all the same, but never runs out of them.
 pub(crate) fn live_limit(configured: Option<u64>, enforcement: &EnforcementPolicy) -> Option<u64> {
@@ -13,15 +12,16 @@ pub(crate) fn live_limit(configured: Option<u64>, enforcement: &EnforcementPolic
 
 /// The live executions of a scope, and how many there may be.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Slots {
-    tally: CachePadded<Tally>,
+    tally: Tally,
     limit: Bound,
 }
 
 impl Slots {
     pub(crate) fn new(limit: Option<u64>) -> Self {
         let limit = limit.unwrap_or(MAX_AMOUNT);
-        Self { tally: CachePadded::new(Tally::new(limit)), limit: Bound::new(limit, []) }
+        Self { tally: Tally::new(limit), limit: Bound::new(limit, []) }
     }
 
     /// Where a slot is taken and given back.

@@ -6,6 +6,7 @@ use crate::approval::Approved;
 use crate::clock::Timestamp;
 use crate::decision::Cause;
 use crate::limits::{BudgetPeriod, BudgetResource, RateOn, RatePeriod, RateUnit};
+use crate::scope::ScopeStatus;
 
 /// The version of [`EnforcerState`] that this library writes, and the only one that it reads.
 pub const STATE_VERSION: u32 = 1;
@@ -29,6 +30,9 @@ pub struct EnforcerState {
     pub executions: Vec<ExecutionState>,
     /// Every tenant that is known.
     pub tenants: Vec<TenantState>,
+    /// Every tenant that is closed or halted, known or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed_tenants: Vec<ClosedTenantState>,
     /// The budgets of all tenants together.
     pub process: Vec<BudgetState>,
     /// Every rate of which something has not drained.
@@ -177,6 +181,17 @@ pub struct TenantState {
     pub ended: CommittedState,
     /// Its budgets.
     pub budgets: Vec<BudgetState>,
+}
+
+/// A tenant that takes no executions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ClosedTenantState {
+    /// Its id.
+    pub id: String,
+    /// Closed or halted, and why.
+    pub status: ScopeStatus,
 }
 
 /// What is used of a named allowance.

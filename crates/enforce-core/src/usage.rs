@@ -12,7 +12,6 @@ use crate::money::{MoneyError, NanoUsd};
 use crate::plan::Plan;
 use crate::process::ProcessPlan;
 use crate::rate_plan::RatePlan;
-use crate::record::Record;
 use crate::registry::{Caps, Core};
 use crate::resource::{Actual, Resource};
 use crate::snapshot::UsageSnapshot;
@@ -50,7 +49,7 @@ impl ExecutionUsage {
         core.executions.close();
         let tenant = core.fresh_tenant(tenant_id.as_str(), core.epoch);
         let (plan, now) = (core.plan(), core.epoch);
-        Self(Execution::from_record(Record::new(execution_id.as_str(), tenant, plan, None, now)))
+        Self(Execution::new(execution_id.as_str(), tenant, plan, None, now))
     }
 
     /// The handle of the execution.

@@ -2,6 +2,8 @@
 
 mod within;
 
+pub(crate) use self::within::Unpark;
+
 use std::fmt;
 use std::task::{Poll, Waker};
 
@@ -195,10 +197,17 @@ impl Waiting {
     fn stay_behind(&mut self, now: Timestamp) -> Poll<Result<Receipt, EnforcementViolation>> {
         let over = self.record().deadline().is_some_and(|deadline| deadline <= now);
         let state = self.record().state();
-        if state.is_halted() || state.is_finished() || (over && !state.is_paused()) {
+        let stopped = state.is_halted() || state.is_finished();
+        if stopped || (over && !state.is_paused()) {
             // Asks once as anyone who does not wait: that says why, and carries out what there is to be carried out.
-            let ended = admission::reserve_in_line(self.record(), &self.demand, now, None);
-            return self.ready(ended.map_err(|refused| refused.violation));
+            match admission::reserve_in_line(self.record(), &self.demand, now, None) {
+                // Who stops it has written why and has not marked the words yet: a limit has refused it, which is not why
+                // its waiting ends. Behind the words its waker is called (W1), and then it is told (E2).
+                Err(Refused { violation, .. }) if stopped && violation.retry != Retry::Never => {
+                    self.refused = Some(violation);
+                }
+                ended => return self.ready(ended.map_err(|refused| refused.violation)),
+            }
         }
         self.wake_at = self.deadline_after(now);
         Poll::Pending

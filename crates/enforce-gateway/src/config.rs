@@ -134,7 +134,8 @@ impl Config {
     }
 
     fn validate(&self) -> Result<(), SettingsError> {
-        let upstream: Option<Uri> = self.upstream.parse().ok();
+        // What stands behind a '#' is no part of what is asked for, so nothing can be appended to it.
+        let upstream: Option<Uri> = (!self.upstream.contains('#')).then(|| self.upstream.parse().ok()).flatten();
         if upstream.is_none_or(|uri| uri.scheme_str() != Some("http") || uri.host().is_none() || uri.query().is_some())
         {
             let example = "write one such as \"http://127.0.0.1:9090/v1\"; whoever needs TLS puts it in between";
@@ -207,6 +208,7 @@ mod tests {
             (&*format!("{GOOD}\nlimit = 5"), "unknown field `limit`"),
             (&GOOD.replace("http://127", "https://127"), "no plain http URL"),
             (&GOOD.replace("http://127.0.0.1:9090/v1", "/v1"), "no plain http URL"),
+            (&GOOD.replace("9090/v1", "9090/v1#part"), "no plain http URL"),
             (
                 &format!("{GOOD}\n[requests]\nstream_block_tokens = 0"),
                 "requests.stream_block_tokens: 0 lets nothing through",

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use enforce_async::drive;
-use enforce_core::{Cause, Clock, Enforcer, Execution, ProviderKey, ViolationType};
+use enforce_async::{drive, shutdown};
+use enforce_core::{Clock, Enforcer, ProviderKey};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use parking_lot::RwLock;
@@ -76,38 +76,32 @@ impl Gateway {
         if json { figures::all(&self.enforcer, &tenants).to_string() } else { figures::table(&self.enforcer, &tenants) }
     }
 
-    /// Serves until `stop`. Then nobody new is let in; streams go on for at most the grace of the settings, and what runs
-    /// after that is halted, told so, and settled. When this returns, every hold has ended.
+    /// Serves until `stop`. Then nobody new is let in, no execution is registered any more, and what runs goes on for at
+    /// most the grace of the settings; what runs after that is halted, told so, and settled. When this returns, every
+    /// hold has ended.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
         let _driven = drive(&self.enforcer);
         let max = self.settings().config.requests.max_connections;
         let mut open = server::accept(listener, Self::router(&self), max, stop).await;
+        // Its calls are waited for below, with the connections that tell their clients.
+        let halted = shutdown(&self.enforcer, self.settings().config.requests.grace()).settle_within(Duration::ZERO);
         let ended = async {
             open.ended().await;
             self.calls.closed().await;
         };
-        if timeout(self.settings().config.requests.grace(), ended).await.is_err() {
-            self.halt_all();
+        // Executions that have names outlive their requests, so when everybody has gone nothing runs although they are
+        // there.
+        let is_halted = tokio::select! {
+            _report = halted => true,
+            () = ended => false,
+        };
+        if is_halted {
             let _told = timeout(LAST_WORDS, open.ended()).await;
             // Whoever does not listen is not waited for: a body that is dropped settles what has flowed.
             open.abort().await;
-            // What was just being let in, and has a task of its own.
-            self.halt_all();
         }
         self.calls.closed().await;
-        self.executions().for_each(|run| drop(run.finish()));
-    }
-
-    fn halt_all(&self) {
-        self.executions().for_each(|run| {
-            run.halt(Cause::own(ViolationType::Requested));
-        });
-    }
-
-    /// Everything that is registered.
-    fn executions(&self) -> impl Iterator<Item = Execution> {
-        let registered = self.enforcer.save().executions;
-        registered.into_iter().filter_map(|execution| self.enforcer.get(&execution.id))
+        self.enforcer.executions().for_each(|run| drop(run.finish()));
     }
 
     fn router(gateway: &Arc<Self>) -> Router {

@@ -8,6 +8,7 @@
 mod chat;
 mod completions;
 mod config;
+mod count;
 mod entry;
 mod executions;
 mod figures;

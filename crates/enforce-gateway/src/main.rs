@@ -79,12 +79,13 @@ async fn serve(config: &Path, json: bool) -> Result<(), Failed> {
     let listen = settings.listen();
     let gateway = Gateway::new(settings, Clock::system())?;
     let reload = || Settings::read(config).and_then(|settings| gateway.reload(settings));
+    let hangups = signals::on_hangup(|| match reload() {
+        Ok(()) => say(&"settings are read anew"),
+        Err(error) => say(&format_args!("the old settings stay: {error}")),
+    })?;
     let listener = bind(listen).await?;
     tokio::select! {
-        never = signals::on_hangup(|| match reload() {
-            Ok(()) => say(&"settings are read anew"),
-            Err(error) => say(&format_args!("the old settings stay: {error}")),
-        }) => match never? {},
+        never = hangups => match never {},
         ended = run(&gateway, listener, json) => ended,
     }
 }
@@ -105,11 +106,12 @@ async fn demo(listen: Option<SocketAddr>, json: bool) -> Result<(), Failed> {
 }
 
 async fn stand_in(listen: SocketAddr) -> Result<(), Failed> {
+    let stop = signals::stop()?;
     let listener = bind(listen).await?;
     say(&format_args!("a stand-in answers at {}", listener.local_addr()?));
     tokio::select! {
         never = StandIn::new().serve(listener) => match never {},
-        stopped = signals::stop() => Ok(stopped?),
+        stopped = stop => Ok(stopped?),
     }
 }
 
@@ -119,13 +121,18 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Failed> {
 
 /// Serves until a signal, and prints what was used.
 async fn run(gateway: &Arc<Gateway>, listener: TcpListener, json: bool) -> Result<(), Failed> {
-    say(&format_args!("listening at http://{}", listener.local_addr()?));
+    let signals = signals::stop();
     let stop = async {
         // Without signals it is ended by force alone.
-        if signals::stop().await.is_err() {
+        let stopped = match signals {
+            Ok(signals) => signals.await,
+            Err(error) => Err(error),
+        };
+        if stopped.is_err() {
             std::future::pending::<()>().await;
         }
     };
+    say(&format_args!("listening at http://{}", listener.local_addr()?));
     Arc::clone(gateway).serve(listener, stop).await;
     let mut out = io::stdout().lock();
     let usage = gateway.usage(json);

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use enforce_async::answer;
-use enforce_core::{EnforcementViolation, RegisterError, Retry, ScopeKind};
+use enforce_core::{EnforcementViolation, RegisterError, Retry, ScopeKind, ViolationType};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value, json};
@@ -82,6 +82,12 @@ const fn is_shared(violation: &EnforcementViolation) -> bool {
     matches!(violation.scope, ScopeKind::Process | ScopeKind::Provider | ScopeKind::Model)
 }
 
+/// Whether the gateway itself takes nobody any more.
+const fn is_over(violation: &EnforcementViolation) -> bool {
+    matches!(violation.scope, ScopeKind::Process)
+        && matches!(violation.violation_type, ViolationType::Closed | ViolationType::Halted)
+}
+
 fn limit(violation: &EnforcementViolation, answer: &Response<String>) -> Value {
     let mut problem: Value = serde_json::from_str(answer.body()).unwrap_or_default();
     let mut message = violation.message();
@@ -140,6 +146,10 @@ impl From<EnforcementViolation> for Refusal {
 impl From<RegisterError> for Refusal {
     fn from(error: RegisterError) -> Self {
         match error {
+            RegisterError::Refused(violation) if is_over(&violation) => {
+                let message = "this gateway comes to its end and takes no new executions; ask another";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", message)
+            }
             RegisterError::Refused(violation) => violation.into(),
             RegisterError::InvalidId(error) => Self::bad_request(error.to_string()),
             RegisterError::Duplicate { .. } => {

@@ -1,33 +1,43 @@
-//! What the system tells the process.
+//! What the system tells the process. Whoever asks is told of every signal from then on, and no signal ends the process by
+//! itself any more: so it is asked before anybody learns that there is a process to be told anything.
 
 use std::convert::Infallible;
 use std::io;
 
-/// Waits for ctrl-c, or to be told to end.
-pub(crate) async fn stop() -> io::Result<()> {
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Ctrl-c, or that it is to end.
+pub(crate) fn stop() -> io::Result<impl Future<Output = io::Result<()>>> {
     #[cfg(unix)]
     {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            pressed = tokio::signal::ctrl_c() => pressed,
-            _ = terminate.recv() => Ok(()),
-        }
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => Ok(()),
+                _ = terminate.recv() => Ok(()),
+            }
+        })
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    Ok(tokio::signal::ctrl_c())
 }
 
 /// Does something at each hangup; never, where there is no such signal.
-pub(crate) async fn on_hangup(each: impl Fn()) -> io::Result<Infallible> {
+pub(crate) fn on_hangup(each: impl Fn()) -> io::Result<impl Future<Output = Infallible>> {
     #[cfg(unix)]
     {
-        use tokio::signal::unix::{SignalKind, signal};
         let mut hangups = signal(SignalKind::hangup())?;
-        while hangups.recv().await.is_some() {
-            each();
-        }
+        Ok(async move {
+            while hangups.recv().await.is_some() {
+                each();
+            }
+            std::future::pending().await
+        })
     }
-    drop(each);
-    std::future::pending().await
+    #[cfg(not(unix))]
+    {
+        drop(each);
+        Ok(std::future::pending())
+    }
 }

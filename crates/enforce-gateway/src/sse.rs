@@ -78,6 +78,19 @@ fn text_bytes(member: &str, value: &Value) -> u64 {
     }
 }
 
+/// An event, as it is written. A line of it may end by a carriage return alone, which JSON takes for a space: whoever reads
+/// it must not find another line there.
+pub(crate) fn event(data: &str) -> Bytes {
+    let mut text = String::with_capacity(data.len() + 8);
+    for line in data.split(['\n', '\r']) {
+        text.push_str("data: ");
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.push('\n');
+    text.into()
+}
+
 /// The events of a body.
 #[derive(Debug)]
 pub(crate) struct Events<B> {
@@ -117,7 +130,12 @@ impl<B> Events<B> {
     /// The next whole event of what has arrived.
     fn next_event(&mut self) -> Option<Piece> {
         while let Some(end) = self.rest.iter().skip(self.seen).position(|byte| *byte == b'\n') {
-            let line = self.rest.split_to(self.seen + end + 1);
+            let length = self.seen + end;
+            // Also of what arrives at once: an event is the same however its bytes arrive.
+            if let Some(broken) = self.too_large(length) {
+                return Some(broken);
+            }
+            let line = self.rest.split_to(length + 1);
             self.seen = 0;
             let line = line.trim_ascii_end();
             if line.is_empty() {
@@ -138,7 +156,12 @@ impl<B> Events<B> {
             }
         }
         self.seen = self.rest.len();
-        let arriving = self.rest.len() + self.data.as_ref().map_or(0, String::len);
+        self.too_large(self.seen)
+    }
+
+    /// What is said of an event with so many bytes of a line behind what it has already, if that is too much.
+    fn too_large(&self, line: usize) -> Option<Piece> {
+        let arriving = line + self.data.as_ref().map_or(0, String::len);
         (arriving > self.max_event_bytes)
             .then(|| Piece::Broken(format!("an event of the upstream is larger than {} bytes", self.max_event_bytes)))
     }
@@ -225,6 +248,22 @@ mod tests {
             parts.reverse();
             assert_eq!(all(StreamBody::new(Parts(parts))), whole, "{size}");
         }
+    }
+
+    #[test]
+    fn an_event_that_is_too_large_is_so_however_its_bytes_arrive() {
+        let text = format!("data: {{\"choices\": [], \"x\": \"{}\"}}\n\ndata: [DONE]\n\n", "x".repeat(1_000));
+        let too_large = [Piece::Broken("an event of the upstream is larger than 1000 bytes".to_owned())];
+        assert_eq!(pieces(&text), too_large);
+        let mut parts: Vec<Bytes> = text.as_bytes().chunks(7).map(Bytes::copy_from_slice).collect();
+        parts.reverse();
+        assert_eq!(all(StreamBody::new(Parts(parts))), too_large);
+    }
+
+    #[test]
+    fn an_event_is_written_so_that_it_is_read_the_same_whatever_ends_a_line() {
+        let written = event("{\"choices\":\r[],\n\"x\": 5}");
+        assert_eq!(written, "data: {\"choices\":\ndata: [],\ndata: \"x\": 5}\n\n");
     }
 
     #[test]

@@ -2,15 +2,13 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::fmt::Write;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
 use bytes::Bytes;
 use enforce_async::{Ended, Flow, Meter, Metered, Stream};
-use enforce_core::{Actual, Demand, NanoUsd};
-use enforce_prices::TokenUsage;
+use enforce_core::{Actual, Demand};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response};
 use http_body::Frame;
@@ -19,9 +17,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::completions::{Call, UNBUFFERED};
+use crate::count::Count;
 use crate::entry::Entry;
 use crate::refusal::Refusal;
-use crate::sse::{Chunk, Events, Piece};
+use crate::sse::{Chunk, Events, Piece, event};
 use crate::usage::Bill;
 
 /// The answer whose body is the upstream's stream.
@@ -29,7 +28,7 @@ pub(crate) fn response(call: Call, answer: Response<Incoming>) -> Response<Body>
     let Call { chat, bill, hold, entry, settings, noted } = call;
     let requests = &settings.config.requests;
     let events = Events::new(answer.into_body(), requests.stream_bytes_per_token, requests.max_answer_bytes);
-    let count = Count { input: chat.input, ..Count::default() };
+    let count = Count::of(chat.input);
     let room = hold.held_tokens().1;
     let counter = Counter { bill, count };
     let flow = Metered::new(hold, events, requests.stream_block_tokens, counter).input(chat.input).room(room);
@@ -45,46 +44,6 @@ pub(crate) fn response(call: Call, answer: Response<Incoming>) -> Response<Body>
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(UNBUFFERED.0, UNBUFFERED.1);
     response
-}
-
-/// The most tokens that can be counted.
-const MOST: u64 = NanoUsd::MAX.get();
-
-/// What has flowed: what was last reported, and what has come since.
-#[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    /// The input, as it was taken to be.
-    input: u64,
-    reported: Option<TokenUsage>,
-    since: u64,
-}
-
-impl Count {
-    /// Counts a chunk; how many output tokens more that makes.
-    fn add(&mut self, chunk: &Chunk) -> u64 {
-        let before = self.output();
-        match chunk.usage {
-            None => self.since = self.since.saturating_add(chunk.tokens),
-            Some(usage) => (self.reported, self.since) = (Some(usage), 0),
-        }
-        // What the end of a stream reports is settled, whatever it is; no room has to be found for it any more.
-        if chunk.is_usage { 0 } else { self.output().saturating_sub(before) }
-    }
-
-    fn output(&self) -> u64 {
-        self.reported.map_or(0, |usage| usage.output()).saturating_add(self.since)
-    }
-
-    fn usage(&self) -> TokenUsage {
-        match self.reported {
-            Some(usage) if self.since == 0 => usage,
-            reported => {
-                let input = reported.map_or(self.input, |usage| usage.input());
-                // As much as can be counted at all, so it is never refused.
-                TokenUsage::new(input.min(MOST), self.output().min(MOST)).unwrap_or_default()
-            }
-        }
-    }
 }
 
 /// Counts for the hold.
@@ -161,16 +120,6 @@ impl Flowing {
         self.fail(&refusal);
         self.open = None;
     }
-}
-
-fn event(data: &str) -> Bytes {
-    let mut text = String::with_capacity(data.len() + 8);
-    for line in data.lines() {
-        // Writing to a string does not fail.
-        let _ok = writeln!(text, "data: {line}");
-    }
-    text.push('\n');
-    text.into()
 }
 
 impl http_body::Body for Flowing {

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use super::alone;
 use crate::kernel::activity::Activity;
-use crate::kernel::own::{Own, Room, Shared, TALLIES};
+use crate::kernel::own::{Begun, Own, Room, Shared, TALLIES};
 use crate::kernel::tally::{Tally, WAITERS, Word};
 
 const ASKED: [u64; TALLIES] = [2, 0, 1, 1, 1];
@@ -91,7 +91,8 @@ fn what_others_gave_comes_back_from_them_only_behind_a_last_word_that_failed() {
             let looked = Own::look(own.each_ref(), ASKED, &[Room::of(-1); TALLIES]).unwrap();
             // Somebody else was faster.
             own[TALLIES - 1].take(2).unwrap();
-            let half = looked.take_around(|| others_give, None, 0).unwrap_err();
+            let end = |begun: Begun<'_>| if others_give { begun.end(None, 0) } else { Err(begun.fail()) };
+            let half = looked.begin().and_then(end).unwrap_err();
             let back = Cell::new(0);
             looked.undo(half, || back.set(back.get() + 1), |_, _| ());
             assert_eq!((back.get(), left(&own)), (u32::from(others_give), [2, 2, 2, 2, 0]));

@@ -2,8 +2,8 @@
 
 use crate::explore::{TWO, model, twin};
 use crate::kernel::activity::Activity;
-use crate::kernel::own::{Own, Room, Shared, TALLIES};
-use crate::kernel::tally::{HALTED, Tally};
+use crate::kernel::own::{Half, Own, Room, Shared, TALLIES};
+use crate::kernel::tally::{HALTED, Tally, Word};
 use crate::race;
 
 const T1: &str = "T1: who has looked takes no more than there is";
@@ -11,6 +11,12 @@ const T2: &str = "T2: what was taken of one scope alone comes back whole";
 const T2_REAPED: &str = "T2: the reaper beat it, and what one scope gave comes back";
 const E1: &str = "E1: a halt counts exactly who took before it";
 const E1_AROUND: &str = "E1: once a halt has returned, nothing is taken of what is shared";
+
+/// Takes what was looked at, what is shared behind everything but the last.
+fn around(own: Own<'_>, shared: &Shared<'_>, activity: Option<&Activity>) -> Result<Word, Half> {
+    let begun = own.begin()?;
+    if shared.take() { begun.end(activity, 5) } else { Err(begun.fail()) }
+}
 
 /// What is asked: two of the first, one of the last, nothing of the others.
 const ASKED: [u64; TALLIES] = [2, 0, 0, 0, 1];
@@ -54,7 +60,7 @@ impl Words {
     /// The same with one of what is shared.
     fn take_shared(&self, activity: Option<&Activity>) -> bool {
         let Some((own, shared)) = self.look().zip(Shared::look(&self.shared, 1, Room::of(-1))) else { return false };
-        let Err(half) = own.take_around(|| shared.take(), activity, 5) else { return true };
+        let Err(half) = around(own, &shared, activity) else { return true };
         own.undo(half, || assert!(!shared.give_back().cut), |_, _| ());
         false
     }
@@ -205,7 +211,7 @@ fn halted_around(take: fn(Own<'_>, &Shared<'_>) -> bool) -> impl std::fmt::Debug
 #[test]
 fn e1_nothing_is_taken_of_others_once_a_halt_has_returned() {
     model(E1_AROUND, TWO, || {
-        halted_around(|own, shared| match own.take_around(|| shared.take(), None, 5) {
+        halted_around(|own, shared| match around(own, shared, None) {
             Ok(_) => true,
             Err(half) => {
                 own.undo(half, || assert!(!shared.give_back().cut), |_, _| ());

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use enforce_async::{
     Approval, Demand, Enforcer, Execution, ExecutionExt, Metered, OnDrop, ProviderKey, RateLimit, RateOn, RatePeriod,
-    RateUnit, StepId, StepTimeoutExt, StepTimeoutGuard, Stream,
+    RateUnit, StepId, StepTimeoutExt, StepTimeoutGuard, Stream, shutdown,
 };
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use crate::common::{ByHand, SECOND, builder, of, register, tokens};
+use crate::common::{ByHand, REQUESTED, SECOND, builder, of, register, tokens};
 
 /// An execution of ten tokens, all of them held, and a provider that has no room for another request for a while.
 #[derive(Clone)]
@@ -200,4 +200,51 @@ async fn a_stream_that_flows() {
         })
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_brings_everything_to_an_end_in_its_grace() {
+    dropped_after_each_poll(|world| Box::pin(async move { _ = shutdown(&world.enforcer, 60 * SECOND).await })).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_end_of_everything() {
+    dropped_after_each_poll(|world| {
+        Box::pin(async move {
+            let other = register(&world.enforcer, "other");
+            let hold = other.reserve_owned(of(6)).unwrap();
+            other.finish();
+            // It has ended, and its hold is not waited for; the other one runs.
+            world.enforcer.drain().await;
+            drop(hold);
+        })
+    })
+    .await;
+}
+
+/// Who waits for the holds of what was halted is dropped after each of its polls, and another who does is called.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_last_holds() {
+    for polls in 0..4 {
+        let enforcer = builder().limits(tokens(10)).build().unwrap();
+        let run = register(&enforcer, "exec");
+        let holds = [3, 4].map(|amount| run.reserve_owned(of(amount)).unwrap());
+        let mut victim = ByHand::new(shutdown(&enforcer, SECOND / 2).settle_within(60 * SECOND));
+        let mut beside = ByHand::new(enforcer.drain());
+        assert!(beside.poll().is_none());
+        for _ in 0..polls {
+            assert!(victim.poll().is_none(), "dropped after {polls} polls");
+            sleep(SECOND).await;
+        }
+        drop(victim);
+        run.halt(REQUESTED);
+        assert!(beside.poll().is_none());
+        for hold in holds {
+            assert!(beside.poll().is_none());
+            beside.bell.rung();
+            drop(hold);
+            assert_eq!(beside.bell.rung(), 1, "dropped after {polls} polls");
+        }
+        assert!(beside.poll().is_some(), "dropped after {polls} polls");
+    }
 }

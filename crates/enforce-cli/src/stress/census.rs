@@ -39,9 +39,9 @@ impl Census {
         self.levels.iter().map(Vec::len).sum()
     }
 
-    /// How many have not ended.
-    pub(crate) fn living(&self) -> u64 {
-        self.all().filter(|node| !node.has_ended()).count() as u64
+    /// Those that have not ended.
+    pub(crate) fn living(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.all().filter(|node| !node.has_ended())
     }
 
     /// Compares everyone, from below, and leaves the sums of roots with their tenants.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use enforce_core::{TenantUsage, Timestamp};
+use enforce_core::{OpenHolds, TenantUsage, Timestamp};
 use parking_lot::Mutex;
 
 use super::census::Census;
@@ -17,6 +17,8 @@ use super::numbers::Numbers;
 use super::plan::Until;
 use super::progress::Progress;
 use super::record::Record;
+use super::restart::{Living, Restart};
+use super::saving::Saved;
 use super::tally::instant;
 use super::tenant::Kind;
 use super::worker::Meeting;
@@ -35,6 +37,7 @@ const KEYS: u64 = 1 << 63;
 #[derive(Debug, Default)]
 struct Told {
     evicted: Vec<TenantUsage>,
+    saved: Vec<Saved>,
     requests: [u64; PROVIDERS],
     timed: u64,
     rushed: u64,
@@ -92,7 +95,7 @@ impl<'a> Conductor<'a> {
         self.findings.worked += began.elapsed();
         meeting.all.wait();
         let told = self.listen(meeting);
-        self.compare(&told);
+        self.compare(told);
         let over = over(self);
         *meeting.over.lock() = over;
         if !over {
@@ -115,6 +118,7 @@ impl<'a> Conductor<'a> {
             self.findings.compared += record.compared;
             record.violations.into_iter().for_each(|violation| self.findings.note(violation));
             told.evicted.extend(record.evicted);
+            told.saved.extend(record.saved);
             told.requests.iter_mut().zip(record.requests).for_each(|(all, one)| *all += one);
             told.timed += record.timed;
             told.rushed += record.rushed;
@@ -122,7 +126,7 @@ impl<'a> Conductor<'a> {
         told
     }
 
-    fn compare(&mut self, told: &Told) {
+    fn compare(&mut self, told: Told) {
         let Self { world, census, findings, .. } = self;
         findings.meetings += 1;
         census.compare(world, &mut |judge| findings.judged(judge));
@@ -130,6 +134,8 @@ impl<'a> Conductor<'a> {
         self.compare_tenants();
         self.compare_tables(told.timed);
         self.compare_rates(&told.requests);
+        self.restart(&told.saved);
+        drop(told.saved);
         self.finish_rush(told.rushed);
         let Self { world, census, findings, numbers, .. } = self;
         census.ask_in_vain(numbers, world.now(), &mut |judge| findings.judged(judge));
@@ -171,9 +177,8 @@ impl<'a> Conductor<'a> {
 
     /// The tables hold whom they should, and no two live under one id (G1).
     fn compare_tables(&mut self, timed: u64) {
-        let living = self.census.living();
-        let ids: HashSet<&str> =
-            self.census.all().filter(|node| !node.has_ended()).map(|node| node.execution.id()).collect();
+        let living = self.census.living().count() as u64;
+        let ids: HashSet<&str> = self.census.living().map(|node| node.execution.id()).collect();
         let ids = ids.len() as u64;
         let enforcer = &self.world.enforcer;
         self.findings.exactly("enforcer", Law::G1, "executions registered", living, enforcer.execution_count());
@@ -192,6 +197,23 @@ impl<'a> Conductor<'a> {
             let mut judge = Judge::of(format!("provider p{number}"));
             judge.at_most(Law::Q1, "requests", super::amounts::signed(most), super::amounts::signed(*admitted));
             self.findings.judged(judge);
+        }
+    }
+
+    /// Another enforcer takes over what was saved while the threads worked, and what is saved now.
+    fn restart(&mut self, saved: &[Saved]) {
+        let Self { world, census, findings, .. } = self;
+        let living: Living<'_> = census.living().map(|node| (node.execution.id(), &**node)).collect();
+        // By turns.
+        let holds = if findings.meetings % 2 == 0 { OpenHolds::ChargeInFull } else { OpenHolds::GiveBack };
+        for saved in saved {
+            if let Some(restart) = Restart::of(world, &living, &saved.state, holds, findings) {
+                saved.compare(&restart, findings);
+            }
+        }
+        let state = world.enforcer.save_at(world.now());
+        if let Some(restart) = Restart::of(world, &living, &state, holds, findings) {
+            restart.compare(&state, &living, findings);
         }
     }
 
@@ -270,7 +292,7 @@ impl<'a> Conductor<'a> {
         for node in self.census.all() {
             node.execution.finish_at(now);
         }
-        self.compare(&Told::default());
+        self.compare(Told::default());
         world.places.iter().for_each(|place| *place.lock() = None);
         self.census.let_go(world);
         let findings = &mut self.findings;

@@ -13,6 +13,8 @@ const NAMED_VIOLATIONS: usize = 20;
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     pub(crate) meetings: u64,
+    /// States that were saved and taken over.
+    pub(crate) restored: u64,
     /// Figures that were compared.
     pub(crate) compared: u64,
     /// How often each law was broken.

@@ -112,18 +112,10 @@ impl Judge {
     /// R1: committed and set aside are what was recorded, to the unit. What is used, as far as a snapshot shows it.
     pub(crate) fn conserved(&mut self, expected: &Sums, seen: &UsageSnapshot) -> Amounts {
         let (committed, held) = (committed(seen), held(seen));
-        for (kind, figure) in [
-            (STEPS, "steps committed"),
-            (TOKENS, "tokens committed"),
-            (INPUT, "input tokens committed"),
-            (COST, "nano-dollars committed"),
-            (DISCOVERED, "discovered steps committed"),
-        ] {
+        for (kind, figure) in COMMITTED {
             self.exactly(Law::R1, figure, expected.committed[kind], committed[kind]);
         }
-        for (kind, figure) in
-            [(TOKENS, "tokens outstanding"), (MEMORY, "bytes outstanding"), (COST, "nano-dollars outstanding")]
-        {
+        for (kind, figure) in OUTSTANDING {
             self.exactly(Law::R1, figure, expected.held[kind], held[kind]);
         }
         let mut used = super::amounts::plus(committed, held);
@@ -236,6 +228,19 @@ impl Judge {
     }
 }
 
+/// What is committed, by name.
+pub(crate) const COMMITTED: [(usize, &str); 5] = [
+    (STEPS, "steps committed"),
+    (TOKENS, "tokens committed"),
+    (INPUT, "input tokens committed"),
+    (COST, "nano-dollars committed"),
+    (DISCOVERED, "discovered steps committed"),
+];
+
+/// What is set aside, by name, as far as a snapshot shows it.
+pub(crate) const OUTSTANDING: [(usize, &str); 3] =
+    [(TOKENS, "tokens outstanding"), (MEMORY, "bytes outstanding"), (COST, "nano-dollars outstanding")];
+
 /// What a snapshot shows as committed.
 pub(crate) fn committed(seen: &UsageSnapshot) -> Amounts {
     let mut amounts = NONE;
@@ -248,7 +253,7 @@ pub(crate) fn committed(seen: &UsageSnapshot) -> Amounts {
 }
 
 /// What a snapshot shows as set aside.
-fn held(seen: &UsageSnapshot) -> Amounts {
+pub(crate) fn held(seen: &UsageSnapshot) -> Amounts {
     let mut amounts = NONE;
     amounts[TOKENS] = signed(seen.outstanding.tokens);
     amounts[MEMORY] = signed(seen.outstanding.memory_bytes);
@@ -256,7 +261,7 @@ fn held(seen: &UsageSnapshot) -> Amounts {
     amounts
 }
 
-fn totals(seen: &TenantUsage) -> Amounts {
+pub(crate) fn totals(seen: &TenantUsage) -> Amounts {
     let mut amounts = NONE;
     amounts[STEPS] = signed(seen.steps);
     amounts[TOKENS] = signed(seen.total_tokens);

@@ -12,8 +12,9 @@ use super::wish::demand;
 use super::worker::Worker;
 use super::world::World;
 
-/// Ids that several executions may be registered under, one after another and never two at once.
+/// Ids that several executions may be registered under, one after another and never two at once; how they begin.
 const SHARED_IDS: u64 = 8;
+pub(crate) const SHARED: &str = "shared_";
 
 /// What is to be registered.
 struct Wanted {
@@ -95,7 +96,7 @@ impl Worker<'_> {
     fn wanted(&mut self) -> Wanted {
         let numbers = &mut self.numbers;
         let id = match numbers.below(16) {
-            0 => format!("shared_{}", numbers.below(SHARED_IDS)),
+            0 => format!("{SHARED}{}", numbers.below(SHARED_IDS)),
             _ => format!("x{}_{}", self.number, self.registered),
         };
         let parent = if numbers.one_in(2) {

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::amounts::{Amounts, NONE, plus};
 use super::limits::Limits;
+use super::lives::SHARED;
 use super::record::Change;
 
 /// One registered execution.
@@ -87,6 +88,11 @@ impl Node {
 
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self.execution.status(), Status::Finished(_))
+    }
+
+    /// Nobody else ever has its id.
+    pub(crate) fn has_its_own_id(&self) -> bool {
+        !self.execution.id().starts_with(SHARED)
     }
 
     /// Neither halted nor ended.

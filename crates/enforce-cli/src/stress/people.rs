@@ -62,8 +62,9 @@ impl fmt::Display for People<'_> {
         }
         f.write_char('\n')?;
 
-        let [meetings, compared] = [(report.meetings, "meeting"), (report.compared, "figure")].map(counted);
-        line(f, "laws", format_args!("{compared} compared at {meetings}"))?;
+        let [meetings, compared, restored] =
+            [(report.meetings, "meeting"), (report.compared, "figure"), (report.restored, "restart")].map(counted);
+        line(f, "laws", format_args!("{compared} compared at {meetings} and {restored}"))?;
         if report.broken.is_empty() {
             return line(f, "", "all held");
         }

@@ -9,6 +9,7 @@ use enforce_core::TenantUsage;
 use super::amounts::{Amounts, plus};
 use super::laws::Violation;
 use super::node::Node;
+use super::saving::Saved;
 use super::world::PROVIDERS;
 
 /// What was done to one execution.
@@ -57,6 +58,8 @@ pub(crate) struct Record {
     pub(crate) timed: u64,
     /// Takes of the last rush that came through.
     pub(crate) rushed: u64,
+    /// States that it has saved while others worked.
+    pub(crate) saved: Vec<Saved>,
     /// Figures that it has compared itself.
     pub(crate) compared: u64,
     /// Laws that it has seen broken itself.

@@ -28,6 +28,8 @@ pub(crate) struct Report {
     pub(crate) operations: u64,
     pub(crate) counts: Counts,
     pub(crate) meetings: u64,
+    /// States that were saved and taken over by another enforcer.
+    pub(crate) restored: u64,
     pub(crate) compared: u64,
     pub(crate) broken: BTreeMap<Law, u64>,
     pub(crate) violations: Vec<Violation>,
@@ -86,6 +88,7 @@ impl Report {
             operations,
             counts: tally.counts,
             meetings: findings.meetings,
+            restored: findings.restored,
             compared: findings.compared,
             broken: findings.broken,
             violations: findings.violations,

@@ -83,11 +83,15 @@ impl<'a> Worker<'a> {
         self.guarded(Self::populate);
         self.meet(meeting);
         let mut left = plan.share(self.number as u64);
+        let mut turn = 0;
         while !*meeting.over.lock() {
             self.rush(meeting);
             let now = plan.between_meetings().min(left.unwrap_or(u64::MAX));
             left = left.map(|left| left - now);
-            self.guarded(|worker| worker.operate(now));
+            // One of them saves while the others go on, by turns.
+            let saves = turn % plan.threads == self.number as u64;
+            turn += 1;
+            self.guarded(|worker| worker.operate(now, saves));
             self.meet(meeting);
         }
         self.guarded(Self::end_all);
@@ -105,8 +109,12 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn operate(&mut self, operations: u64) {
-        for _ in 0..operations {
+    fn operate(&mut self, operations: u64, saves: bool) {
+        let save_at = saves.then(|| self.numbers.below(operations.max(1)));
+        for number in 0..operations {
+            if save_at == Some(number) {
+                self.save();
+            }
             let (operation, name) = Operation::random(&mut self.numbers);
             *self.tally.counts.operations.entry(name).or_default() += 1;
             operation.run(self);

@@ -67,13 +67,18 @@ impl World {
         let lasting = (0..lasting).map(|number| Tenant::lasting(number, room));
         let fleeting = (0..fleeting).map(Tenant::fleeting);
         let tenants: Vec<_> = lasting.chain(fleeting).chain([Tenant::of_rushes()]).collect();
-        for tenant in &tenants {
-            tenant.introduce(&enforcer)?;
-        }
+        tenants.iter().try_for_each(|tenant| tenant.introduce(&enforcer))?;
         let places = std::iter::repeat_with(|| Mutex::new(None)).take(plan.executions).collect();
         let handed = (0..plan.threads).map(|_| Mutex::new(Vec::new())).collect();
         let rush = Mutex::new(None);
         Ok(Self { plan, enforcer, clock, places, tenants, handed, providers, model, tool, rush })
+    }
+
+    /// Another engine with the same limits and the same clock, which knows nobody yet.
+    pub(crate) fn another(&self) -> Result<Enforcer, StressError> {
+        let enforcer = enforcer(&self.plan, &self.clock)?;
+        self.tenants.iter().try_for_each(|tenant| tenant.introduce(&enforcer))?;
+        Ok(enforcer)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::family::MAX_TREE_DEPTH;
 use crate::kernel::gcra::{Aim, Paced};
 use crate::kernel::own::{Half, Own, Room, Shared};
+use crate::kernel::queue::Queue;
 use crate::kernel::repetition::Repetition;
 use crate::kernel::window::Window;
 use crate::limits::RateUnit;
@@ -97,7 +98,7 @@ impl Asked<'_> {
             }
             pools.try_push((pool, look(pool, demand)?)).ok()?;
         }
-        let (mut shared, mut begins) = (ArrayVec::<(Shared<'_>, Payer<'_>), MOST>::new(), false);
+        let (mut shared, mut begins) = (ArrayVec::<(Shared<'_>, &Queue), MOST>::new(), false);
         let pays = record.has_budgets() && asks_budget(record);
         let periods = if pays { Periods::enter(record, moment) } else { Periods::NONE };
         if !periods.is_none() {
@@ -106,7 +107,7 @@ impl Asked<'_> {
                     let amount = demand.amount(budget.0.resource);
                     let seen = look_at(payer, budget, amount, moment)?;
                     if amount > 0 {
-                        shared.try_push((seen, payer)).ok()?;
+                        shared.try_push((seen, payer.line)).ok()?;
                         begins |= budget.0.resource.is_begun();
                     }
                 }
@@ -114,7 +115,14 @@ impl Asked<'_> {
         }
         let bare = touches && demand.leaves_no_trace();
         let others = Others { record, demand, pools: &pools, shared: &shared, rates };
-        match own.take_around(|| others.take(now_ns, paced), touches.then_some(&record.hot.activity), now_ns) {
+        let taken = own.begin().and_then(|begun| {
+            if others.take(now_ns, paced) {
+                begun.end(touches.then_some(&record.hot.activity), now_ns)
+            } else {
+                Err(begun.fail())
+            }
+        });
+        match taken {
             Ok(after) => {
                 count(record, demand, Some(after), bare);
                 if !pools.is_empty() {
@@ -149,7 +157,8 @@ struct Others<'a> {
     record: &'a Record,
     demand: &'a Demand,
     pools: &'a [(&'a Record, Own<'a>)],
-    shared: &'a [(Shared<'a>, Payer<'a>)],
+    /// Each with the line of those who wait for it.
+    shared: &'a [(Shared<'a>, &'a Queue)],
     rates: &'a [Rated<'a>],
 }
 
@@ -195,9 +204,9 @@ impl Others<'_> {
         for (Rated { cell, .. }, taken) in self.rates.iter().zip(paced).rev() {
             wakes.put(cell.tat.undo(*taken, cell.line.queue()));
         }
-        for (budget, payer) in self.shared.iter().rev() {
+        for (budget, line) in self.shared.iter().rev() {
             if budget.give_back().concerns_others() {
-                wakes.put(payer.line.first());
+                wakes.put(line.first());
             }
         }
         self.pools.iter().rev().for_each(|(pool, _)| undo(pool, self.demand, Half::ALL, || ()));

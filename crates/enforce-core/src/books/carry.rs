@@ -38,7 +38,7 @@ pub(super) fn from_above(violation: EnforcementViolation) -> EnforcementViolatio
 #[cold]
 pub(crate) fn follow(record: &Record, resource: Resource, back: u64, spent: u64, recorded: Recorded) {
     if recorded.after.has_waiters() {
-        record.core().wakes.put(record.first_in_line());
+        record.call_line();
     }
     if !recorded.is_late() {
         return;
@@ -120,7 +120,7 @@ pub(crate) fn carry_up(record: &Record, late: &Used, now: Option<Timestamp>) -> 
 /// Into its tenant's totals, or into the budget of which it had a slice. A pool has been written by itself.
 fn carry(record: &Record, late: &Used, now: Option<Timestamp>, exhausted: &mut Vec<Exhausted>) {
     match record.parent() {
-        None => record.tenant.ended.add(Committed {
+        None => record.tenant.ended().add(Committed {
             steps: late.steps,
             input_tokens: late.input,
             output_tokens: late.output,

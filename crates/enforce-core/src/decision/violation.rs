@@ -81,7 +81,8 @@ pub struct EnforcementViolation {
     pub overdraft: u64,
     /// Whether waiting helps.
     pub retry: Retry,
-    /// Behind `halted` and `paused`: the limit that did it. Behind `closed`: the limit that had halted it, if one had.
+    /// Behind `halted` and `paused`: the limit that did it. Behind `closed`: the limit that had halted it, if one had; of a
+    /// tenant and of the process, what closed it.
     pub cause: Option<Cause>,
     /// Behind `rate_limit`: which rates refused.
     pub rates: Option<RatesRefused>,
@@ -194,7 +195,7 @@ impl EnforcementViolation {
     /// The error of the execution: wall time is a timeout; a rate is a provider's error, retryable after its delay, HTTP
     /// 429; concurrency and memory are quotas, retryable, 429; so is a budget whose next period helps, after the delay; the
     /// network is a matter of policy; all else is a quota, fatal, 429. What never fits a rate, the memory or the slots is
-    /// fatal, too.
+    /// fatal, too. So is a registration in a process that is closed or halted, with HTTP 503.
     #[must_use]
     pub fn to_error(&self) -> ExecutionError {
         let category = match self.violation_type {
@@ -215,6 +216,10 @@ impl EnforcementViolation {
                 error.with_http_status(429).with_retry_policy(RetryPolicy::fatal())
             }
             (ViolationType::RateLimit, _) => error.with_http_status(429),
+            // Others may serve whoever comes.
+            (ViolationType::Halted | ViolationType::Closed, _) if self.scope == ScopeKind::Process => {
+                error.with_http_status(503)
+            }
             (ViolationType::ConcurrencyLimit | ViolationType::MemoryLimit, _) if !never => {
                 error.with_retry_policy(RetryPolicy::retryable(3))
             }
@@ -247,7 +252,13 @@ impl fmt::Display for EnforcementViolation {
             (ViolationType::UnknownExecution, _) => f.write_str("unknown_execution: no such registration"),
             (ViolationType::HoldExpired, _) => f.write_str("hold_expired: ended by its deadline"),
             (ViolationType::Halted | ViolationType::Paused | ViolationType::Closed, Some(cause)) => {
-                write!(f, "{kind} by {cause}")
+                write!(f, "{kind} by {cause}")?;
+                match self.scope {
+                    ScopeKind::Tenant | ScopeKind::Process => {
+                        write!(f, ": the {} takes no new executions unless it is reopened", self.scope)
+                    }
+                    _ => Ok(()),
+                }
             }
             (ViolationType::Halted | ViolationType::Paused | ViolationType::Closed, None) => kind.fmt(f),
             _ => {

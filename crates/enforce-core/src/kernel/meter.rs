@@ -45,6 +45,13 @@ impl Meter {
         self.0.load() >> COUNT
     }
 
+    /// The count now, by an exchange that changes nothing: who adds behind it has acquired what its caller wrote before.
+    pub(crate) fn read_latest(&self) -> u64 {
+        // AcqRel (in `apply`): an addition before this exchange is in the count; one behind it finds whoever waits for it
+        // (W1). A load may read a count from before.
+        self.0.apply(|word| (word, word >> COUNT))
+    }
+
     /// Adds `amount`, cut at [`MAX_AMOUNT`]. Never refused.
     #[inline]
     pub(crate) fn add(&self, amount: u64) -> Added {

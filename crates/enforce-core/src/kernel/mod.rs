@@ -11,6 +11,7 @@ pub(crate) mod bound;
 pub(crate) mod bundle;
 pub(crate) mod cell;
 pub(crate) mod depth;
+pub(crate) mod door;
 pub(crate) mod epochs;
 pub(crate) mod gcra;
 pub(crate) mod meter;

@@ -76,6 +76,15 @@ impl Half {
     }
 }
 
+/// A take of which all but the last stands.
+#[derive(Debug)]
+#[must_use = "it has to be ended, or given back"]
+pub(crate) struct Begun<'a> {
+    tally: &'a Tally,
+    seen: Word,
+    amount: u64,
+}
+
 impl<'a> Own<'a> {
     /// Looks at all; nothing if a flag is set, or if not more than its room would be left of one of them.
     #[inline(always)]
@@ -106,44 +115,20 @@ impl<'a> Own<'a> {
     /// Takes everything, and touches `activity`. The word of the last tally right behind its take.
     #[inline(always)]
     pub(crate) fn take(self, activity: Option<&Activity>, now_ns: u64) -> Result<Word, Half> {
-        self.run::<false>(|| true, activity, now_ns)
+        let Begun { tally, seen, amount } = self.begin()?;
+        touched(take(tally, seen, amount), activity, now_ns)
     }
 
-    /// The same with what else the demand takes, behind everything but the last: `others` says whether it has taken all of it,
-    /// and has given back what it took if not. The last is taken even if it is nothing: the exchange on an own word behind
-    /// what others give is what a halt cannot be missed by (E1).
+    /// Takes everything but the last. What else the demand takes stands between this and [`Begun::end`].
     #[inline(always)]
-    pub(crate) fn take_around(
-        self,
-        others: impl FnOnce() -> bool,
-        activity: Option<&Activity>,
-        now_ns: u64,
-    ) -> Result<Word, Half> {
-        self.run::<true>(others, activity, now_ns)
-    }
-
-    #[inline(always)]
-    fn run<const AROUND: bool>(
-        self,
-        others: impl FnOnce() -> bool,
-        activity: Option<&Activity>,
-        now_ns: u64,
-    ) -> Result<Word, Half> {
-        let Self { tallies: [a, b, c, d, e], seen: [see_a, see_b, see_c, see_d, see_e], amounts } = self;
-        let [of_a, of_b, of_c, of_d, of_e] = amounts;
+    pub(crate) fn begin(self) -> Result<Begun<'a>, Half> {
+        let Self { tallies: [a, b, c, d, tally], seen: [see_a, see_b, see_c, see_d, seen], amounts } = self;
+        let [of_a, of_b, of_c, of_d, amount] = amounts;
         take(a, see_a, of_a).ok_or(Half::own(0))?;
         take(b, see_b, of_b).ok_or(Half::own(1))?;
         take(c, see_c, of_c).ok_or(Half::own(2))?;
         take(d, see_d, of_d).ok_or(Half::own(3))?;
-        if !others() {
-            return Err(Half::own(4));
-        }
-        let last = if AROUND { e.take_seen(see_e, of_e) } else { take(e, see_e, of_e) };
-        let after = last.ok_or(Half { own: 4, others: true })?;
-        match activity {
-            Some(activity) if !activity.touch(now_ns) => Err(Half { own: TALLIES, others: true }),
-            _ => Ok(after),
-        }
+        Ok(Begun { tally, seen, amount })
     }
 
     /// Gives back what was taken by a take that came so far; `others` gives back what was taken in between. `undone` is told what
@@ -165,6 +150,30 @@ impl<'a> Own<'a> {
             others();
         }
         all.for_each(give);
+    }
+}
+
+impl Begun<'_> {
+    /// Takes the last, and touches `activity`. It is taken even if it is nothing: the exchange on an own word behind what
+    /// others give is what a halt cannot be missed by (E1).
+    #[inline(always)]
+    pub(crate) fn end(self, activity: Option<&Activity>, now_ns: u64) -> Result<Word, Half> {
+        touched(self.tally.take_seen(self.seen, self.amount), activity, now_ns)
+    }
+
+    /// What is to be given back, where others had not everything.
+    pub(crate) const fn fail(self) -> Half {
+        Half::own(TALLIES - 1)
+    }
+}
+
+/// The end of a take whose last tally was taken from, or not.
+#[inline(always)]
+fn touched(after: Option<Word>, activity: Option<&Activity>, now_ns: u64) -> Result<Word, Half> {
+    let after = after.ok_or(Half { own: TALLIES - 1, others: true })?;
+    match activity {
+        Some(activity) if !activity.touch(now_ns) => Err(Half::ALL),
+        _ => Ok(after),
     }
 }
 

@@ -265,10 +265,10 @@ impl Lifecycle {
             Ok(change) => change,
         };
         let (set, cleared) = (after.flags() & !before.flags(), before.flags() & !after.flags());
-        for tally in tallies.clone() {
-            if set != 0 {
+        if set != 0 {
+            tallies.clone().for_each(|tally| {
                 let _seen: Word = tally.mark(set);
-            }
+            });
         }
         below(after);
         // Behind `below`: what a resume has to put right is right before the first take comes through.

@@ -15,7 +15,6 @@ use crate::limits::{Action, ConfigError};
 use crate::plan::{Plan, TimeLimit};
 use crate::resource::{Amounts, Resource};
 use crate::snapshot::Status;
-use crate::sync::Waker;
 
 impl Record {
     pub(crate) fn state(&self) -> State {
@@ -45,28 +44,6 @@ impl Record {
         self.note(now, || EventKind::Halted { cause });
         let above = Cause { scope: ScopeKind::Parent, ..cause };
         self.each_child(|child| drop_change(child.halt_here(above, now)));
-    }
-
-    /// Has those who wait look again: its state or its limits are others now. The caller may hold a lock; who holds none
-    /// wakes them.
-    pub(crate) fn call_waiters(&self) {
-        if let Some(extra) = self.extra() {
-            self.core().wakes.put(extra.waiters.everyone());
-        }
-        self.call_watchers();
-    }
-
-    /// Has those who watch its state look again. A pause calls nobody else: it is waited out. The caller may hold a lock;
-    /// who holds none wakes them.
-    fn call_watchers(&self) {
-        if let Some(extra) = self.extra() {
-            self.core().wakes.put(extra.watchers.everyone());
-        }
-    }
-
-    /// Whom to wake because there may be room in its tallies.
-    pub(crate) fn first_in_line(&self) -> Option<Waker> {
-        self.extra()?.line.first()
     }
 
     /// Its parent, if that may be found idle.

@@ -14,7 +14,7 @@ const EVICTION_TRIES: usize = 16;
 impl Core {
     /// One attachment less. A tenant that never did anything goes at once; another may go when room is needed.
     pub(crate) fn detach(&self, tenant: &Arc<Tenant>) {
-        let Some(seen) = tenant.attachments.detach() else { return };
+        let Some(seen) = tenant.attachments().detach() else { return };
         if tenant.is_blank() {
             // Whoever came meanwhile leaves later, and sees to it then.
             self.retire(tenant, seen);
@@ -49,7 +49,7 @@ impl Core {
 
     /// Takes the tenant out of the table if nobody was attached since `seen`.
     fn retire(&self, tenant: &Arc<Tenant>, seen: Unattached) -> bool {
-        let retired = tenant.attachments.retire(seen);
+        let retired = tenant.attachments().retire(seen);
         if retired {
             self.drop_entry(tenant);
         }
@@ -67,7 +67,7 @@ impl Core {
         while !evicted && kept.len() < EVICTION_TRIES {
             let Some(tenant) = self.unqueue() else { break };
             // Looked at before its budget: what is spent from it after that keeps it from being retired (G2).
-            let Some(seen) = tenant.attachments.see() else { continue };
+            let Some(seen) = tenant.attachments().see() else { continue };
             if tenant.equals_fresh(now) {
                 evicted = self.let_go(&tenant, seen, now);
                 if evicted {
@@ -95,7 +95,7 @@ impl Core {
         let mut evicted = Vec::new();
         for tenant in left {
             // As in `evict_one`.
-            let Some(seen) = tenant.attachments.see() else { continue };
+            let Some(seen) = tenant.attachments().see() else { continue };
             if !tenant.equals_fresh(now) {
                 if !tenant.stays() {
                     self.queue(&tenant);

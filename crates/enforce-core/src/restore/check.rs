@@ -15,9 +15,10 @@ use crate::limits::{Action, RateOn};
 use crate::plan::Plan;
 use crate::registry::Core;
 use crate::resource::Resource;
+use crate::scope::ScopeStatus;
 use crate::state::{
-    BudgetName, BudgetState, CommittedState, EnforcerState, ExecutionState, OutstandingState, PauseState, RateState,
-    STATE_VERSION, SliceState,
+    BudgetName, BudgetState, ClosedTenantState, CommittedState, EnforcerState, ExecutionState, OutstandingState,
+    PauseState, RateState, STATE_VERSION, SliceState,
 };
 
 /// So many pauses may have come after the state was saved and before its enforcer went: nobody gets their numbers.
@@ -51,6 +52,10 @@ pub(super) fn state(state: &EnforcerState, core: &Core, now: Timestamp) -> Resul
         amounts(&place("ended"), committed(&tenant.ended))?;
         budgets(&place("budgets"), &tenant.budgets)?;
     }
+    closed(state)?;
+    let before: HashSet<_> = core.shut().into_iter().map(|(id, _)| id).collect();
+    let more = state.closed_tenants.iter().filter(|it| !before.contains(it.id.as_str())).count();
+    full("tenants", core.max_tenants, before.len().saturating_add(more))?;
     let mut known = HashMap::new();
     for (number, execution) in state.executions.iter().enumerate() {
         let place = format!("executions[{number}]");
@@ -74,6 +79,22 @@ pub(super) fn state(state: &EnforcerState, core: &Core, now: Timestamp) -> Resul
     full("models", models.cap(), of_models)?;
     full("providers", providers.cap(), of_providers)?;
     clock(state, now)
+}
+
+/// Whether tenants that are closed stand there once each.
+fn closed(state: &EnforcerState) -> Result<(), RestoreError> {
+    let mut seen = HashSet::new();
+    for (number, ClosedTenantState { id, status }) in state.closed_tenants.iter().enumerate() {
+        let place = |field: &str| format!("closed_tenants[{number}].{field}");
+        validate("tenant id", id).map_err(|error| invalid(|| place("id"), error.to_string()))?;
+        if !seen.insert(id) {
+            return Err(invalid(|| place("id"), format!("{id:?} stands there twice; it must stand once")));
+        }
+        if *status == ScopeStatus::Open {
+            return Err(invalid(|| place("status"), "\"open\"; it must be closed or halted"));
+        }
+    }
+    Ok(())
 }
 
 /// What is known of an execution that those below it have to fit.

@@ -6,16 +6,18 @@ use std::time::Duration;
 use super::{OpenHolds, RestoreError, RestoreOptions, Restored, books, check, rates};
 use crate::child;
 use crate::clock::Timestamp;
+use crate::decision::{Cause, ScopeKind};
 use crate::enforcer::Enforcer;
 use crate::event::EventKind;
 use crate::execution::Execution;
 use crate::family::{Parent, Share, Slice};
+use crate::kernel::door::Stand;
 use crate::limits::{LongRunningExecutionPolicy, ResourceLimits};
 use crate::plan::{Plan, Source};
-use crate::record::Record;
-use crate::registry::Core;
+use crate::registry::{Core, doors};
 use crate::resource::{Amounts, Resource};
-use crate::state::{EnforcerState, ExecutionState, SliceState};
+use crate::scope::ScopeStatus;
+use crate::state::{ClosedTenantState, EnforcerState, ExecutionState, SliceState};
 use crate::sync::Arc;
 
 /// No idleness counts that is longer, so that nobody's words of time have to begin earlier.
@@ -44,6 +46,7 @@ pub(super) fn restore(
     let executions = entering.executions(plans);
     rates::recall(core, state, now);
     entering.stop(&executions);
+    entering.shut();
     for tenant in &state.tenants {
         if let Some(tenant) = core.tenant(&tenant.id) {
             // What `scopes` has attached.
@@ -134,8 +137,27 @@ impl Entering<'_> {
         for it in &state.tenants {
             // There is room for all of them.
             if let Some(tenant) = core.attach(&it.id, now) {
-                tenant.ended.add(books::committed(&it.ended));
+                tenant.ended().add(books::committed(&it.ended));
                 tenant.budgets.recall(it.budgets.iter().map(ended), &kinds, now);
+            }
+        }
+    }
+
+    /// Closes the tenants that were closed, unless they have been since, and halts whom a halt of a tenant or of the
+    /// process has not found (E1).
+    fn shut(&self) {
+        for ClosedTenantState { id, status } in &self.state.closed_tenants {
+            let next = |now| if now == Stand::Open { status.stand() } else { now };
+            // It was checked that there is room for all of them.
+            drop(self.core.turn_tenant(id, next));
+        }
+        for tenant in self.core.tenants() {
+            for (scope, stand) in
+                [(ScopeKind::Process, self.core.process.door.stand()), (ScopeKind::Tenant, tenant.door.stand())]
+            {
+                if let ScopeStatus::Halted(cause) = ScopeStatus::of(stand) {
+                    doors::halt(tenant.roots().into_iter(), Cause { scope, ..cause });
+                }
             }
         }
     }
@@ -183,13 +205,13 @@ impl Entering<'_> {
             share: it.slice.as_ref().map_or(Share::Pool, |slice| Share::Slice(self.slice(slice, above))),
             depth: above.record().tree_depth().saturating_add(1),
         });
-        let record = Record::new(&it.id, Arc::clone(&tenant), plan, parent, self.moved(it.started_at));
+        let execution = Execution::new(&it.id, Arc::clone(&tenant), plan, parent, self.moved(it.started_at));
+        let record = execution.record();
         record.hot.activity.touch(self.moved(it.last_activity).nanos_since(core.epoch));
         let since = it.paused_since.filter(|_| paused).map(|since| self.moved(since.max(it.started_at)));
         let until = it.paused_since.unwrap_or(self.state.saved_at);
         let paused_ns = it.paused_ns.min(until.nanos_since(it.started_at));
         record.recall(it, since, paused_ns);
-        let execution = Execution::from_record(record);
         let entered = match above {
             Some(above) => {
                 above.record().children().recall(&execution);

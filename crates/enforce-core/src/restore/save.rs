@@ -12,9 +12,10 @@ use crate::family::{Parent, Share};
 use crate::record::{Committed, Record};
 use crate::registry::Core;
 use crate::resource::{Amounts, Resource};
+use crate::scope::ScopeStatus;
 use crate::state::{
-    AllowanceState, CommittedState, EnforcerState, ExecutionState, OutstandingState, PauseState, RepeatedState,
-    STATE_VERSION, SliceState, TenantState,
+    AllowanceState, ClosedTenantState, CommittedState, EnforcerState, ExecutionState, OutstandingState, PauseState,
+    RepeatedState, STATE_VERSION, SliceState, TenantState,
 };
 use crate::sync::Arc;
 use crate::tenant::Tenant;
@@ -48,7 +49,7 @@ impl Present {
     fn of(core: &Core) -> Self {
         let mut tenants: Vec<_> = core.tenants().collect();
         // Those that stand there when all have been listed have stood there together: no more than there may be.
-        tenants.retain(|tenant| !tenant.attachments.are_retired());
+        tenants.retain(|tenant| !tenant.attachments().are_retired());
         tenants.sort_by(|a, b| a.id().as_str().cmp(b.id().as_str()));
         let mut present = Self { tenants, ended: Vec::new(), roots: Vec::new(), below: HashMap::new() };
         for (place, tenant) in present.tenants.iter().enumerate() {
@@ -119,6 +120,7 @@ impl SetAside {
             last_pause: core.last_pause(),
             executions,
             tenants: states.collect(),
+            closed_tenants: closed_tenants(core),
             process: process.into_states(),
             rates: rates::save(core, &tenants, now),
         }
@@ -243,6 +245,14 @@ impl SetAside {
             halted,
         }
     }
+}
+
+/// Every tenant whose door is shut, by their ids.
+fn closed_tenants(core: &Core) -> Vec<ClosedTenantState> {
+    let closed = |(id, stand): (Box<str>, _)| ClosedTenantState { id: id.into(), status: ScopeStatus::of(stand) };
+    let mut all: Vec<_> = core.shut().into_iter().map(closed).collect();
+    all.sort_by(|a, b| a.id.cmp(&b.id));
+    all
 }
 
 fn paused(pause: Pause) -> PauseState {

@@ -65,7 +65,7 @@ impl Execution {
     #[cold]
     fn wait_within(&self, demand: Demand, within: Duration) -> Result<Receipt, EnforcementViolation> {
         let clock = &self.record().core().clock;
-        let (waker, mut now) = (Waker::from(Arc::new(Unpark(std::thread::current()))), clock.now());
+        let (waker, mut now) = (Unpark::waker(), clock.now());
         let until = now.saturating_add(within);
         let mut waiting = self.wait_for(demand);
         loop {
@@ -91,7 +91,14 @@ impl Execution {
 }
 
 /// Wakes a thread that is parked.
-struct Unpark(Thread);
+pub(crate) struct Unpark(Thread);
+
+impl Unpark {
+    /// Of this thread.
+    pub(crate) fn waker() -> Waker {
+        Waker::from(Arc::new(Self(std::thread::current())))
+    }
+}
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {

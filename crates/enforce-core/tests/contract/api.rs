@@ -34,6 +34,7 @@ fn every_public_type_is_shared_between_threads_and_outlives_its_maker() {
     shared::<(ExecutionError, ExecutionErrorCategory, RetryPolicy, BackoffStrategy, LlmErrorCode, ToolErrorCode)>();
     shared::<(ModelKey, ModelError, RateLimit, RateOn, RatePeriod, RateUnit)>();
     shared::<(ExecutionId, TenantId, StepId, NanoUsd, MoneyError)>();
+    shared::<(enforce_core::Drain, enforce_core::ScopeStatus)>();
 }
 
 #[test]

@@ -8,7 +8,11 @@ mod budgets;
 #[cfg(test)]
 mod clocks;
 #[cfg(test)]
+mod closing;
+#[cfg(test)]
 mod common;
+#[cfg(test)]
+mod draining;
 #[cfg(test)]
 mod events;
 #[cfg(test)]

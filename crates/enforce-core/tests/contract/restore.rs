@@ -1,6 +1,7 @@
 //! State that outlives its enforcer: taken over whole or not at all, under the limits of today, and never a gain. That
 //! random sequences go on as if nothing had stopped is shown beside their oracles.
 
+mod closed;
 mod guards;
 mod hostile;
 mod killed;

@@ -142,6 +142,31 @@ fn a_tenant_that_never_did_anything_leaves_by_itself() {
 }
 
 #[test]
+fn g2_a_tenant_that_has_left_and_comes_again_is_the_one_that_everybody_finds() {
+    let enforcer = builder(&noon()).build().unwrap();
+    for _again in 0..3 {
+        let run = register(&enforcer, "exec", "tenant");
+        assert_eq!((enforcer.tenant_count(), enforcer.live_executions("tenant")), (1, 1));
+        run.finish();
+        drop(run);
+        assert_eq!((enforcer.tenant_count(), enforcer.tenant_usage("tenant")), (0, None));
+    }
+}
+
+#[test]
+fn tenants_that_take_turns_in_one_thread_each_count_their_own() {
+    let enforcer = builder(&noon()).build().unwrap();
+    let tenants: Vec<_> = (0..10).map(|number| format!("tenant_{number}")).collect();
+    let register = |turn| tenants.iter().map(move |tenant| (turn, tenant));
+    let runs: Vec<_> = (0..3)
+        .flat_map(register)
+        .map(|(turn, tenant)| enforcer.execution(format!("{tenant}_{turn}"), tenant).register().unwrap())
+        .collect();
+    assert!(tenants.iter().all(|tenant| enforcer.live_executions(tenant) == 3));
+    assert!(runs.iter().all(|run| run.id().starts_with(run.tenant_id())));
+}
+
+#[test]
 fn a_stranger_who_names_ever_new_tenants_is_held_to_the_cap() {
     let enforcer = builder(&noon()).max_tenants(8).build().unwrap();
     for number in 0..1_000 {

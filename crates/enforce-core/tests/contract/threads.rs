@@ -4,6 +4,7 @@ mod budgets;
 mod changes;
 mod families;
 mod lifetimes;
+mod scopes;
 mod seed;
 mod shared;
 

@@ -1,6 +1,7 @@
 //! Being told to stop.
 
-use enforce_core::Clock;
+use enforce_core::{Cause, Clock, ViolationType};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::common::{World, assert_nothing_is_left, budget, request, request_with, telling, tokens};
@@ -48,6 +49,19 @@ async fn a_client_that_does_not_read_holds_up_nobody() {
     assert_nothing_is_left(&gateway);
     let settled = gateway.enforcer().tenant_usage("a").unwrap().output_tokens;
     assert!((1..=stand_in.sent().completion_tokens).contains(&settled), "{settled}");
+}
+
+#[tokio::test]
+async fn who_comes_when_it_is_to_end_is_told_to_go_elsewhere() {
+    let world = World::new("").await;
+    let named = [("x-enforce-execution", "run")];
+    world.client.ask("key-a", &named, &request(7)).await;
+    world.gateway.enforcer().close(Cause::own(ViolationType::Requested));
+    let refused = world.client.ask("key-a", &[], &request(7)).await;
+    assert_eq!((refused.status, &*refused.code()), (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"));
+    // What is known goes on.
+    assert_eq!(world.client.ask("key-a", &named, &request(7)).await.status, StatusCode::OK);
+    assert_nothing_is_left(&world.stop().await);
 }
 
 #[tokio::test]

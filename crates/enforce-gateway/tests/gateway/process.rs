@@ -103,6 +103,24 @@ async fn a_hangup_reads_all_files_anew_and_a_bad_one_keeps_the_old() {
     assert!(process.ended().starts_with("tenant"));
 }
 
+/// It asks for signals before it says that it listens.
+#[tokio::test]
+async fn a_signal_right_behind_its_first_line_is_obeyed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    fs::write(file("gateway.toml"), config("127.0.0.1:9".parse().unwrap(), "")).unwrap();
+    fs::write(file("policy.toml"), budget(5)).unwrap();
+    fs::write(file("prices.toml"), PRICES).unwrap();
+    let mut process = Process::start(&["serve", "--config", file("gateway.toml").to_str().unwrap()]);
+    process.signal("-HUP");
+    assert_eq!(line(&mut process.said), "enforce-gateway: settings are read anew");
+    process.signal("-TERM");
+    assert!(process.ended().starts_with("tenant"));
+    let demo = Process::start(&["demo", "--listen", "127.0.0.1:0"]);
+    demo.signal("-TERM");
+    assert!(demo.ended().starts_with("tenant"));
+}
+
 #[test]
 fn what_cannot_be_used_is_one_line_and_the_status_2() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_enforce-gateway"));

@@ -86,10 +86,7 @@ async fn a_stream_of_an_execution_that_is_halted_is_cut_off() {
     while seen < 5 {
         seen += tokens(&stream.next().await.unwrap());
     }
-    let enforcer = world.gateway.enforcer();
-    for execution in enforcer.save().executions {
-        enforcer.halt(&execution.id, enforce_core::Cause::own(enforce_core::ViolationType::Requested)).unwrap();
-    }
+    world.gateway.enforcer().halt_all(enforce_core::Cause::own(enforce_core::ViolationType::Requested));
     let rest = stream.rest().await;
     assert_eq!((rest.len(), &rest[0]["error"]["code"]), (1, &json!("halted")));
     assert_eq!(world.usage("a").output_tokens, 5);

@@ -90,8 +90,5 @@ async fn a_call_that_is_stopped_is_charged_the_most_that_it_can_have_come_to() {
 }
 
 fn halt_all(world: &World) {
-    let enforcer = world.gateway.enforcer();
-    for execution in enforcer.save().executions {
-        enforcer.halt(&execution.id, Cause::own(ViolationType::Requested)).unwrap();
-    }
+    world.gateway.enforcer().halt_all(Cause::own(ViolationType::Requested));
 }

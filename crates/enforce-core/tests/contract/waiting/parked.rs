@@ -97,8 +97,9 @@ fn an_endless_time_ends_where_waiting_is_pointless() {
 #[test]
 #[expect(clippy::disallowed_types, reason = "what threads have done is told by a number")]
 fn w1_of_many_threads_that_wait_none_is_forgotten_and_no_limit_passed() {
-    const THREADS: u64 = 64;
-    const ROUNDS: u64 = 50;
+    // Miri takes its time.
+    const THREADS: u64 = if cfg!(miri) { 4 } else { 64 };
+    const ROUNDS: u64 = if cfg!(miri) { 16 } else { 50 };
     let run = run_on(&noon(), tokens(100), disabled());
     let (inside, most) = (atomic::AtomicU64::new(0), atomic::AtomicU64::new(0));
     thread::scope(|scope| {
@@ -125,7 +126,8 @@ fn w1_of_many_threads_that_wait_none_is_forgotten_and_no_limit_passed() {
 #[test]
 #[expect(clippy::disallowed_types, reason = "what threads have done is told by a number")]
 fn w1_of_many_threads_that_wait_and_give_up_none_leaves_anything_behind() {
-    const THREADS: u64 = 32;
+    const THREADS: u64 = if cfg!(miri) { 4 } else { 32 };
+    const ROUNDS: u64 = if cfg!(miri) { 10 } else { 50 };
     let time = noon();
     let run = run_on(&time, tokens(10), disabled());
     let admitted = atomic::AtomicU64::new(0);
@@ -134,7 +136,7 @@ fn w1_of_many_threads_that_wait_and_give_up_none_leaves_anything_behind() {
             .map(|number| {
                 let (run, admitted) = (&run, &admitted);
                 scope.spawn(move || {
-                    for _ in 0..50 {
+                    for _ in 0..ROUNDS {
                         let within = Duration::from_nanos(1 + number % 7);
                         if let Ok(hold) = run.reserve_within(of(1 + number % 10), within) {
                             admitted.fetch_add(1, Ordering::Relaxed);
