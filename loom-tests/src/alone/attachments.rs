@@ -27,3 +27,14 @@ fn who_never_attached_counts_nothing_down() {
         assert_eq!((attachments.detach(), attachments.see()), (None, seen));
     });
 }
+
+#[test]
+fn only_the_last_of_several_leaves_something_to_be_retired() {
+    alone(|| {
+        let attachments = Attachments::new();
+        assert!((0..5).all(|_| attachments.attach()));
+        assert!((0..4).all(|_| attachments.detach().is_none() && attachments.see().is_none()));
+        let left = attachments.detach();
+        assert!(left.is_some() && left == attachments.see());
+    });
+}

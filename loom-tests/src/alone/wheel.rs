@@ -41,6 +41,7 @@ fn a_moment_ahead_is_in_the_shortest_ring_that_reaches_it() {
             assert_eq!(first(0, &[ahead]), begins, "{ahead}");
         }
         assert_eq!(first(4_095, &[4_095 + 4_095, 4_095 + 5_000]), 8_190);
+        assert_eq!(first(4_095, &[4_095 + 5_000]), 8_192);
     });
 }
 

@@ -110,7 +110,10 @@ trait Moved: Send + Sync + 'static {
 
 impl Moved for (Versions<u64, 1>, Cell) {
     fn new() -> Self {
-        (Replaced::new(), Cell::new(1))
+        let versions: Versions<u64, 1> = Replaced::new();
+        // Behind more changes than its number has bits: each has another one all the same.
+        (0..32).for_each(|_| versions.change(1, || ()));
+        (versions, Cell::new(1))
     }
 
     fn change(&self, to: u64) {
