@@ -283,7 +283,7 @@ fn reserve_wide(
     way: Way,
     (wide, found): (bool, &mut Found),
 ) -> Result<Granted, Stop> {
-    let usual = if wide { wide::take(record, demand, &mut now, &mut found.paces) } else { None };
+    let usual = if wide { wide::take(record, demand, &mut now, found) } else { None };
     usual.map_or_else(|| reserve_whole(record, demand, now, way, found), Ok)
 }
 

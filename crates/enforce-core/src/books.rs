@@ -212,12 +212,14 @@ impl<'a> Books<'a> {
         let mut first = None;
         for pool in self.record.pools() {
             let books = Books { record: pool, periods: Periods::NONE, bare: false, ..*self };
-            let written = match books.write_from::<true>(used, false, Written::nothing(self.now)) {
-                // Nothing that was written there concerns anybody, as is usual.
-                Ok(written) if !written.reaches_threshold(pool) => continue,
-                Ok(written) => written,
-                Err(before) => books.write_rest(used, false, before),
-            };
+            let brief = books.write_from::<true>(used, false, Written::nothing(self.now));
+            let noted = brief.is_err();
+            let written = brief.unwrap_or_else(|before| books.write_rest(used, false, before));
+            pool.call_settled();
+            if !noted && !written.reaches_threshold(pool) {
+                // Nothing that was written there concerns anybody else, as is usual.
+                continue;
+            }
             let late = written.noted.late(used);
             let carried = late.as_ref().and_then(|late| carry_up(pool, late, self.now));
             first = first.or(written.exhausted(pool).map(from_above)).or(carried);

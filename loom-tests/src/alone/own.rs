@@ -22,7 +22,7 @@ fn look(own: &[Tally; TALLIES], amounts: [u64; TALLIES]) -> bool {
 }
 
 fn look_shared(tally: &Tally, amount: u64) -> bool {
-    Shared::look(tally, amount, Room::of(-1)).is_some()
+    Shared::look(tally, tally.word(), amount, Room::of(-1)).is_some()
 }
 
 #[test]

@@ -59,7 +59,10 @@ impl Words {
 
     /// The same with one of what is shared.
     fn take_shared(&self, activity: Option<&Activity>) -> bool {
-        let Some((own, shared)) = self.look().zip(Shared::look(&self.shared, 1, Room::of(-1))) else { return false };
+        let Some((own, shared)) = self.look().zip(Shared::look(&self.shared, self.shared.word(), 1, Room::of(-1)))
+        else {
+            return false;
+        };
         let Err(half) = around(own, &shared, activity) else { return true };
         own.undo(half, || assert!(!shared.give_back().cut), |_, _| ());
         false
@@ -193,7 +196,7 @@ fn e1_a_halt_counts_who_had_looked_before_it_twin() {
 fn halted_around(take: fn(Own<'_>, &Shared<'_>) -> bool) -> impl std::fmt::Debug {
     let asks = move |words: &Words| {
         let own = Own::look(words.all(), [0; TALLIES], &[Room::of(-1); TALLIES]);
-        let looked = own.zip(Shared::look(&words.shared, 1, Room::of(-1)));
+        let looked = own.zip(Shared::look(&words.shared, words.shared.word(), 1, Room::of(-1)));
         looked.is_some_and(|(own, shared)| take(own, &shared))
     };
     let (taken, seen, words) = race::two(Words::new(2, 1), asks, |words| {

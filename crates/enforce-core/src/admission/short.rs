@@ -39,6 +39,10 @@ pub(super) fn short<'a>(record: &'a Record, demand: &Demand) -> Option<Short<'a>
     }
     let short = |(resource, word): (Resource, Word)| word.fits(demand.amount(resource)).err().map(|_| resource);
     let resource = Resource::ALL.into_iter().zip(words).find_map(short)?;
+    // What is counted apart may be a slice, or about to go.
+    if resource.is_begun() && record.hot.tally(Resource::Steps).word().flags() & METERED != 0 {
+        return None;
+    }
     // A threshold comes before what is looked at last.
     if resource == Resource::DiscoveredSteps && record.of_plan(|plan| plan.cost_threshold.is_some()) {
         return None;

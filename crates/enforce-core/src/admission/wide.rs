@@ -6,7 +6,7 @@
 use arrayvec::ArrayVec;
 
 use super::usual::{look, quiet, remembers, undo};
-use super::{Granted, asks_budget, budgets, count, count_above};
+use super::{Found, Granted, asks_budget, budgets, count, count_above};
 use crate::budget::{Payer, Periods, Terms, warn_room};
 use crate::clock::Timestamp;
 use crate::family::MAX_TREE_DEPTH;
@@ -24,26 +24,26 @@ use crate::resource::Demand;
 /// The most budgets, and the most rates, of which a demand takes something on this way.
 const MOST: usize = 8;
 
-/// Takes `demand` if that is usual. The time that was read for it is left in `now`, and what it took of rates of tokens in
-/// `paces`.
+/// Takes `demand` if that is usual. The time that was read for it is left in `now`; what it took of rates of tokens, and whether
+/// something was undone, is put down in `found`.
 #[inline(never)]
 pub(super) fn take(
     record: &Record,
     demand: &Demand,
     now: &mut Option<Timestamp>,
-    paces: &mut Option<Paces>,
+    found: &mut Found,
 ) -> Option<Granted> {
     let rated = record.core().rates.limit(demand);
     let needs_time = record.registered_plan().far.needs_time || rated || record.budgets_need_time();
     let now_ns = quiet(record, demand, now, needs_time)?;
     let asked = Asked { record, demand, moment: now.unwrap_or(record.core().epoch), now_ns };
     if !remembers(record, demand) {
-        return asked.rated(rated, paces);
+        return asked.rated(rated, found);
     }
     let times = record.registered_plan().repetition.map_or(u64::MAX, |repetition| repetition.times);
     let repeats =
         |memory: &Repetition| demand.fingerprint.is_some_and(|print| memory.would_repeat(print, times).is_some());
-    let admit = |memory: &Repetition| if repeats(memory) { None } else { asked.rated(rated, paces) }.ok_or(());
+    let admit = |memory: &Repetition| if repeats(memory) { None } else { asked.rated(rated, found) }.ok_or(());
     record.repetition.within(demand.fingerprint, admit).ok()
 }
 
@@ -59,9 +59,9 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// With all rates that the demand meets.
     #[inline(always)]
-    fn rated(self, rated: bool, paces: &mut Option<Paces>) -> Option<Granted> {
+    fn rated(self, rated: bool, found: &mut Found) -> Option<Granted> {
         if !rated {
-            return self.all(&[], &mut ArrayVec::new());
+            return self.all(&[], &mut ArrayVec::new(), &mut found.undone);
         }
         let Self { record, demand, now_ns, .. } = self;
         let (mut cells, mut rates) = (ArrayVec::<_, MOST>::new(), ArrayVec::<Rated<'_>, MOST>::new());
@@ -72,7 +72,7 @@ impl Asked<'_> {
             rates.try_push(Rated { cell, amount, aim }).ok()?;
         }
         let mut paced = ArrayVec::new();
-        let granted = self.all(&rates, &mut paced)?;
+        let granted = self.all(&rates, &mut paced, &mut found.undone)?;
         let mut of_tokens = rates
             .iter()
             .zip(&paced)
@@ -80,14 +80,14 @@ impl Asked<'_> {
             .map(|(_, paced)| paced)
             .peekable();
         if of_tokens.peek().is_some() {
-            *paces = Some(Paces::with(demand, now_ns, version, of_tokens));
+            found.paces = Some(Paces::with(demand, now_ns, version, of_tokens));
         }
         Some(granted)
     }
 
     /// Takes everything, and leaves what was taken of each rate in `paced`.
     #[inline(always)]
-    fn all(self, rates: &[Rated<'_>], paced: &mut Taken) -> Option<Granted> {
+    fn all(self, rates: &[Rated<'_>], paced: &mut Taken, undone: &mut bool) -> Option<Granted> {
         let Self { record, demand, moment, now_ns } = self;
         let touches = record.registered_plan().far.touches;
         let own = look(record, demand)?;
@@ -135,7 +135,8 @@ impl Asked<'_> {
             }
             Err(half) => {
                 undo(record, demand, half, || others.give_back(paced));
-                record.core().flush();
+                // Who is to be woken by that is woken by who holds no lock.
+                *undone = true;
                 None
             }
         }
@@ -224,5 +225,7 @@ fn look_at<'a>(
     if window.has_ended(now.as_nanos()) || payer.line.wants(terms.resource.bit()) {
         return None;
     }
-    Shared::look(&window.tally, amount, Room::of(warn_room(window)))
+    // The word first: what it is compared with is then no older than it.
+    let seen = window.tally.word();
+    Shared::look(&window.tally, seen, amount, Room::of(warn_room(window)))
 }

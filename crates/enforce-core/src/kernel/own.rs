@@ -37,10 +37,9 @@ pub(crate) struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    /// Looks at it; nothing if a flag is set, or if not more than its room would be left.
+    /// Looks at it as it was `seen`; nothing if a flag is set, or if not more than its room would be left.
     #[inline(always)]
-    pub(crate) fn look(tally: &'a Tally, amount: u64, Room(room): Room) -> Option<Self> {
-        let seen = tally.word();
+    pub(crate) fn look(tally: &'a Tally, seen: Word, amount: u64, Room(room): Room) -> Option<Self> {
         let far = !seen.is_barred() && amount <= MAX_AMOUNT && seen.leaves_more(amount, room);
         far.then_some(Self { tally, seen, amount })
     }

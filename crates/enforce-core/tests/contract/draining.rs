@@ -96,10 +96,13 @@ fn demand() -> Demand {
     Demand::step().tokens(60, 40).memory_bytes(1_024)
 }
 
+/// Memory is what a settle writes last; without it, that may be what was used.
+const DEMANDS: [fn() -> Demand; 3] =
+    [demand, || Demand::step().tokens(60, 40), || Demand::none().tokens(60, 40).cost(nano(10))];
+
 #[test]
 fn w1_however_the_last_hold_ends_it_calls() {
-    // Memory is what a settle writes last; without it, that may be what was used.
-    for demand in [demand(), Demand::step().tokens(60, 40), Demand::none().tokens(60, 40).cost(nano(10))] {
+    for demand in DEMANDS.map(|demand| demand()) {
         for (how, end) in ENDS {
             for halts in [false, true] {
                 let enforcer = enforcer();
@@ -123,21 +126,22 @@ fn w1_however_the_last_hold_ends_it_calls() {
 
 #[test]
 fn w1_holds_of_children_are_waited_for_with_the_pool_or_slice_that_they_are_of() {
-    for (how, end) in ENDS {
+    let ends = DEMANDS.into_iter().flat_map(|demand| ENDS.map(|(how, end)| (demand(), how, end)));
+    for (demand, how, end) in ends {
         for sliced in [false, true] {
             let enforcer = enforcer();
             let run = register(&enforcer, "exec", "tenant");
             let child = run.child("child");
-            let child = if sliced { child.slice(demand()) } else { child };
-            let hold = child.register().unwrap().reserve_owned(demand()).unwrap();
+            let child = if sliced { child.slice(demand) } else { child };
+            let hold = child.register().unwrap().reserve_owned(demand).unwrap();
             run.finish();
             let mut waiter = Waiter { drain: enforcer.drain(), bell: Arc::default() };
             assert!(waiter.is_over(), "it had ended before");
 
             let run = register(&enforcer, "exec", "tenant");
             let child = run.child("child");
-            let child = if sliced { child.slice(demand()) } else { child };
-            let other = child.register().unwrap().reserve_owned(demand()).unwrap();
+            let child = if sliced { child.slice(demand) } else { child };
+            let other = child.register().unwrap().reserve_owned(demand).unwrap();
             let mut waiter = Waiter::of(&enforcer);
             run.finish();
             assert!(!waiter.is_over());
@@ -145,7 +149,7 @@ fn w1_holds_of_children_are_waited_for_with_the_pool_or_slice_that_they_are_of()
             assert!(!waiter.is_over(), "another's");
             let _rung = waiter.bell.rung();
             end(other);
-            assert!(waiter.is_called_and_over(), "{how}, sliced: {sliced}");
+            assert!(waiter.is_called_and_over(), "{demand:?} {how}, sliced: {sliced}");
         }
     }
 }
