@@ -170,29 +170,52 @@ impl EpochKey {
 }
 
 /// In which periods of its tenant's budgets and of the process's something was taken; nothing of a scope that had none.
+///
+/// Both in one word, the tenant's above the process's and 0 for none: it travels with every hold, and what is written as one is
+/// read as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Periods {
-    tenant: Option<EpochKey>,
-    process: Option<EpochKey>,
-}
+pub(crate) struct Periods(u64);
 
 impl Periods {
-    pub(crate) const NONE: Self = Self { tenant: None, process: None };
+    pub(crate) const NONE: Self = Self(0);
+
+    #[inline]
+    /// Those of its tenant and of the process.
+    pub(crate) const fn of(tenant: Option<EpochKey>, process: Option<EpochKey>) -> Self {
+        const fn word(key: Option<EpochKey>) -> u64 {
+            match key {
+                Some(key) => key.0.get() as u64,
+                None => 0,
+            }
+        }
+        Self(word(tenant) << u32::BITS | word(process))
+    }
 
     #[inline]
     pub(crate) const fn is_none(self) -> bool {
-        self.tenant.is_none() && self.process.is_none()
+        self.0 == 0
+    }
+
+    #[inline]
+    pub(crate) fn tenant(self) -> Option<EpochKey> {
+        NonZeroU32::new((self.0 >> u32::BITS) as u32).map(EpochKey)
+    }
+
+    #[inline]
+    pub(crate) fn process(self) -> Option<EpochKey> {
+        // Cut to its 32 bits.
+        NonZeroU32::new(self.0 as u32).map(EpochKey)
     }
 
     /// The current ones of `record`'s scopes at `now`, begun if need be.
     #[inline(never)]
     pub(crate) fn enter(record: &Record, now: Timestamp) -> Self {
-        Self { tenant: record.tenant.budgets.enter(now), process: record.core().process.budgets.enter(now) }
+        Self::of(record.tenant.budgets.enter(now), record.core().process.budgets.enter(now))
     }
 
     /// The current ones, without beginning any.
     pub(crate) fn current(record: &Record) -> Self {
-        Self { tenant: record.tenant.budgets.current(), process: record.core().process.budgets.current() }
+        Self::of(record.tenant.budgets.current(), record.core().process.budgets.current())
     }
 }
 
@@ -301,7 +324,7 @@ impl<'a> Payer<'a> {
 
     /// The same scope at other periods.
     pub(crate) fn at(self, periods: Periods) -> Self {
-        let key = if self.scope == ScopeKind::Process { periods.process } else { periods.tenant };
+        let key = if self.scope == ScopeKind::Process { periods.process() } else { periods.tenant() };
         Self { key, ..self }
     }
 
@@ -339,8 +362,8 @@ impl Record {
     /// Who pays for it, in the order in which limits are looked at, at `periods`.
     #[inline]
     pub(crate) fn payers(&self, periods: Periods) -> impl Iterator<Item = Payer<'_>> {
-        let tenant = Payer::of(ScopeKind::Tenant, &self.tenant.budgets, periods.tenant);
-        let process = Payer::of(ScopeKind::Process, &self.core().process.budgets, periods.process);
+        let tenant = Payer::of(ScopeKind::Tenant, &self.tenant.budgets, periods.tenant());
+        let process = Payer::of(ScopeKind::Process, &self.core().process.budgets, periods.process());
         [tenant, process].into_iter().flatten()
     }
 }

@@ -1,6 +1,6 @@
 //! Budgets that outlive their enforcer: what is used of each, and the periods of slices.
 
-use super::{Budgets, EpochKey, Periods, Terms};
+use super::{Budgets, EpochKey, Terms};
 use crate::clock::Timestamp;
 use crate::kernel::epochs::Term;
 use crate::kernel::tally::MAX_AMOUNT;
@@ -138,20 +138,5 @@ impl Budgets {
             (terms, window)
         });
         Some(EpochKey::of(epochs.past(budgets.collect())))
-    }
-}
-
-impl Periods {
-    /// Those of its tenant and of the process.
-    pub(crate) const fn of(tenant: Option<EpochKey>, process: Option<EpochKey>) -> Self {
-        Self { tenant, process }
-    }
-
-    pub(crate) const fn tenant(self) -> Option<EpochKey> {
-        self.tenant
-    }
-
-    pub(crate) const fn process(self) -> Option<EpochKey> {
-        self.process
     }
 }
