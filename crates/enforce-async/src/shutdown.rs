@@ -107,12 +107,13 @@ struct Closing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// How many executions without a parent were over before everything was halted, of those that ran when it was closed.
+    /// How many executions without a parent were over before this call halted everything, of those that ran when it was
+    /// closed: by themselves, or halted by somebody else meanwhile, another shutdown among them.
     pub ended: u64,
     /// How many executions without a parent it halted.
     pub halted: u64,
-    /// How many executions without a parent had something outstanding when the time for it was over, in holds that were
-    /// neither settled nor dropped, their own or those of what is below them.
+    /// How many executions without a parent had something outstanding when the time for it was over: in holds that were
+    /// neither settled nor dropped, their own or those of what is below them, or in the slice of a child that nobody finished.
     pub unsettled: u64,
     /// What that was. It is settled late, if ever.
     pub outstanding: Outstanding,
