@@ -113,7 +113,8 @@ pub struct ShutdownReport {
     /// How many executions without a parent it halted.
     pub halted: u64,
     /// How many executions without a parent had something outstanding when the time for it was over: in holds that were
-    /// neither settled nor dropped, their own or those of what is below them, or in the slice of a child that nobody finished.
+    /// neither settled nor dropped, their own or those of what is below them, or in the slice of a child that nobody
+    /// finished.
     pub unsettled: u64,
     /// What that was. It is settled late, if ever.
     pub outstanding: Outstanding,

@@ -64,8 +64,8 @@ pub(super) fn remembers(record: &Record, demand: &Demand) -> bool {
     record.registered_plan().far.remembers && (demand.fingerprint.is_some() || breaks())
 }
 
-/// Whether nothing is met but amounts, rates and the memory, and no limit of time is near: the nanoseconds since the enforcer's epoch. The time
-/// that was read for it is left in `now`.
+/// Whether nothing is met but amounts, rates and the memory, and no limit of time is near: the nanoseconds since the
+/// enforcer's epoch. The time that was read for it is left in `now`.
 #[inline(always)]
 pub(super) fn quiet(record: &Record, demand: &Demand, now: &mut Option<Timestamp>, needs_time: bool) -> Option<u64> {
     let (far, core) = (&record.registered_plan().far, record.core());

@@ -36,27 +36,27 @@ pub(super) fn take(
     let rated = record.core().rates.limit(demand);
     let needs_time = record.registered_plan().far.needs_time || rated || record.budgets_need_time();
     let now_ns = quiet(record, demand, now, needs_time)?;
-    let asked = Asked { record, demand, moment: now.unwrap_or(record.core().epoch), now_ns };
+    let taking = Taking { record, demand, moment: now.unwrap_or(record.core().epoch), now_ns };
     if !remembers(record, demand) {
-        return asked.rated(rated, found);
+        return taking.rated(rated, found);
     }
     let times = record.registered_plan().repetition.map_or(u64::MAX, |repetition| repetition.times);
     let repeats =
         |memory: &Repetition| demand.fingerprint.is_some_and(|print| memory.would_repeat(print, times).is_some());
-    let admit = |memory: &Repetition| if repeats(memory) { None } else { asked.rated(rated, found) }.ok_or(());
+    let admit = |memory: &Repetition| if repeats(memory) { None } else { taking.rated(rated, found) }.ok_or(());
     record.repetition.within(demand.fingerprint, admit).ok()
 }
 
 /// What is asked of whom, and when.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct Taking<'a> {
     record: &'a Record,
     demand: &'a Demand,
     moment: Timestamp,
     now_ns: u64,
 }
 
-impl Asked<'_> {
+impl Taking<'_> {
     /// With all rates that the demand meets.
     #[inline(always)]
     fn rated(self, rated: bool, found: &mut Found) -> Option<Granted> {
@@ -64,19 +64,19 @@ impl Asked<'_> {
             return self.all(&[], &mut ArrayVec::new(), &mut found.undone);
         }
         let Self { record, demand, now_ns, .. } = self;
-        let (mut cells, mut rates) = (ArrayVec::<_, MOST>::new(), ArrayVec::<Rated<'_>, MOST>::new());
+        let (mut cells, mut rates) = (ArrayVec::<_, MOST>::new(), ArrayVec::<Aimed<'_>, MOST>::new());
         let version = record.core().rates.kept(&record.tenant, Keys::of(demand), &mut cells)?;
         for cell in &cells {
             let amount = rates::amount(demand, cell.unit);
             let aim = if cell.line.is_empty() { cell.tat.aim(&cell.rate, now_ns, amount) } else { None }?;
-            rates.try_push(Rated { cell, amount, aim }).ok()?;
+            rates.try_push(Aimed { cell, amount, aim }).ok()?;
         }
         let mut paced = ArrayVec::new();
         let granted = self.all(&rates, &mut paced, &mut found.undone)?;
         let mut of_tokens = rates
             .iter()
             .zip(&paced)
-            .filter(|(rated, _)| rated.cell.unit != RateUnit::Requests)
+            .filter(|(aimed, _)| aimed.cell.unit != RateUnit::Requests)
             .map(|(_, paced)| paced)
             .peekable();
         if of_tokens.peek().is_some() {
@@ -87,7 +87,7 @@ impl Asked<'_> {
 
     /// Takes everything, and leaves what was taken of each rate in `paced`.
     #[inline(always)]
-    fn all(self, rates: &[Rated<'_>], paced: &mut Taken, undone: &mut bool) -> Option<Granted> {
+    fn all(self, rates: &[Aimed<'_>], paced: &mut Taken, undone: &mut bool) -> Option<Granted> {
         let Self { record, demand, moment, now_ns } = self;
         let touches = record.registered_plan().far.touches;
         let own = look(record, demand)?;
@@ -144,7 +144,7 @@ impl Asked<'_> {
 }
 
 /// A rate that lets the demand through.
-struct Rated<'a> {
+struct Aimed<'a> {
     cell: &'a RateCell,
     amount: u64,
     aim: Aim,
@@ -160,7 +160,7 @@ struct Others<'a> {
     pools: &'a [(&'a Record, Own<'a>)],
     /// Each with the line of those who wait for it.
     shared: &'a [(Shared<'a>, &'a Queue)],
-    rates: &'a [Rated<'a>],
+    rates: &'a [Aimed<'a>],
 }
 
 impl Others<'_> {
@@ -179,7 +179,7 @@ impl Others<'_> {
                 return self.fail(self.pools.len(), number, paced);
             }
         }
-        for Rated { cell, amount, aim } in self.rates {
+        for Aimed { cell, amount, aim } in self.rates {
             let taken = cell.tat.take_aimed(&cell.rate, now_ns, *amount, *aim);
             if taken.is_none_or(|taken| paced.try_push(taken).is_err()) {
                 return self.fail(self.pools.len(), self.shared.len(), paced);
@@ -202,7 +202,7 @@ impl Others<'_> {
     #[inline(never)]
     fn give_back(&self, paced: &Taken) {
         let wakes = &self.record.core().wakes;
-        for (Rated { cell, .. }, taken) in self.rates.iter().zip(paced).rev() {
+        for (Aimed { cell, .. }, taken) in self.rates.iter().zip(paced).rev() {
             wakes.put(cell.tat.undo(*taken, cell.line.queue()));
         }
         for (budget, line) in self.shared.iter().rev() {
