@@ -77,6 +77,11 @@ impl Terms {
         (TallyLimit { kind, limit, overdraft: rest >> 2, warn_room, action }, word)
     }
 
+    /// Over which time it is spent, and when that of `window` ends.
+    pub(crate) fn period(&self, window: &Window) -> (BudgetPeriod, u64) {
+        (self.per, window.ends())
+    }
+
     fn usage(&self, window: &Window, now: u64) -> BudgetUsage {
         let (committed, outstanding) = if window.has_ended(now) { (0, 0) } else { window.split() };
         BudgetUsage::new(self.resource.into(), self.per, &self.read(window).0, committed, outstanding)
