@@ -3,9 +3,10 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 
-use enforce_async::{Enforcer, EventBroadcast, EventLag, EventStream, Stream};
+use enforce_async::{Enforcer, EventBroadcast, EventLag, EventStream, Stream, drive};
+use tokio::time::timeout;
 
-use crate::common::{builder, register};
+use crate::common::{SECOND, builder, register};
 
 async fn next(heard: &mut EventStream) -> Option<Result<u64, EventLag>> {
     let event = poll_fn(|context| Pin::new(&mut *heard).poll_next(context)).await?;
@@ -70,4 +71,15 @@ fn no_capacity_is_too_small_or_too_large() {
         let _heard = events.subscribe();
         assert_eq!(told(events, 1).dropped_events(), 0);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_its_enforcer_though_its_deadlines_are_kept() {
+    let events = EventBroadcast::new(4);
+    let mut heard = events.subscribe();
+    let enforcer = told(events, 0);
+    let _driven = drive(&enforcer);
+    tokio::task::yield_now().await;
+    drop(enforcer);
+    assert_eq!(timeout(SECOND, next(&mut heard)).await, Ok(None));
 }
