@@ -293,6 +293,13 @@ impl Budgets {
         self.now().any(|(terms, window)| terms.per == BudgetPeriod::Total && !window.is_untouched())
     }
 
+    /// When the last of those periods ended that are over by `now` and in which something is used.
+    pub(crate) fn ended_by(&self, now: Timestamp) -> Option<Timestamp> {
+        let known = self.epochs.get().map(|epochs| epochs.known())?;
+        let over = known.iter().filter(|(_, window)| window.has_ended(now.as_nanos()) && !window.is_untouched());
+        over.map(|(_, window)| Timestamp::from_nanos(window.ends())).max()
+    }
+
     /// When a period of one of them ends, if that is after `now`.
     pub(crate) fn ends_after(&self, now: Timestamp) -> Option<Timestamp> {
         let ends = self.now().map(|(_, window)| window.ends()).filter(|ends| *ends > now.as_nanos());
