@@ -96,6 +96,10 @@ impl Waiting {
     }
 
     fn poll_in_line(&mut self, waker: &Waker, now: Timestamp) -> Poll<Result<Receipt, EnforcementViolation>> {
+        if self.record().state().is_paused() {
+            // Wherever it stands: nobody else may come by.
+            let _due = self.record().roll(now);
+        }
         if self.standing.is_none()
             && let Some(ended) = self.enter(waker, now)
         {
@@ -136,8 +140,8 @@ impl Waiting {
         Poll::Pending
     }
 
-    /// When it has to be polled again even if nobody calls its waker: when a rate has room again, or a deadline of its
-    /// execution comes. `None` while only others can help.
+    /// When it has to be polled again even if nobody calls its waker: when a rate has room again, a period or a pause that
+    /// ends with it is over, or a deadline of its execution comes. `None` while only others can help.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
         self.wake_at
@@ -209,8 +213,14 @@ impl Waiting {
                 ended => return self.ready(ended.map_err(|refused| refused.violation)),
             }
         }
-        self.wake_at = self.deadline_after(now);
+        self.wake_at = self.goes_on_after(now).into_iter().chain(self.deadline_after(now)).min();
         Poll::Pending
+    }
+
+    /// When the pauses that it is in have ended by themselves.
+    fn goes_on_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let paused = self.record().state().is_paused();
+        paused.then(|| self.record().goes_on_at()).flatten().filter(|until| *until > now)
     }
 
     /// When its execution's time is over. One that has passed waits for the end of a pause, which calls the waker.

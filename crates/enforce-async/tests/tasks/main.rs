@@ -18,6 +18,7 @@ mod deadlines;
 mod events;
 #[cfg(test)]
 mod gate;
+mod periods;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
