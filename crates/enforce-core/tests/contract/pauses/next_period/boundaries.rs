@@ -74,6 +74,8 @@ fn every_refusal_until_then_says_how_long_it_lasts() {
     let met = run.reserve(Demand::step()).unwrap_err();
     assert_eq!((met.violation_type, met.retry), (ViolationType::Paused, left(7)));
     assert_eq!(met.cause, Some(Cause { violation_type: ViolationType::StepLimit, scope: ScopeKind::Tenant }));
+    let error = met.to_error();
+    assert_eq!((error.to_http_status(), error.is_retryable()), (429, true));
     assert_eq!(run.touch().unwrap_err(), met);
     assert_eq!(run.enter_discovery().unwrap_err(), met);
     assert_eq!(run.check(Demand::step()), EnforcementResult::Blocked(met));
