@@ -21,7 +21,7 @@ use self::found::{Blocked, Found, Looked, Stop};
 pub(crate) use self::found::{Noticed, Obstacle};
 pub(crate) use self::look::{asks_budget, cost_threshold_violation};
 use self::look::{countable, when_freed};
-use self::paused::judge_anew;
+use self::paused::go_on;
 pub(crate) use self::question::check;
 pub(crate) use self::times::times;
 use self::usual::Usual;
@@ -303,10 +303,12 @@ fn reserve_whole(
     found: &mut Found,
 ) -> Result<Granted, Stop> {
     let mut asked = Asked { held: way.held, ..Asked::of(record, demand, now) };
-    let mut admitted = judge(record, demand, &asked, way, found);
-    if admitted.is_err() && found.is_paused() {
-        admitted = judge_anew(record, demand, &mut asked, way, found);
-    }
+    let admitted = loop {
+        let admitted = judge(record, demand, &asked, way, found);
+        if admitted.is_ok() || !found.is_paused() || !go_on(record, demand, &mut asked, way, found) {
+            break admitted;
+        }
+    };
     if found.undone {
         record.core().flush();
     }
@@ -321,7 +323,7 @@ fn reserve_whole(
 }
 
 /// Judges a demand once.
-#[inline]
+#[inline(always)]
 fn judge(record: &Record, demand: &Demand, asked: &Asked, way: Way, found: &mut Found) -> Result<Granted, Stop> {
     let plan = record.plan();
     // A step without a fingerprint only matters to the memory if there is a run that it breaks.

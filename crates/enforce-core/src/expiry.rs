@@ -131,7 +131,7 @@ impl Enforcer {
         self.core().expire(now, most)
     }
 
-    /// How many executions have a limit of time that acts, or had one, and have not ended; counted from the first call of
+    /// How many executions have a limit of time that acts or a pause that ends by itself, or had one, and have not ended; counted from the first call of
     /// [`Enforcer::expire`] on.
     #[must_use]
     pub fn timed_execution_count(&self) -> u64 {

@@ -1,31 +1,20 @@
 //! Demands that meet a pause which ends by itself.
 
-use super::{Asked, Found, Granted, Stop, Way, judge};
+use super::{Asked, Found, Way};
 use crate::record::Record;
 use crate::resource::Demand;
 
-/// Ends the pauses that keep a demand out and that end by themselves by now, and judges it as if it had not met them.
+/// Ends the pauses that keep a demand out and that end by themselves by now. Whether it is to be judged anew, as if it had
+/// not met them: of each of them it has met, somebody has said what becomes of it, so who judges anew goes on or meets
+/// another.
 #[cold]
 #[inline(never)]
-pub(super) fn judge_anew(
-    record: &Record,
-    demand: &Demand,
-    asked: &mut Asked,
-    way: Way,
-    found: &mut Found,
-) -> Result<Granted, Stop> {
-    // Each round has met a pause that had begun and was due.
-    while let Some(now) = record.time_of_pauses(asked.minted.then_some(asked.now)) {
-        let due = record.roll(now);
-        *asked = Asked { held: way.held, ..Asked::of(record, demand, Some(now)) };
-        if !due {
-            break;
-        }
+pub(super) fn go_on(record: &Record, demand: &Demand, asked: &mut Asked, way: Way, found: &mut Found) -> bool {
+    let Some(now) = record.time_of_pauses(asked.minted.then_some(asked.now)) else { return false };
+    let due = record.roll(now);
+    *asked = Asked { held: way.held, ..Asked::of(record, demand, Some(now)) };
+    if due {
         *found = Found { undone: found.undone, ..Found::default() };
-        let admitted = judge(record, demand, asked, way, found);
-        if admitted.is_ok() || !found.is_paused() {
-            return admitted;
-        }
     }
-    Err(Stop)
+    due
 }

@@ -5,6 +5,7 @@ mod budgets;
 mod decisions;
 mod expiry;
 mod restarts;
+mod threads;
 mod trees;
 mod waiting;
 
