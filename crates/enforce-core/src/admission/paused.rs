@@ -5,13 +5,13 @@ use crate::record::Record;
 use crate::resource::Demand;
 
 /// Ends the pauses that keep a demand out and that end by themselves by now. Whether it is to be judged anew, as if it had
-/// not met them: of each of them it has met, somebody has said what becomes of it, so who judges anew goes on or meets
-/// another.
+/// not met them: then what it has met has ended, by this call or by somebody else's, so it goes on or meets another.
 #[cold]
 #[inline(never)]
 pub(super) fn go_on(record: &Record, demand: &Demand, asked: &mut Asked, way: Way, found: &mut Found) -> bool {
     let Some(now) = record.time_of_pauses(asked.minted.then_some(asked.now)) else { return false };
-    let due = record.roll(now);
+    // Whoever was faster by the time of that look has opened everything.
+    let due = record.roll(now) || record.is_open();
     *asked = Asked { held: way.held, ..Asked::of(record, demand, Some(now)) };
     if due {
         *found = Found { undone: found.undone, ..Found::default() };

@@ -58,11 +58,26 @@ impl Record {
         (last != UNTIL_APPROVED).then(|| Timestamp::from_nanos(last))
     }
 
-    /// The time, where a pause of it ends by itself: `now`, or what the clock says.
+    /// The time, where a pause that it is in ends by itself, or one did: `now`, or what the clock says.
     #[cold]
     pub(crate) fn time_of_pauses(&self, now: Option<Timestamp>) -> Option<Timestamp> {
-        let rolls = self.upwards().filter_map(Self::paused_until).any(|until| until != UNTIL_APPROVED);
-        rolls.then(|| now.unwrap_or_else(|| self.core().clock.now()))
+        let rolls = |record: &Self| record.paused_until().is_some_and(|until| until != UNTIL_APPROVED);
+        let any = self.upwards().any(|record| record.has_rolled() || rolls(record));
+        any.then(|| now.unwrap_or_else(|| self.core().clock.now()))
+    }
+
+    /// Whether nothing bars it by now, nor what is above it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.upwards().all(|record| !record.hot.tally(Resource::Steps).word().is_stopped())
+    }
+
+    /// Waits for a resume that is on its way, if its state says so and its words do not yet; whether it was.
+    fn wait_for_resume(&self) -> bool {
+        let resuming = self.has_rolled() && self.is_live() && self.hot.tally(Resource::Steps).word().is_stopped();
+        if resuming {
+            self.wait_for_change();
+        }
+        resuming
     }
 
     /// Ends the pauses that it is in and that end by themselves by `now`, whoever is first to carry that out: those above
@@ -71,7 +86,8 @@ impl Record {
     pub(crate) fn roll(&self, now: Timestamp) -> bool {
         // Trees are not deep, and so is this recursion.
         let above = self.parent().is_some_and(|parent| parent.execution.record().roll(now));
-        self.roll_own(now).is_some() || above
+        // Who has been faster may not have come through: behind it everything below is open, too.
+        self.roll_own(now).is_some() || self.wait_for_resume() || above
     }
 
     /// The same for its own pause alone: whether this call has ended it, if it was due.
@@ -114,14 +130,14 @@ impl Record {
         if flags() == 0 {
             return None;
         }
-        let now = self.time_of_pauses(now).or(now);
-        if let Some(now) = now
-            && self.roll(now)
-            && flags() == 0
-        {
-            return None;
+        let time = self.time_of_pauses(now);
+        if let Some(time) = time {
+            let _due = self.roll(time);
+            if flags() == 0 {
+                return None;
+            }
         }
-        Some(self.state_violation(now))
+        Some(self.state_violation(time.or(now)))
     }
 
     /// What `violation` of its state says about waiting, at `now` or by the clock: a pause that ends by itself is waited for.

@@ -187,7 +187,7 @@ fn each_approval_is_told_and_kept_once() {
     assert_eq!((approved.pause, approved.by.as_str(), approved.next_limit), (pause, Approved::NEXT_PERIOD, None));
     assert_eq!((*at, approved.at), (Timestamp::from_nanos(NOON + HOUR + 5), *at), "when it was carried out");
     assert_eq!(approved.why, "the period of tenant:step_limit that paused it is over");
-    assert_eq!(run.approvals(), [approved.clone()]);
+    assert_eq!(run.approvals(), std::slice::from_ref(approved));
 }
 
 #[test]

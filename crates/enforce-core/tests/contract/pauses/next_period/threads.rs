@@ -2,9 +2,12 @@
 
 use std::sync::Barrier;
 
-use enforce_core::{Approval, Cause, Demand, Status, ViolationType};
+use enforce_core::{
+    Action, Actual, Approval, Budget, BudgetAmount, BudgetPeriod, Cause, Demand, ScopeKind, Status, ViolationType,
+};
 
-use crate::common::{noon, pass};
+use crate::common::{builder, noon, pass, register};
+use crate::limits::budgets::with;
 
 use super::super::ticket;
 use super::{Approved, HOUR, deciders, enforcer, is_paused, paused};
@@ -67,5 +70,33 @@ fn e3_beside_an_approval_and_a_halt_there_is_one_end() {
         assert!(deciders.len() <= 1, "{deciders:?}");
         assert_eq!(deciders.contains(&"ada".to_owned()), approved);
         assert!(halted || (touched && deciders.len() == 1));
+    }
+}
+
+#[test]
+fn whoever_asks_at_that_instant_is_let_through_however_many_do() {
+    let time = noon();
+    let tokens = Budget::new(BudgetAmount::Tokens(1_000), BudgetPeriod::Hour).action(Action::Pause);
+    let budgets = vec![tokens.next_period_approves(true)];
+    let enforcer = with(builder(&time), ScopeKind::Process, budgets).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let child = run.child("child").register().unwrap();
+    let ask = Demand::none().tokens(1, 0);
+    for _ in 0..ROUNDS {
+        run.charge(Actual::tokens(1_000, 0));
+        assert!(run.reserve(ask).is_err() && is_paused(&run) && is_paused(&child));
+        pass(&time, HOUR);
+        let barrier = Barrier::new(4);
+        let refused = std::thread::scope(|scope| {
+            let asks = [&run, &child, &run, &child].map(|run| {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    barrier.wait();
+                    run.reserve(ask).err()
+                })
+            });
+            asks.map(|thread| thread.join().unwrap())
+        });
+        assert_eq!(refused, [None; 4]);
     }
 }
