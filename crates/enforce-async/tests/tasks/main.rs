@@ -18,6 +18,7 @@ mod deadlines;
 mod events;
 #[cfg(test)]
 mod gate;
+#[cfg(test)]
 mod periods;
 #[cfg(test)]
 mod shutdown;
