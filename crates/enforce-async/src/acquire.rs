@@ -88,7 +88,9 @@ impl Parked {
             if let Poll::Ready(ended) = self.waiting.poll_at(cx.waker(), now) {
                 return Poll::Ready(ended);
             }
-            if let (true, Some(refused)) = (self.until.is_some_and(|until| until <= now), self.waiting.refused()) {
+            if self.until.is_some_and(|until| until <= now)
+                && let Some(refused) = self.waiting.give_up_at(now)
+            {
                 return Poll::Ready(Err(refused));
             }
             let next = self.waiting.wake_at().into_iter().chain(self.until).min();

@@ -209,7 +209,7 @@ fn near(record: &Record, demand: Demand, after: Word, now: Option<Timestamp>) ->
     let limit = record.registered_plan().tally(Resource::Steps);
     let warning = EnforcementWarning::of(ScopeKind::Execution, limit.kind, after.used(limit.limit), limit.limit);
     let noticed = Noticed { warning: Some(warning), observed: None };
-    record.tell_admitted(&demand, &noticed, &[Near { warning, level: 0, ends: 0 }], now);
+    record.tell_admitted(&demand, &noticed, &[Near { warning, level: 0, period: None }], now);
     Receipt::new(Kept::nothing(Periods::NONE, demand.on_drop), noticed)
 }
 

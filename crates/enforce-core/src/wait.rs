@@ -147,6 +147,15 @@ impl Waiting {
         self.wake_at
     }
 
+    /// Gives up because its time is over: leaves the line, and says what refused it last, which is told as a refusal. Who
+    /// drops it gives up, too, and tells nothing. `None` if nothing has refused it; then it goes on.
+    pub fn give_up_at(&mut self, now: Timestamp) -> Option<EnforcementViolation> {
+        let refused = self.refused?;
+        self.step_out();
+        self.execution.tell_refused(&self.demand, &refused, Some(now));
+        Some(refused)
+    }
+
     /// What refused it last.
     #[must_use]
     pub fn refused(&self) -> Option<EnforcementViolation> {
