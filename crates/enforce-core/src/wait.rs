@@ -1,5 +1,6 @@
 //! Waiting for room: in line, until a demand is admitted or waiting is pointless.
 
+mod times;
 mod within;
 
 pub(crate) use self::within::Unpark;
@@ -224,17 +225,6 @@ impl Waiting {
         }
         self.wake_at = self.goes_on_after(now).into_iter().chain(self.deadline_after(now)).min();
         Poll::Pending
-    }
-
-    /// When the pauses that it is in have ended by themselves.
-    fn goes_on_after(&self, now: Timestamp) -> Option<Timestamp> {
-        let paused = self.record().state().is_paused();
-        paused.then(|| self.record().goes_on_at()).flatten().filter(|until| *until > now)
-    }
-
-    /// When its execution's time is over. One that has passed waits for the end of a pause, which calls the waker.
-    fn deadline_after(&self, now: Timestamp) -> Option<Timestamp> {
-        self.record().deadline().filter(|deadline| *deadline > now)
     }
 
     fn ready(&mut self, ended: Result<Receipt, EnforcementViolation>) -> Poll<Result<Receipt, EnforcementViolation>> {
