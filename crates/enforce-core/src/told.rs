@@ -243,3 +243,24 @@ impl Told {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(scope: ScopeKind, ends: u64) -> Near {
+        let warning = EnforcementWarning { scope, ..EnforcementWarning::new(ViolationType::TokenLimit, 8, 10) };
+        Near { warning, level: 0, ends }
+    }
+
+    #[test]
+    fn of_periods_the_latest_are_remembered_and_a_limit_without_one_for_ever() {
+        let told = Told::new();
+        assert!(told.is_news(&near(ScopeKind::Execution, 0)));
+        for ends in 1..=1_000 {
+            assert!(told.is_news(&near(ScopeKind::Tenant, ends)));
+        }
+        assert!(!told.is_news(&near(ScopeKind::Execution, 0)) && !told.is_news(&near(ScopeKind::Tenant, 1_000)));
+        assert_eq!(told.notes.lock().near.len(), MOST_NEAR);
+    }
+}

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use enforce_core::{
-    Actual, Demand, EnforcementResult, EnforcementViolation, EnforcementWarning, ExecutionErrorCategory,
-    ProviderPolicy, RegisterError, ResourceLimits, ViolationType,
+    Actual, Demand, EnforcementResult, EnforcementViolation, EnforcementWarning, ExecutionErrorCategory, NanoUsd,
+    ProviderPolicy, RegisterError, ResourceLimits, TenantPolicy, ViolationType,
 };
 
 use crate::common::{MAX, builder, noon, register, unlimited};
@@ -99,4 +99,55 @@ fn messages_have_the_seeds_form() {
     }
     assert_eq!(EnforcementWarning::new(ViolationType::StepLimit, 8, 10).message(), "step_limit at 80%: 8 / 10");
     assert_eq!(EnforcementWarning::new(ViolationType::StepLimit, 0, 0).usage_percent, 0);
+}
+
+#[test]
+fn a_code_says_whether_the_same_request_may_succeed_later() {
+    use enforce_core::{LlmErrorCode as Llm, ToolErrorCode as Tool};
+    let llm = [
+        (Llm::RateLimit, true),
+        (Llm::ContextOverflow, false),
+        (Llm::ContentFiltered, false),
+        (Llm::InvalidRequest, false),
+        (Llm::AuthFailed, false),
+        (Llm::ModelUnavailable, true),
+        (Llm::ProviderError, true),
+    ];
+    let tool = [
+        (Tool::NotFound, false),
+        (Tool::PermissionDenied, false),
+        (Tool::InvalidInput, false),
+        (Tool::ExecutionFailed, true),
+        (Tool::Timeout, true),
+        (Tool::OutputInvalid, false),
+    ];
+    assert_eq!(llm.map(|(code, _)| (code, code.is_retryable())), llm);
+    assert_eq!(tool.map(|(code, _)| (code, code.is_retryable())), tool);
+}
+
+#[test]
+fn an_error_names_the_one_that_it_comes_from() {
+    use std::error::Error;
+    let enforcer = builder(&noon()).max_executions(2).build().unwrap();
+    let why = |id: &str, limits: ResourceLimits| {
+        let error = enforcer.execution(id, "tenant").limits(limits).register().unwrap_err();
+        error.source().map(|from| (from.to_string(), error.to_string()))
+    };
+    let _run = register(&enforcer, "exec", "tenant");
+    for same in [why("", unlimited()), why("more", ResourceLimits { max_steps: u64::MAX - 1, ..unlimited() }), {
+        enforcer
+            .set_tenant("tenant", TenantPolicy { max_concurrent_executions: Some(1), ..Default::default() })
+            .unwrap();
+        why("more", unlimited())
+    }] {
+        let (from, error) = same.unwrap();
+        assert_eq!(from, error);
+    }
+    assert_eq!(why("exec", unlimited()), None, "a duplicate comes from nothing");
+}
+
+#[test]
+fn text_that_is_no_money_is_told_what_money_is() {
+    let error = serde_json::from_str::<NanoUsd>("[]").unwrap_err().to_string();
+    assert!(error.contains("expected dollars as a decimal string such as \"5.00\" or as a whole number"), "{error}");
 }

@@ -129,6 +129,8 @@ fn limits_of_the_caller_that_make_no_sense_are_refused_by_the_id() {
     let options = RestoreOptions::new().limits(|it| (it.id == "below").then(|| (unlimited(), wrong.clone())));
     let error = after.restore(&state, options).unwrap_err();
     assert!(matches!(&error, RestoreError::Config { id, .. } if id == "below"), "{error}");
+    let from = std::error::Error::source(&error).unwrap().to_string();
+    assert!(error.to_string().ends_with(&from), "{error} comes from {from}");
     assert_eq!(after.execution_count(), 0);
     assert!(after.restore(&state, RestoreOptions::new()).is_ok());
 }
