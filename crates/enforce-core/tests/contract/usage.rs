@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use enforce_core::{
-    Actual, Demand, ExecutionId, ExecutionUsage, LongRunningExecutionPolicy, StepId, StepTimeoutGuard, TenantId,
+    Actual, Demand, ExecutionId, ExecutionUsage, LongRunningExecutionPolicy, ResourceLimits, StepId, StepTimeoutGuard,
+    TenantId, TenantPolicy,
 };
 
 use crate::common::{NOON, SECOND, builder, disabled, nano, noon, pass, register, run, unlimited};
@@ -89,4 +90,29 @@ fn a_step_has_timed_out_once_it_has_taken_longer_than_it_may() {
     assert!(none.check().is_err());
     assert!(!any.is_timed_out() && any.remaining() > Duration::ZERO);
     assert_eq!(any.check(), Ok(()));
+}
+
+#[test]
+fn a_hold_that_sets_nothing_aside_is_seen_only_where_idleness_is_limited() {
+    let idle = LongRunningExecutionPolicy { idle_timeout_seconds: Some(10), ..disabled() };
+    let budget = || TenantPolicy { budget_usd: Some(nano(100)), ..TenantPolicy::default() };
+    for (long_running, seen) in [(disabled(), false), (idle, true)] {
+        for changed in [false, true] {
+            for tenant in [TenantPolicy::default(), budget()] {
+                let enforcer = builder(&noon()).long_running(long_running.clone()).tenant(tenant).build().unwrap();
+                let run = register(&enforcer, "exec", "tenant");
+                if changed {
+                    run.set_limits(ResourceLimits { max_steps: 9, ..unlimited() }).unwrap();
+                }
+                let usage = ExecutionUsage::from(run.clone());
+                let hold = run.reserve(Demand::step()).unwrap();
+                assert_eq!(usage.has_open_holds(), seen);
+                drop(hold);
+                let hold = run.reserve(Demand::step().tokens(1, 0)).unwrap();
+                assert!(usage.has_open_holds());
+                drop(hold);
+                assert!(!usage.has_open_holds());
+            }
+        }
+    }
 }

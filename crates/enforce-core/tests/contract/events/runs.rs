@@ -266,3 +266,15 @@ fn refusals_by_two_keys_of_a_rate_are_two_runs() {
     drop(run.reserve(Demand::step()).unwrap());
     assert_eq!(cleared(&events.drain()), [], "no key");
 }
+
+#[test]
+fn an_extension_by_what_is_left_is_refused_once() {
+    let limits = ResourceLimits { max_tokens: 10, ..unlimited() };
+    let (enforcer, events) = heard(limits, |builder| builder.policy(all(Action::Refuse)));
+    let run = register(&enforcer, "exec", "tenant");
+    let mut hold = run.reserve(Demand::step().tokens(10, 0)).unwrap();
+    assert!(hold.extend(Demand::none().tokens_up_to(0, 100)).is_err());
+    drop(hold);
+    run.finish();
+    assert_eq!(cleared(&events.drain()), [(ViolationType::TokenLimit, 1)]);
+}

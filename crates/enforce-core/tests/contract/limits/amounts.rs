@@ -273,3 +273,13 @@ fn a_limit_above_the_bound_is_an_error_when_it_is_built() {
     let edge = ResourceLimits { max_steps: MAX, max_memory_mb: Some((1 << 36) - 1), ..unlimited() };
     assert_eq!(too_large(edge), None);
 }
+
+#[test]
+fn what_a_limit_only_observes_may_be_as_much_as_can_be_counted() {
+    let limits = ResourceLimits { max_tokens: 10, ..unlimited() };
+    let run =
+        register(&builder(&noon()).limits(limits).policy(all(Action::Observe)).build().unwrap(), "exec", "tenant");
+    let _most = run.reserve(Demand::step().tokens(MAX - 5, 0)).unwrap();
+    assert!(run.reserve(Demand::step().tokens(6, 0)).is_err(), "one too many");
+    assert!(run.reserve(Demand::step().tokens(5, 0)).unwrap().observed().is_some());
+}
