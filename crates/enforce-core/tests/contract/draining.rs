@@ -302,3 +302,13 @@ fn w1_one_that_waits_no_more_takes_nobody_elses_call_away() {
     drop(hold);
     assert!(second.is_called_and_over());
 }
+
+#[test]
+fn amounts_that_are_the_same_do_not_cancel_each_other_out() {
+    let enforcer = enforcer();
+    let run = register(&enforcer, "exec", "tenant");
+    for amounts in [Demand::none().cost(nano(7)).memory_bytes(7), Demand::none().tokens(7, 0).cost(nano(7))] {
+        let _hold = run.reserve_owned(amounts).unwrap();
+        assert!(!run.snapshot().outstanding.is_zero());
+    }
+}

@@ -116,3 +116,17 @@ fn a_hold_that_sets_nothing_aside_is_seen_only_where_idleness_is_limited() {
         }
     }
 }
+
+#[test]
+fn i1_what_ends_below_it_ends_no_hold_of_its_own() {
+    let idle = LongRunningExecutionPolicy { idle_timeout_seconds: Some(10), ..disabled() };
+    let enforcer = builder(&noon()).long_running(idle.clone()).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let child = run.child("child").long_running(idle).register().unwrap();
+    let held = run.reserve(Demand::step()).unwrap();
+    child.reserve(Demand::step()).unwrap().settle(Actual::tokens(1, 0));
+    child.finish();
+    assert!(ExecutionUsage::from(run.clone()).has_open_holds());
+    drop(held);
+    assert!(!ExecutionUsage::from(run).has_open_holds());
+}

@@ -1,12 +1,12 @@
 //! Tenants, the process, and slices of what they pay for.
 
 use enforce_core::{
-    Actual, Budget, BudgetAmount, BudgetPeriod, Demand, EnforcerBuilder, ManualClock, ProcessPolicy, ResourceLimits,
-    TenantPolicy,
+    Actual, Budget, BudgetAmount, BudgetPeriod, Demand, EnforcerBuilder, ManualClock, ProcessPolicy, RateLimit,
+    RatePeriod, RateUnit, ResourceLimits, RestoreError, RestoreOptions, TenantPolicy,
 };
 
 use super::{into, saved};
-use crate::common::{DAY, builder, noon, pass, register, unlimited};
+use crate::common::{DAY, SECOND, builder, noon, pass, register, unlimited};
 
 fn paying(time: &ManualClock) -> EnforcerBuilder {
     let budgets = || {
@@ -150,4 +150,25 @@ fn s1_a_state_that_is_restored_and_saved_again_is_the_same() {
         state.tenants = known;
         state
     });
+}
+
+#[test]
+fn c1_a_new_enforcer_that_has_met_a_rate_is_none_any_more_until_that_has_passed() {
+    let state = crate::restore::saved(&builder(&noon()).build().unwrap());
+    for (by_model, of) in [(false, RateLimit::provider as fn(_, _, _) -> _), (true, RateLimit::model)] {
+        let time = noon();
+        let mut after = builder(&time).rate(of(RateUnit::Requests, 1, RatePeriod::Second)).build().unwrap();
+        let demand = if by_model {
+            Demand::none().model(after.model("small").unwrap())
+        } else {
+            Demand::none().provider(after.provider("lab").unwrap())
+        };
+        let run = register(&after, "exec", "tenant");
+        drop(run.reserve(demand).unwrap());
+        run.finish();
+        drop(run);
+        assert_eq!(after.restore(&state, RestoreOptions::new()), Err(RestoreError::NotFresh));
+        pass(&time, SECOND);
+        assert!(after.restore(&state, RestoreOptions::new()).is_ok());
+    }
 }
