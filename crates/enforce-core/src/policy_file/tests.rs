@@ -310,7 +310,7 @@ fn an_unknown_name_is_answered_with_a_near_one() {
 
 #[test]
 fn a_name_that_is_too_far_from_every_other_is_not_taken_for_one() {
-    for far in ["[[rate]]\nlixxx = 1", "[limits]\nabcdmax_steps = 1", "[limits]\nmax_stepsabcd = 1"] {
+    for far in ["[rxxx]", "[actions]\nstxxx = 1", "[limits]\nabcdmax_steps = 1", "[limits]\nmax_stepsabcd = 1"] {
         assert!(!refusal(far).contains("did you mean"), "{far}");
     }
     assert!(refusal("[limits]\nabcmax_steps = 1").ends_with("did you mean max_steps?"));

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use enforce_core::{
-    Actual, Demand, ExecutionId, ExecutionUsage, LongRunningExecutionPolicy, ResourceLimits, StepId, StepTimeoutGuard,
-    TenantId, TenantPolicy,
+    Actual, Demand, ExecutionId, ExecutionUsage, LongRunningExecutionPolicy, OnDrop, ResourceLimits, StepId,
+    StepTimeoutGuard, TenantId, TenantPolicy,
 };
 
 use crate::common::{NOON, SECOND, builder, disabled, nano, noon, pass, register, run, unlimited};
@@ -99,7 +99,9 @@ fn a_hold_that_sets_nothing_aside_is_seen_only_where_idleness_is_limited() {
     for (long_running, seen) in [(disabled(), false), (idle, true)] {
         for changed in [false, true] {
             for tenant in [TenantPolicy::default(), budget()] {
-                let enforcer = builder(&noon()).long_running(long_running.clone()).tenant(tenant).build().unwrap();
+                let limits = ResourceLimits { max_tokens: 1_000, ..unlimited() };
+                let enforcer =
+                    builder(&noon()).limits(limits).long_running(long_running.clone()).tenant(tenant).build().unwrap();
                 let run = register(&enforcer, "exec", "tenant");
                 if changed {
                     run.set_limits(ResourceLimits { max_steps: 9, ..unlimited() }).unwrap();
@@ -129,4 +131,22 @@ fn i1_what_ends_below_it_ends_no_hold_of_its_own() {
     assert!(ExecutionUsage::from(run.clone()).has_open_holds());
     drop(held);
     assert!(!ExecutionUsage::from(run).has_open_holds());
+}
+
+#[test]
+fn i1_a_hold_that_ends_by_its_policy_or_was_extended_is_counted_once() {
+    let idle = LongRunningExecutionPolicy { idle_timeout_seconds: Some(10), ..disabled() };
+    let enforcer = builder(&noon()).long_running(idle).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let usage = ExecutionUsage::from(run.clone());
+    drop(run.reserve(Demand::step().on_drop(OnDrop::ChargeAll)).unwrap());
+    run.reserve(Demand::step().on_drop(OnDrop::ChargeAll)).unwrap().settle(Actual::none());
+    assert!(!usage.has_open_holds());
+    let bare = run.reserve(Demand::step()).unwrap();
+    let mut extended = run.reserve(Demand::step().tokens(1, 0)).unwrap();
+    extended.extend(Demand::none()).unwrap();
+    drop(extended);
+    assert!(usage.has_open_holds(), "the other one is open");
+    drop(bare);
+    assert!(!usage.has_open_holds());
 }

@@ -141,3 +141,21 @@ fn c1_what_a_late_settle_adds_to_a_hold_that_its_deadline_ended_is_of_the_period
     let usage = enforcer.tenant_usage("tenant").unwrap();
     assert_eq!((usage.total_tokens, usage.budgets[0].committed), (10, 0), "not of the day that goes on");
 }
+
+#[test]
+fn l1_an_extension_of_a_hold_of_an_earlier_period_meets_the_limit_that_this_had() {
+    let time = noon();
+    let of = |tokens| TenantPolicy {
+        budgets: vec![Budget::new(BudgetAmount::Tokens(tokens), BudgetPeriod::Day)],
+        ..TenantPolicy::default()
+    };
+    let enforcer = builder(&time).tenant(of(100)).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let mut hold = run.reserve(Demand::step().tokens(10, 0)).unwrap();
+    pass(&time, DAY);
+    drop(run.reserve(Demand::none().tokens(1, 0)).unwrap());
+    enforcer.set_tenant("tenant", of(50)).unwrap();
+    let refused = hold.extend(Demand::none().tokens(91, 0)).unwrap_err();
+    assert_eq!((refused.limit, refused.used), (100, 10));
+    hold.extend(Demand::none().tokens(90, 0)).unwrap();
+}

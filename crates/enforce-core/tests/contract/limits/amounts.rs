@@ -285,12 +285,14 @@ fn what_a_limit_only_observes_may_be_as_much_as_can_be_counted() {
 }
 
 #[test]
-fn amounts_that_are_the_same_are_all_taken() {
+fn amounts_that_are_the_same_are_all_taken_and_given_back() {
     let limits = ResourceLimits { max_tokens: 10, max_cost_usd: Some(nano(10)), ..unlimited() };
     let run = run(limits);
     let hold = run.reserve(Demand::step().tokens(0, 9).memory_bytes(9)).unwrap();
     assert_eq!((run.snapshot().outstanding.tokens, run.snapshot().outstanding.memory_bytes), (9, 9));
     drop(hold);
-    let _hold = run.reserve(Demand::step().memory_bytes(9).cost(nano(9))).unwrap();
+    let hold = run.reserve(Demand::step().memory_bytes(9).cost(nano(9))).unwrap();
     assert_eq!((run.snapshot().outstanding.memory_bytes, run.snapshot().outstanding.cost_nano_usd), (9, 9));
+    drop(hold);
+    assert!(run.snapshot().outstanding.is_zero());
 }

@@ -172,3 +172,23 @@ fn c1_a_new_enforcer_that_has_met_a_rate_is_none_any_more_until_that_has_passed(
         assert!(after.restore(&state, RestoreOptions::new()).is_ok());
     }
 }
+
+#[test]
+fn a_state_has_the_allowances_that_were_used() {
+    let before = builder(&noon()).allowance("search", 5).allowance("mail", 5).build().unwrap();
+    let run = register(&before, "exec", "tenant");
+    drop(run.reserve(Demand::step().allowance(before.allowance("mail").unwrap())).unwrap());
+    let used = saved(&before).executions.remove(0).allowances;
+    assert_eq!(used.into_iter().map(|it| (it.name, it.used)).collect::<Vec<_>>(), [("mail".to_owned(), 1)]);
+}
+
+#[test]
+fn q1_a_state_has_the_rates_that_have_not_passed() {
+    let time = noon();
+    let before = builder(&time).rate(RateLimit::provider(RateUnit::Requests, 1, RatePeriod::Second)).build().unwrap();
+    let run = register(&before, "exec", "tenant");
+    drop(run.reserve(Demand::step().provider(before.provider("lab").unwrap())).unwrap());
+    assert_eq!(saved(&before).rates.len(), 1);
+    pass(&time, SECOND);
+    assert_eq!(saved(&before).rates.len(), 0);
+}

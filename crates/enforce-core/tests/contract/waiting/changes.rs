@@ -1,9 +1,9 @@
 //! What changes while somebody waits: periods, and rates.
 
-use enforce_core::{Budget, BudgetAmount, BudgetPeriod, Demand, ProviderPolicy, TenantPolicy};
+use enforce_core::{Budget, BudgetAmount, BudgetPeriod, Demand, OnDrop, ProviderPolicy, TenantPolicy};
 
 use super::{Waiter, of};
-use crate::common::{DAY, builder, noon, pass, register};
+use crate::common::{DAY, SECOND, builder, noon, pass, register};
 
 #[test]
 fn f1_nobody_overtakes_who_waits_for_a_budget_when_its_period_is_over() {
@@ -46,4 +46,36 @@ fn w1_another_policy_file_wakes_who_waits_for_a_rate_of_the_one_before() {
     let mut waiter = Waiter::begin(&run, &time, demand);
     enforcer.set_policy_file(&read("")).unwrap();
     drop(waiter.admitted());
+}
+
+#[test]
+fn f1_what_asks_nothing_of_a_rate_passes_those_who_wait_for_it() {
+    let time = noon();
+    let rates = ProviderPolicy { tokens_per_minute: Some(60), token_burst: Some(10), ..ProviderPolicy::default() };
+    let enforcer = builder(&time).provider(rates).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let demand = Demand::step().provider(enforcer.provider("lab").unwrap());
+    drop(run.reserve(demand.tokens(10, 0).on_drop(OnDrop::ChargeAll)).unwrap());
+    let _waiter = Waiter::begin(&run, &time, demand.tokens(5, 0));
+    assert!(run.reserve(demand.tokens(1, 0)).is_err());
+    assert!(run.reserve(demand).is_ok());
+}
+
+#[test]
+fn f1_who_is_behind_others_at_one_rate_and_too_fast_for_another_is_too_fast() {
+    let time = noon();
+    let rates = ProviderPolicy {
+        requests_per_minute: Some(60),
+        request_burst: Some(1),
+        tokens_per_minute: Some(60),
+        token_burst: Some(10),
+    };
+    let enforcer = builder(&time).provider(rates).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let demand = Demand::step().provider(enforcer.provider("lab").unwrap());
+    drop(run.reserve(demand).unwrap());
+    let _waiter = Waiter::begin(&run, &time, demand);
+    pass(&time, SECOND);
+    assert!(run.reserve(demand).unwrap_err().queued, "it would be its turn");
+    assert!(!run.reserve(demand.tokens(11, 0)).unwrap_err().queued);
 }
