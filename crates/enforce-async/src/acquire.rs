@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use enforce_core::{Demand, EnforcementViolation, Execution, OwnedHold, Retry, Timestamp, Waiting};
+use enforce_core::{Demand, EnforcementViolation, Execution, OwnedHold, Timestamp, Waiting};
 
 use crate::alarm::Alarm;
 
@@ -52,32 +52,33 @@ impl<E: Borrow<Execution>> Acquire<E> {
 impl<E: Borrow<Execution> + Unpin> Future for Acquire<E> {
     type Output = Result<OwnedHold, EnforcementViolation>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        if this.parked.is_none() {
-            match this.execution.borrow().reserve_owned(this.demand) {
-                Err(refused) if refused.retry != Retry::Never => {}
-                ended => return Poll::Ready(ended),
-            }
+        let Self { execution, demand, within, parked } = self.get_mut();
+        let (execution, demand, within) = ((*execution).borrow(), &*demand, *within);
+        if parked.is_some() {
+            return poll_parked(parked, execution, demand, within, cx);
         }
-        this.poll_parked(cx)
+        execution.poll_owned(demand, || poll_parked(parked, execution, demand, within, cx))
     }
 }
 
-impl<E: Borrow<Execution>> Acquire<E> {
-    #[cold]
-    fn poll_parked(&mut self, cx: &mut Context<'_>) -> Poll<Result<OwnedHold, EnforcementViolation>> {
-        let (execution, demand, within) = (self.execution.borrow(), self.demand, self.within);
-        let parked = self.parked.get_or_insert_with(|| {
-            let until = within.map(|within| execution.clock().now().saturating_add(within));
-            Box::new(Parked { waiting: execution.wait_for(demand), until, alarm: Alarm::default() })
-        });
-        let ended = ready!(parked.poll(execution, cx));
-        // It has left the line; the timer goes, too.
-        self.parked = None;
-        Poll::Ready(ended)
-    }
+#[cold]
+fn poll_parked(
+    place: &mut Option<Box<Parked>>,
+    execution: &Execution,
+    demand: &Demand,
+    within: Option<Duration>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<OwnedHold, EnforcementViolation>> {
+    let parked = place.get_or_insert_with(|| {
+        let until = within.map(|within| execution.clock().now().saturating_add(within));
+        Box::new(Parked { waiting: execution.wait_for(*demand), until, alarm: Alarm::default() })
+    });
+    let ended = ready!(parked.poll(execution, cx));
+    // It has left the line; the timer goes, too.
+    *place = None;
+    Poll::Ready(ended)
 }
 
 impl Parked {
@@ -87,7 +88,9 @@ impl Parked {
             if let Poll::Ready(ended) = self.waiting.poll_at(cx.waker(), now) {
                 return Poll::Ready(ended);
             }
-            if let (true, Some(refused)) = (self.until.is_some_and(|until| until <= now), self.waiting.refused()) {
+            if self.until.is_some_and(|until| until <= now)
+                && let Some(refused) = self.waiting.give_up_at(now)
+            {
                 return Poll::Ready(Err(refused));
             }
             let next = self.waiting.wake_at().into_iter().chain(self.until).min();

@@ -113,27 +113,18 @@ struct Look<'a> {
 /// Always inlined, and all that leaves the short way goes in registers: were the result built in memory, copying it to
 /// where the caller wants it would cost several times the exchange. For the same reason each way out makes its own hold.
 #[inline(always)]
-pub(crate) fn reserve<A: Asks>(
-    asks: A,
-    demand: &Demand,
-    now: Option<Timestamp>,
-) -> Result<A::Hold, EnforcementViolation> {
+pub(crate) fn reserve<A: Asks>(asks: A, demand: &Demand, now: Option<Timestamp>) -> A::Answer {
     reserve_as(asks, demand, now, Way::default())
 }
 
 /// [`reserve`] for a demand that waits if it is refused: then nobody is told of it.
 #[inline(always)]
-pub(crate) fn reserve_or_wait(record: &Record, demand: &Demand) -> Result<Receipt, EnforcementViolation> {
-    reserve_as(record, demand, None, Way { waits: true, ..Way::default() })
+pub(crate) fn reserve_or_wait<A: Asks>(asks: A, demand: &Demand) -> A::Answer {
+    reserve_as(asks, demand, None, Way { waits: true, ..Way::default() })
 }
 
 #[inline(always)]
-fn reserve_as<A: Asks>(
-    asks: A,
-    demand: &Demand,
-    now: Option<Timestamp>,
-    way: Way,
-) -> Result<A::Hold, EnforcementViolation> {
+fn reserve_as<A: Asks>(asks: A, demand: &Demand, now: Option<Timestamp>, way: Way) -> A::Answer {
     let record = asks.record();
     // One exchange is the whole decision where everything else is unlimited and not asked for.
     if record.is_bare() && demand.is_bare() {
@@ -144,15 +135,16 @@ fn reserve_as<A: Asks>(
                 }
                 if after.remaining() <= record.registered_plan().tally(Resource::Steps).warn_room {
                     let receipt = near(record, *demand, after, now);
-                    return Ok(asks.hold(|| receipt));
+                    return asks.admitted(|| receipt);
                 }
                 // It may be extended, and its policy is that of all of it.
                 let on_drop = demand.on_drop;
-                return Ok(asks.hold(|| Receipt::new(Kept::nothing(Periods::NONE, on_drop), Noticed::default())));
+                return asks.admitted(|| Receipt::new(Kept::nothing(Periods::NONE, on_drop), Noticed::default()));
             }
             Err(Refusal::Short(word)) => {
                 if let Some(short) = short::of_steps(record, demand.steps, word) {
-                    return Err(short.violation());
+                    let violation = short.violation();
+                    return asks.refused(violation);
                 }
             }
             Err(_) => {}
@@ -161,18 +153,21 @@ fn reserve_as<A: Asks>(
     // A copy for the calls below: the caller's own never has an address, so up to here it is not in memory.
     let demand = &{ *demand };
     if demand.up_to {
-        let receipt = fitted::reserve(record, demand, now, way)?;
-        return Ok(asks.hold(|| receipt));
+        return match fitted::reserve(record, demand, now, way) {
+            Ok(receipt) => asks.admitted(|| receipt),
+            Err(violation) => asks.refused(violation),
+        };
     }
     let mut now = now;
     let usual = usual::take(record, demand, &mut now);
     match usual {
         Usual::Taken { bare } => {
-            return Ok(asks.hold(|| Receipt::new(Kept::of(demand, Periods::NONE, bare, None), Noticed::default())));
+            return asks.admitted(|| Receipt::new(Kept::of(demand, Periods::NONE, bare, None), Noticed::default()));
         }
         Usual::Near => {
             if let Some(short) = short::short(record, demand) {
-                return Err(short.violation());
+                let violation = short.violation();
+                return asks.refused(violation);
             }
         }
         Usual::Wide | Usual::Not => {}
@@ -181,13 +176,16 @@ fn reserve_as<A: Asks>(
     match reserve_wide(record, demand, now, way, (wide, &mut found)) {
         // Put together from what is known here to be nothing, so that it need not be copied.
         Ok(Granted { periods, bare }) if found.is_plain() => {
-            Ok(asks.hold(|| Receipt::new(Kept::of(demand, periods, bare, None), Noticed::default())))
+            asks.admitted(|| Receipt::new(Kept::of(demand, periods, bare, None), Noticed::default()))
         }
         Ok(Granted { periods, bare }) if found.is_quiet() => {
-            Ok(asks.hold(|| Receipt::new(Kept::of(demand, periods, bare, found.paces), Noticed::default())))
+            asks.admitted(|| Receipt::new(Kept::of(demand, periods, bare, found.paces), Noticed::default()))
         }
-        Ok(granted) => Ok(asks.hold(|| found.receipt(demand, granted))),
-        Err(Stop) => Err(found.violation(record)),
+        Ok(granted) => asks.admitted(|| found.receipt(demand, granted)),
+        Err(Stop) => {
+            let violation = found.violation(record);
+            asks.refused(violation)
+        }
     }
 }
 
@@ -205,7 +203,7 @@ fn near(record: &Record, demand: Demand, after: Word, now: Option<Timestamp>) ->
     let limit = record.registered_plan().tally(Resource::Steps);
     let warning = EnforcementWarning::of(ScopeKind::Execution, limit.kind, after.used(limit.limit), limit.limit);
     let noticed = Noticed { warning: Some(warning), observed: None };
-    record.tell_admitted(&demand, &noticed, &[Near { warning, level: 0, ends: 0 }], now);
+    record.tell_admitted(&demand, &noticed, &[Near { warning, level: 0, period: None }], now);
     Receipt::new(Kept::nothing(Periods::NONE, demand.on_drop), noticed)
 }
 

@@ -77,6 +77,11 @@ impl Terms {
         (TallyLimit { kind, limit, overdraft: rest >> 2, warn_room, action }, word)
     }
 
+    /// Over which time it is spent, and when that of `window` ends.
+    pub(crate) fn period(&self, window: &Window) -> (BudgetPeriod, u64) {
+        (self.per, window.ends())
+    }
+
     fn usage(&self, window: &Window, now: u64) -> BudgetUsage {
         let (committed, outstanding) = if window.has_ended(now) { (0, 0) } else { window.split() };
         BudgetUsage::new(self.resource.into(), self.per, &self.read(window).0, committed, outstanding)
@@ -288,6 +293,13 @@ impl Budgets {
         self.now().any(|(terms, window)| terms.per == BudgetPeriod::Total && !window.is_untouched())
     }
 
+    /// When the last of those periods ended that are over by `now` and in which something is used.
+    pub(crate) fn ended_by(&self, now: Timestamp) -> Option<Timestamp> {
+        let known = self.epochs.get().map(|epochs| epochs.known())?;
+        let over = known.iter().filter(|(_, window)| window.has_ended(now.as_nanos()) && !window.is_untouched());
+        over.map(|(_, window)| Timestamp::from_nanos(window.ends())).max()
+    }
+
     /// When a period of one of them ends, if that is after `now`.
     pub(crate) fn ends_after(&self, now: Timestamp) -> Option<Timestamp> {
         let ends = self.now().map(|(_, window)| window.ends()).filter(|ends| *ends > now.as_nanos());
@@ -333,6 +345,12 @@ impl<'a> Payer<'a> {
         Some(self.epochs.now_of(terms)?.1)
     }
 
+    /// Whether those periods are the current ones, so that none of its budgets is new since.
+    #[inline]
+    pub(crate) fn is_current(self) -> bool {
+        self.key.is_some_and(|key| key.number() == self.epochs.current())
+    }
+
     /// The windows of budgets that are new since those periods; `now` is asked for if there are any.
     pub(crate) fn windows_since(
         self,
@@ -340,8 +358,7 @@ impl<'a> Payer<'a> {
     ) -> impl Iterator<Item = (&'a Terms, &'a Window)> {
         let current = self.epochs.current();
         let was_there = move |terms: &Terms| self.windows().any(|(before, _)| before.is(terms));
-        let since = self.key.is_none_or(|key| key.number() != current)
-            && self.epochs.of(current).any(|(terms, _)| !was_there(terms));
+        let since = !self.is_current() && self.epochs.of(current).any(|(terms, _)| !was_there(terms));
         let entered = since.then(|| self.epochs.enter(now().as_nanos()));
         entered.into_iter().flat_map(move |number| self.epochs.of(number)).filter(move |(terms, _)| !was_there(terms))
     }
@@ -362,8 +379,29 @@ impl Record {
     /// Who pays for it, in the order in which limits are looked at, at `periods`.
     #[inline]
     pub(crate) fn payers(&self, periods: Periods) -> impl Iterator<Item = Payer<'_>> {
-        let tenant = Payer::of(ScopeKind::Tenant, &self.tenant.budgets, periods.tenant());
-        let process = Payer::of(ScopeKind::Process, &self.core().process.budgets, periods.process());
-        [tenant, process].into_iter().flatten()
+        [self.tenant_pays(periods), self.process_pays(periods)].into_iter().flatten()
+    }
+
+    #[inline(always)]
+    fn tenant_pays(&self, periods: Periods) -> Option<Payer<'_>> {
+        Payer::of(ScopeKind::Tenant, &self.tenant.budgets, periods.tenant())
+    }
+
+    #[inline(always)]
+    fn process_pays(&self, periods: Periods) -> Option<Payer<'_>> {
+        Payer::of(ScopeKind::Process, &self.core().process.budgets, periods.process())
+    }
+
+    /// Runs `act` on each of [`Record::payers`], until it fails. Compiled for each of them: an iterator over both is larger.
+    #[inline(always)]
+    pub(crate) fn each_payer<'a, E>(
+        &'a self,
+        periods: Periods,
+        mut act: impl FnMut(Payer<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Some(tenant) = self.tenant_pays(periods) {
+            act(tenant)?;
+        }
+        self.process_pays(periods).map_or(Ok(()), act)
     }
 }

@@ -1,6 +1,7 @@
 //! Holds: what has been taken and not yet settled.
 
 use std::fmt;
+use std::task::Poll;
 
 use crate::admission::{self, Noticed};
 use crate::clock::Timestamp;
@@ -45,18 +46,20 @@ impl Settlement {
     }
 }
 
-/// Who asks: where the record is that is asked of, and what is made of an admission.
-pub(crate) trait Asks {
-    type Hold;
+/// Who asks: where the record is that is asked of, and what is made of the answer.
+pub(crate) trait Asks: Sized {
+    type Answer;
 
     fn record(&self) -> &Record;
 
     /// The receipt is made behind everything else and in its place: made before, it would be copied there.
-    fn hold(self, receipt: impl FnOnce() -> Receipt) -> Self::Hold;
+    fn admitted(self, receipt: impl FnOnce() -> Receipt) -> Self::Answer;
+
+    fn refused(self, violation: EnforcementViolation) -> Self::Answer;
 }
 
 impl<'a> Asks for &'a Execution {
-    type Hold = Hold<'a>;
+    type Answer = Result<Hold<'a>, EnforcementViolation>;
 
     #[inline(always)]
     fn record(&self) -> &Record {
@@ -64,14 +67,19 @@ impl<'a> Asks for &'a Execution {
     }
 
     #[inline(always)]
-    fn hold(self, receipt: impl FnOnce() -> Receipt) -> Hold<'a> {
-        Hold { execution: self, receipt: receipt() }
+    fn admitted(self, receipt: impl FnOnce() -> Receipt) -> Self::Answer {
+        Ok(Hold { execution: self, receipt: receipt() })
+    }
+
+    #[inline(always)]
+    fn refused(self, violation: EnforcementViolation) -> Self::Answer {
+        Err(violation)
     }
 }
 
 /// The handle goes into the hold.
 impl Asks for Execution {
-    type Hold = OwnedHold;
+    type Answer = Result<OwnedHold, EnforcementViolation>;
 
     #[inline(always)]
     fn record(&self) -> &Record {
@@ -79,8 +87,13 @@ impl Asks for Execution {
     }
 
     #[inline(always)]
-    fn hold(self, receipt: impl FnOnce() -> Receipt) -> OwnedHold {
-        OwnedHold { execution: self, receipt: receipt() }
+    fn admitted(self, receipt: impl FnOnce() -> Receipt) -> Self::Answer {
+        Ok(OwnedHold { execution: self, receipt: receipt() })
+    }
+
+    #[inline(always)]
+    fn refused(self, violation: EnforcementViolation) -> Self::Answer {
+        Err(violation)
     }
 }
 
@@ -88,7 +101,7 @@ impl Asks for Execution {
 pub(crate) struct Lasting<'a>(pub(crate) &'a Execution);
 
 impl Asks for Lasting<'_> {
-    type Hold = OwnedHold;
+    type Answer = Result<OwnedHold, EnforcementViolation>;
 
     #[inline(always)]
     fn record(&self) -> &Record {
@@ -96,13 +109,52 @@ impl Asks for Lasting<'_> {
     }
 
     #[inline(always)]
-    fn hold(self, receipt: impl FnOnce() -> Receipt) -> OwnedHold {
-        OwnedHold { execution: self.0.clone(), receipt: receipt() }
+    fn admitted(self, receipt: impl FnOnce() -> Receipt) -> Self::Answer {
+        Ok(OwnedHold { execution: self.0.clone(), receipt: receipt() })
+    }
+
+    #[inline(always)]
+    fn refused(self, violation: EnforcementViolation) -> Self::Answer {
+        Err(violation)
     }
 }
 
+/// As [`Lasting`], for a future: the answer is made where its poll returns it, and `wait` where waiting may help.
+pub(crate) struct Polling<'a, W> {
+    pub(crate) execution: &'a Execution,
+    pub(crate) wait: W,
+}
+
+impl<W: FnOnce(EnforcementViolation) -> Poll<Result<OwnedHold, EnforcementViolation>>> Asks for Polling<'_, W> {
+    type Answer = Poll<Result<OwnedHold, EnforcementViolation>>;
+
+    #[inline(always)]
+    fn record(&self) -> &Record {
+        self.execution.record()
+    }
+
+    #[inline(always)]
+    fn admitted(self, receipt: impl FnOnce() -> Receipt) -> Self::Answer {
+        Poll::Ready(Ok(OwnedHold { execution: self.execution.clone(), receipt: receipt() }))
+    }
+
+    #[inline(always)]
+    fn refused(self, violation: EnforcementViolation) -> Self::Answer {
+        // By way of another place: the one in which the answer is returned stays in registers if no call has its address.
+        let mut later = None;
+        put(&mut later, || (self.wait)(violation));
+        later.unwrap_or(Poll::Pending)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn put<T>(place: &mut Option<T>, make: impl FnOnce() -> T) {
+    *place = Some(make());
+}
+
 impl Asks for &Record {
-    type Hold = Receipt;
+    type Answer = Result<Receipt, EnforcementViolation>;
 
     #[inline(always)]
     fn record(&self) -> &Record {
@@ -110,8 +162,13 @@ impl Asks for &Record {
     }
 
     #[inline(always)]
-    fn hold(self, receipt: impl FnOnce() -> Receipt) -> Receipt {
-        receipt()
+    fn admitted(self, receipt: impl FnOnce() -> Receipt) -> Self::Answer {
+        Ok(receipt())
+    }
+
+    #[inline(always)]
+    fn refused(self, violation: EnforcementViolation) -> Self::Answer {
+        Err(violation)
     }
 }
 

@@ -98,6 +98,8 @@ pub(crate) struct Core {
     pub(crate) rate_action: Action,
     /// Tenants that nobody is attached to, in the order in which they were left; `None` once everyone is forgotten.
     left: Mutex<Option<VecDeque<Arc<Tenant>>>>,
+    /// When the last period ended of which something was forgotten with its tenant: no tenant begins in an earlier one.
+    forgotten: Cell,
     /// How many pauses there were.
     pub(crate) pauses: Cell,
     pub(crate) deadlines: Deadlines,
@@ -143,6 +145,7 @@ impl Core {
             max_tenants: caps.tenants,
             rate_action,
             left: Mutex::new(Some(VecDeque::new())),
+            forgotten: Cell::new(0),
             pauses: Cell::new(0),
             deadlines: Deadlines::new(caps.timed_holds),
             timers: Timers::new(TIMER_SHARDS),
@@ -266,6 +269,8 @@ impl Core {
 
     fn made(self: &Arc<Self>, id: &str, plans: &TenantPlans, now: Timestamp) -> Arc<Tenant> {
         let stand = plans.shut.get(id).copied().unwrap_or_default();
+        // Under the lock under which a tenant goes that is forgotten: whom `let_go` has made room for begins no earlier (G2).
+        let now = now.max(Timestamp::from_nanos(self.forgotten.load()));
         let tenant = Arc::new(Tenant::new(id, plans.of(id), stand, Arc::clone(self), now));
         tenant.attachments().attach();
         tenant

@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::enforcer::Enforcer;
 use crate::kernel::queue::Ticket;
 use crate::registry::Core;
-use crate::sync::Arc;
+use crate::sync::{Arc, Weak};
 
 /// Ends what is due, and says when something will be: what a timer needs to make an enforcer's deadlines come by
 /// themselves. It covers what [`Enforcer::expire`] does: limits of time of executions, and deadlines of holds.
@@ -16,7 +16,8 @@ use crate::sync::Arc;
 /// gets an earlier one behind the look calls the waker (W1), in the thread that gives it. One that leaves calls nobody: the
 /// turn at its deadline finds nothing.
 ///
-/// It does not keep the enforcer: once that is gone there is nothing to be ended. Dropping it leaves everything as it is.
+/// It keeps neither the enforcer nor what belongs to it, a sink of events among that: once that and all handles are gone
+/// there is nothing to be ended. Dropping it leaves everything as it is.
 ///
 /// ```
 /// use std::task::Waker;
@@ -38,14 +39,15 @@ use crate::sync::Arc;
 /// ```
 #[must_use = "nothing is ended but in its turns"]
 pub struct Timekeeper {
-    core: Arc<Core>,
+    core: Weak<Core>,
     ticket: Option<Ticket>,
 }
 
 impl Timekeeper {
     /// Ends what is due at `now`. When it has to turn again, later than `now`, unless its waker is called before.
     pub fn turn_at(&mut self, waker: &Waker, now: Timestamp) -> Option<Timestamp> {
-        let deadlines = &self.core.deadlines;
+        let core = self.core.upgrade()?;
+        let deadlines = &core.deadlines;
         match self.ticket {
             Some(ticket) => {
                 let _first = deadlines.keepers.stand(ticket, waker.clone());
@@ -55,8 +57,8 @@ impl Timekeeper {
         loop {
             // Before the look: whoever gets an earlier deadline behind it calls the waker, whatever it is (W1).
             deadlines.sleep_until(None);
-            self.core.expire(now, usize::MAX);
-            match self.core.next_expiry() {
+            core.expire(now, usize::MAX);
+            match core.next_expiry() {
                 // One that came in between.
                 Some(first) if first <= now => {}
                 next => {
@@ -71,14 +73,14 @@ impl Timekeeper {
 impl Enforcer {
     /// Begins to keep its deadlines. One is enough; several share the work.
     pub fn timekeeper(&self) -> Timekeeper {
-        Timekeeper { core: Arc::clone(self.core()), ticket: None }
+        Timekeeper { core: Arc::downgrade(self.core()), ticket: None }
     }
 }
 
 impl Drop for Timekeeper {
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            self.core.deadlines.keepers.quit(ticket);
+        if let (Some(ticket), Some(core)) = (self.ticket, self.core.upgrade()) {
+            core.deadlines.keepers.quit(ticket);
         }
     }
 }

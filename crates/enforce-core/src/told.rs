@@ -3,6 +3,7 @@
 use crate::allowance::AllowanceKey;
 use crate::decision::{Cause, EnforcementViolation, EnforcementWarning, RatesRefused, ScopeKind, ViolationType};
 use crate::kernel::cell::Cell;
+use crate::limits::BudgetPeriod;
 use crate::model::ModelKey;
 use crate::provider::ProviderKey;
 use crate::resource::Demand;
@@ -82,8 +83,9 @@ pub(crate) struct Near {
     pub(crate) warning: EnforcementWarning,
     /// Of whom above the execution; 0 is itself.
     pub(crate) level: usize,
-    /// When the period of the budget ends; 0 of what is no budget.
-    pub(crate) ends: u64,
+    /// Over which time the budget is spent, and when that ends; nothing of what is no budget. Periods of different lengths end
+    /// at once now and then, so both tell.
+    pub(crate) period: Option<(BudgetPeriod, u64)>,
 }
 
 /// What was told of a limit that is near.
@@ -144,7 +146,7 @@ impl Near {
     pub(crate) fn is_same_limit(&self, other: &Self) -> bool {
         let key = |near: &Self| {
             let EnforcementWarning { warning_type, scope, allowance, .. } = near.warning;
-            (warning_type, scope, allowance, near.level, near.ends)
+            (warning_type, scope, allowance, near.level, near.period)
         };
         key(self) == key(other)
     }
@@ -234,8 +236,8 @@ impl Told {
             return news;
         }
         if notes.near.len() >= MOST_NEAR {
-            let periods = notes.near.iter().enumerate().filter(|(_, told)| told.near.ends > 0);
-            if let Some((oldest, _)) = periods.min_by_key(|(_, told)| told.near.ends) {
+            let ends = |(place, told): (usize, &Warned)| Some((place, told.near.period?.1));
+            if let Some((oldest, _)) = notes.near.iter().enumerate().filter_map(ends).min_by_key(|(_, ends)| *ends) {
                 notes.near.swap_remove(oldest);
             }
         }

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, Retry};
 use crate::execution::Execution;
 use crate::extra::Extra;
-use crate::hold::{OwnedHold, Receipt};
+use crate::hold::{OwnedHold, Polling, Receipt};
 use crate::kernel::queue::{Found, Queue, Ticket, Turn};
 use crate::kernel::tally::{Tally, WAITERS};
 use crate::rates::{Keys, Met};
@@ -141,6 +141,15 @@ impl Waiting {
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
         self.wake_at
+    }
+
+    /// Gives up because its time is over: leaves the line, and says what refused it last, which is told as a refusal. Who
+    /// drops it gives up, too, and tells nothing. `None` if nothing has refused it; then it goes on.
+    pub fn give_up_at(&mut self, now: Timestamp) -> Option<EnforcementViolation> {
+        let refused = self.refused?;
+        self.step_out();
+        self.execution.tell_refused(&self.demand, &refused, Some(now));
+        Some(refused)
     }
 
     /// What refused it last.
@@ -382,6 +391,41 @@ impl Execution {
     /// ```
     pub fn wait_for(&self, demand: Demand) -> Waiting {
         Waiting::new(self.clone(), demand)
+    }
+
+    /// [`Execution::reserve_owned`] at the first poll of a future that would wait: what `wait` returns where waiting may help.
+    ///
+    /// What is ready is made in the place where the poll returns it: a hold is large, and moving it there would cost several
+    /// times the decision. It waits for nothing and enters no line; `wait` may begin to, with [`Execution::wait_for`].
+    ///
+    /// # Errors
+    /// As [`Execution::reserve_owned`], where waiting is pointless. Nobody is told of a refusal behind which `wait` is called.
+    ///
+    /// ```
+    /// use std::task::Poll;
+    /// use enforce_core::{Demand, Enforcer, ResourceLimits};
+    ///
+    /// let limits = ResourceLimits { max_tokens: 1_000, ..ResourceLimits::unlimited() };
+    /// let run = Enforcer::builder().limits(limits).build()?.execution("exec_1", "tenant_a").register()?;
+    /// let Poll::Ready(Ok(_hold)) = run.poll_owned(&Demand::step().tokens(600, 300), || Poll::Pending) else { panic!() };
+    /// assert!(run.poll_owned(&Demand::step().tokens(100, 100), || Poll::Pending).is_pending()); // until the hold gives back
+    /// assert!(matches!(run.poll_owned(&Demand::step().tokens(1_001, 0), || Poll::Pending), Poll::Ready(Err(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline(always)]
+    pub fn poll_owned(
+        &self,
+        demand: &Demand,
+        wait: impl FnOnce() -> Poll<Result<OwnedHold, EnforcementViolation>>,
+    ) -> Poll<Result<OwnedHold, EnforcementViolation>> {
+        let wait = |refused: EnforcementViolation| {
+            if refused.retry != Retry::Never {
+                return wait();
+            }
+            self.tell_refused(demand, &refused, None);
+            Poll::Ready(Err(refused))
+        };
+        admission::reserve_or_wait(Polling { execution: self, wait }, demand)
     }
 }
 

@@ -14,7 +14,7 @@ use http::{HeaderMap, StatusCode};
 use parking_lot::RwLock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::completions::completions;
 use crate::config::SettingsError;
@@ -52,10 +52,17 @@ impl Gateway {
     /// Takes other settings over while it runs; whoever is being served keeps those of before. All or nothing.
     ///
     /// # Errors
-    /// Another address to listen at, and what [`Enforcer::set_policy_file`] refuses; everything stays as it was.
+    /// Another address to listen at or number of connections, and what [`Enforcer::set_policy_file`] refuses; everything
+    /// stays as it was.
     pub fn reload(&self, settings: Settings) -> Result<(), SettingsError> {
-        if settings.listen() != self.settings().listen() {
-            return Err(SettingsError::new("listen: cannot change while it runs; start it anew"));
+        let before = self.settings();
+        let connections = |settings: &Settings| settings.config.requests.max_connections;
+        let fixed = [
+            ("listen", settings.listen() == before.listen()),
+            ("requests.max_connections", connections(&settings) == connections(&before)),
+        ];
+        if let Some((key, _)) = fixed.iter().find(|(_, same)| !same) {
+            return Err(SettingsError::new(format!("{key}: cannot change while it runs; start it anew")));
         }
         let set = self.enforcer.set_policy_file(&settings.policy);
         set.map_err(|error| SettingsError::new(format!("policy: {error}")))?;
@@ -77,14 +84,15 @@ impl Gateway {
     }
 
     /// Serves until `stop`. Then nobody new is let in, no execution is registered any more, and what runs goes on for at
-    /// most the grace of the settings; what runs after that is halted, told so, and settled. When this returns, every
-    /// hold has ended.
+    /// most the grace of the settings, and so does an answer that is on its way; what runs after that is halted, told so,
+    /// and settled. When this returns, every hold has ended.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
         let _driven = drive(&self.enforcer);
         let max = self.settings().config.requests.max_connections;
         let mut open = server::accept(listener, Self::router(&self), max, stop).await;
+        let (begun, grace) = (Instant::now(), self.settings().config.requests.grace());
         // Its calls are waited for below, with the connections that tell their clients.
-        let halted = shutdown(&self.enforcer, self.settings().config.requests.grace()).settle_within(Duration::ZERO);
+        let halted = shutdown(&self.enforcer, grace).settle_within(Duration::ZERO);
         let ended = async {
             open.ended().await;
             self.calls.closed().await;
@@ -96,7 +104,9 @@ impl Gateway {
             () = ended => false,
         };
         if is_halted {
-            let _told = timeout(LAST_WORDS, open.ended()).await;
+            // Also before the grace is over, where nothing ran any more: answers may be on their way to slow clients.
+            let left = grace.saturating_sub(begun.elapsed()).max(LAST_WORDS);
+            let _told = timeout(left, open.ended()).await;
             // Whoever does not listen is not waited for: a body that is dropped settles what has flowed.
             open.abort().await;
         }

@@ -5,9 +5,10 @@ use std::task::Waker;
 use std::time::Duration;
 
 use enforce_async::{
-    Clock, Demand, Enforcer, ExecutionExt, RateLimit, RateOn, RatePeriod, RateUnit, ResourceLimits, Retry, TimeSource,
-    Timestamp, TokioClock, ViolationType, drive,
+    Clock, Demand, Enforcer, EventKind, ExecutionExt, RateLimit, RateOn, RatePeriod, RateUnit, ResourceLimits, Retry,
+    TimeSource, Timestamp, TokioClock, ViolationType, drive,
 };
+use enforce_core::EventBuffer;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, advance, sleep};
@@ -37,6 +38,20 @@ fn what_never_fits_is_refused_at_once() {
     let run = run_of(tokens(10));
     let refused = ByHand::new(run.acquire(of(11))).poll().unwrap().unwrap_err();
     assert_eq!((refused.violation_type, refused.retry), (ViolationType::TokenLimit, Retry::Never));
+}
+
+#[test]
+fn who_waits_is_no_refusal_that_is_told() {
+    let events = EventBuffer::new(10);
+    let enforcer = Enforcer::builder().limits(tokens(10)).events(events.clone()).build().unwrap();
+    let run = register(&enforcer, "exec");
+    let held = run.reserve(of(10)).unwrap();
+    let mut waiter = ByHand::new(run.acquire(of(4)));
+    assert!(waiter.poll().is_none());
+    drop(held);
+    assert!(waiter.poll().is_some_and(|ended| ended.is_ok()));
+    let told = events.drain();
+    assert!(!told.iter().any(|event| matches!(event.kind, EventKind::Blocked { .. })), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,17 +1,22 @@
 //! Every future is dropped after each of its polls: nothing stays set aside, nobody stands in its way, and those beside it
 //! are served in their order.
 
-use std::future::Future;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use enforce_async::{
-    Approval, Demand, Enforcer, Execution, ExecutionExt, Metered, OnDrop, ProviderKey, RateLimit, RateOn, RatePeriod,
-    RateUnit, StepId, StepTimeoutExt, StepTimeoutGuard, Stream, shutdown,
+    Approval, Demand, EnforcementViolation, Enforcer, Execution, ExecutionExt, Gate, GateLayer, Metered, OnDrop,
+    OwnedHold, ProviderKey, RateLimit, RateOn, RatePeriod, RateUnit, StepId, StepTimeoutExt, StepTimeoutGuard, Stream,
+    shutdown,
 };
 use tokio::sync::mpsc;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tower_layer::Layer;
+use tower_service::Service;
 
 use crate::common::{ByHand, REQUESTED, SECOND, builder, of, register, tokens};
 
@@ -197,6 +202,72 @@ async fn a_stream_that_flows() {
             let chunks = Chunks(0, Box::pin(sleep(SECOND / 2)));
             let mut stream = std::pin::pin!(Metered::new(hold, chunks, 1, |tokens: &u64| *tokens).room(4));
             while std::future::poll_fn(|cx| stream.as_mut().poll_next(cx)).await.is_some() {}
+        })
+    })
+    .await;
+}
+
+/// A service that takes a second, and a gate before it at which each request asks six tokens and waits for them.
+#[derive(Clone)]
+struct Slow;
+
+#[derive(Clone)]
+struct Six(Execution);
+
+impl Service<()> for Slow {
+    type Response = bool;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<bool, Infallible>>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, (): ()) -> Self::Future {
+        Box::pin(async {
+            sleep(SECOND).await;
+            Ok(true)
+        })
+    }
+}
+
+impl Gate<(), bool> for Six {
+    fn ask(&self, (): &mut ()) -> Result<(Execution, Demand), EnforcementViolation> {
+        Ok((self.0.clone(), of(6)))
+    }
+
+    fn settle(&self, hold: OwnedHold, served: bool) -> bool {
+        drop(hold);
+        served
+    }
+
+    fn refuse(&self, _: EnforcementViolation) -> bool {
+        false
+    }
+
+    fn within(&self, (): &()) -> Duration {
+        60 * SECOND
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_at_a_gate() {
+    dropped_after_each_poll(|world| {
+        Box::pin(async move {
+            let mut service = GateLayer::new(Six(world.run)).layer(Slow);
+            poll_fn(|cx| service.poll_ready(cx)).await.unwrap();
+            assert_eq!(service.call(()).await, Ok(true));
+        })
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cancels_a_token_when_it_is_over() {
+    dropped_after_each_poll(|world| {
+        Box::pin(async move {
+            let token = CancellationToken::new();
+            _ = world.run.cancel_when_over(token).await;
         })
     })
     .await;

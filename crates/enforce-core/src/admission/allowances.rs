@@ -64,7 +64,7 @@ impl<'a> Look<'a> {
                 let current = word.used(limit.limit).saturating_add(asked);
                 let warning = EnforcementWarning::of(ScopeKind::Execution, limit.kind, current, limit.limit);
                 let warning = EnforcementWarning { allowance: Some(key), ..warning };
-                found.near(Near { warning, level: 0, ends: 0 });
+                found.near(Near { warning, level: 0, period: None });
             }
         }
         Ok(())

@@ -159,7 +159,7 @@ impl<'a> Look<'a> {
             if word.remaining() - asked as i64 <= limit.warn_room {
                 let current = used.saturating_add(asked);
                 let warning = EnforcementWarning::of(met.payer.scope, limit.kind, current, limit.limit);
-                found.near(Near { warning, level: 0, ends: met.window.ends() });
+                found.near(Near { warning, level: 0, period: Some(met.terms.period(met.window)) });
             }
             return Ok(());
         }

@@ -137,7 +137,7 @@ impl Found {
     /// Warns of a limit of the execution's, or of the pool's at that level.
     #[cold]
     pub(super) fn warn(&mut self, level: usize, kind: ViolationType, current: u64, limit: u64) {
-        self.near(Near { warning: EnforcementWarning::of(scope_of(level), kind, current, limit), level, ends: 0 });
+        self.near(Near { warning: EnforcementWarning::of(scope_of(level), kind, current, limit), level, period: None });
     }
 
     #[cold]

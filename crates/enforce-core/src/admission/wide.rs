@@ -102,16 +102,18 @@ impl Taking<'_> {
         let pays = record.has_budgets() && asks_budget(record);
         let periods = if pays { Periods::enter(record, moment) } else { Periods::NONE };
         if !periods.is_none() {
-            for payer in record.payers(periods) {
+            let looked: Result<(), ()> = record.each_payer(periods, |payer| {
                 for budget in payer.windows() {
                     let amount = demand.amount(budget.0.resource);
-                    let seen = look_at(payer, budget, amount, moment)?;
+                    let seen = look_at(payer, budget, amount, moment).ok_or(())?;
                     if amount > 0 {
-                        shared.try_push((seen, payer.line)).ok()?;
+                        shared.try_push((seen, payer.line)).map_err(drop)?;
                         begins |= budget.0.resource.is_begun();
                     }
                 }
-            }
+                Ok(())
+            });
+            looked.ok()?;
         }
         let bare = touches && demand.leaves_no_trace();
         let others = Others { record, demand, pools: &pools, shared: &shared, rates };

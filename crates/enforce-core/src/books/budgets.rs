@@ -1,8 +1,10 @@
 //! What tenant and process pay: into the periods in which it was taken, however late.
 
+use std::convert::Infallible;
+
 use super::{Books, Noted, Used};
 use crate::admission::asks_budget;
-use crate::budget::{Periods, Terms};
+use crate::budget::{Payer, Periods, Terms};
 use crate::clock::Timestamp;
 use crate::decision::Cause;
 use crate::kernel::window::Window;
@@ -29,33 +31,78 @@ pub(super) fn shift(record: &Record, periods: Periods, back: &Amounts, spent: &A
 /// Writes what was used in the budgets of the tenant and of the process; the time, if it was looked at by now.
 #[inline(never)]
 pub(super) fn pay(books: &Books<'_>, used: &Used) -> (Noted, Option<Timestamp>) {
-    let (record, mut now) = (books.record, books.now);
+    let record = books.record;
     // What its slice has set aside has been taken from them as a whole, and is paid when that ends.
     if books.periods.is_none() && !asks_budget(record) {
-        return (Noted::NOTHING, now);
+        return (Noted::NOTHING, books.now);
     }
-    let (mut cut, mut others) = (None, false);
-    for payer in record.payers(books.periods) {
-        let mut write = |(terms, window): (&Terms, &Window), reserved: u64| {
-            let actual = used.amount(terms.resource);
-            // What was used is taken before it is committed, so that committed never runs ahead of used (S1).
-            let recorded = (reserved != actual).then(|| window.tally.settle(reserved, actual));
-            if recorded.is_some_and(|recorded| recorded.concerns_others()) {
-                record.core().wakes.put(payer.line.first());
-                others = true;
+    let mut bill = Bill { record, used, now: books.now, cut: None, others: false };
+    let paid: Result<(), Infallible> = record.each_payer(books.periods, |payer| {
+        for (terms, window) in payer.windows() {
+            bill.write(payer, terms, window, books.reserved(terms.resource));
+        }
+        if !payer.is_current() {
+            bill.write_since(payer);
+        }
+        Ok(())
+    });
+    let Ok(()) = paid;
+    (Noted::others(bill.others).and(Noted::cut_by(bill.cut)), bill.now)
+}
+
+/// What is paid, and what has come of it by now.
+struct Bill<'a> {
+    record: &'a Record,
+    used: &'a Used,
+    /// The time, if it was looked at.
+    now: Option<Timestamp>,
+    /// The first sum that had to be cut at the bound.
+    cut: Option<Cause>,
+    /// There may be somebody to wake.
+    others: bool,
+}
+
+impl Bill<'_> {
+    /// Writes it into one budget, of which so much was set aside.
+    #[inline(always)]
+    fn write(&mut self, payer: Payer<'_>, terms: &Terms, window: &Window, reserved: u64) {
+        let actual = self.used.amount(terms.resource);
+        // What was used is taken before it is committed, so that committed never runs ahead of used (S1).
+        let mut cut = false;
+        if reserved != actual {
+            let recorded = window.tally.settle(reserved, actual);
+            cut = recorded.cut;
+            if recorded.concerns_others() {
+                self.record.core().wakes.put(payer.line.first());
+                self.others = true;
             }
-            let cut_short = recorded.is_some_and(|recorded| recorded.cut);
-            if actual > 0 && window.committed.add(actual).cut || cut_short {
-                let violation_type = record.plan().tally(terms.resource).kind;
-                cut.get_or_insert(Cause { violation_type, scope: payer.scope });
-            }
-        };
-        payer.windows().for_each(|budget| write(budget, books.reserved(budget.0.resource)));
-        // Of a budget that is new since nothing was reserved: what was used is recorded, as debt if need be (L1).
-        let read = || *now.get_or_insert_with(|| record.core().clock.now());
-        payer.windows_since(read).for_each(|budget| write(budget, 0));
+        }
+        if actual > 0 {
+            cut |= window.committed.add(actual).cut;
+        }
+        if cut {
+            self.note_cut(payer, terms);
+        }
     }
-    (Noted::others(others).and(Noted::cut_by(cut)), now)
+
+    #[cold]
+    fn note_cut(&mut self, payer: Payer<'_>, terms: &Terms) {
+        let violation_type = self.record.plan().tally(terms.resource).kind;
+        self.cut.get_or_insert(Cause { violation_type, scope: payer.scope });
+    }
+
+    /// Writes it into the budgets that are new since: nothing was set aside there, so what was used is recorded, as debt if
+    /// need be (L1).
+    #[cold]
+    #[inline(never)]
+    fn write_since(&mut self, payer: Payer<'_>) {
+        let clock = &self.record.core().clock;
+        let mut now = self.now;
+        for (terms, window) in payer.windows_since(|| *now.get_or_insert_with(|| clock.now())) {
+            self.write(payer, terms, window, 0);
+        }
+        self.now = now;
+    }
 }
 
 impl Books<'_> {

@@ -24,14 +24,12 @@ pub(crate) trait Term: Clone {
 struct Epoch<T> {
     /// When the first of them ends.
     ends: u64,
-    plan: Plan<T>,
-    /// Each budget's window, in the order of the list.
-    windows: Box<[Arc<Window>]>,
+    budgets: Listed<T>,
 }
 
-/// A list of budgets, shared by the epochs that have it. Of their limits the windows tell: those of the list are what they
-/// were when it was made.
-type Plan<T> = Arc<Box<[T]>>;
+/// Budgets in the order of their list, each with its window. Of their limits the windows tell: those of the list are what
+/// they were when it was made.
+type Listed<T> = Box<[(T, Arc<Window>)]>;
 
 impl<T> Epoch<T> {
     #[inline]
@@ -76,10 +74,10 @@ struct Ledger<T> {
 impl<T: Term> Epochs<T> {
     pub(crate) fn new(plan: impl IntoIterator<Item = T>, now: u64) -> Self {
         let plan: Box<[T]> = plan.into_iter().collect();
-        let windows = plan.iter().map(|term| begun(term, now)).collect();
-        let ledger = Ledger { next: 0, plan: plan.clone(), going_on: Vec::new(), shelf: Vec::new() };
+        let budgets = plan.iter().map(|term| (term.clone(), begun(term, now))).collect();
+        let ledger = Ledger { next: 0, plan, going_on: Vec::new(), shelf: Vec::new() };
         let epochs = Self { list: Arena::new(), current: Cell::new(0), ledger: Mutex::new(ledger) };
-        epochs.publish(&mut epochs.ledger.lock(), Arc::new(plan), windows);
+        epochs.publish(&mut epochs.ledger.lock(), budgets);
         epochs
     }
 
@@ -115,11 +113,8 @@ impl<T: Term> Epochs<T> {
 
     #[inline]
     fn shared(&self, number: u32) -> impl Iterator<Item = (&T, &Arc<Window>)> + Clone {
-        let (plan, windows): (&[T], &[Arc<Window>]) = match self.list.get(number) {
-            Some(epoch) => (&epoch.plan, &epoch.windows),
-            None => (&[], &[]),
-        };
-        plan.iter().zip(windows)
+        let budgets: &[_] = self.list.get(number).map_or(&[], |epoch| &epoch.budgets);
+        budgets.iter().map(|(term, window)| (term, window))
     }
 
     /// What `budget` is in the current epoch, if it is part of it.
@@ -144,7 +139,7 @@ impl<T: Term> Epochs<T> {
                 Some(ledger.shelf.swap_remove(place).1)
             })
         };
-        let window = |term: &T| match kept(term).filter(|window| !window.has_ended(now)) {
+        let mut window = |term: &T| match kept(term).filter(|window| !window.has_ended(now)) {
             Some(window) => {
                 // What other epochs share moves with it: whoever takes from it finds the word changed (L1).
                 window.relimit(term.limit(), term.beside());
@@ -152,24 +147,24 @@ impl<T: Term> Epochs<T> {
             }
             None => begun(term, now),
         };
-        let windows: Box<[_]> = plan.iter().map(window).collect();
-        ledger.plan = plan.clone();
-        match self.known_as(&ledger.going_on, &plan, &windows) {
+        let budgets: Listed<T> = plan.iter().map(|term| (term.clone(), window(term))).collect();
+        ledger.plan = plan;
+        match self.known_as(&ledger.going_on, &budgets) {
             // Release (in `apply`), as in `publish`: whoever loads the number finds the limits of its windows moved.
             Some(number) => self.current.apply(|_| (u64::from(number), ())),
             None => {
-                self.publish(&mut ledger, Arc::new(plan), windows);
+                self.publish(&mut ledger, budgets);
             }
         }
     }
 
     /// Which of these epochs has that list and those windows.
-    fn known_as(&self, numbers: &[u32], plan: &[T], windows: &[Arc<Window>]) -> Option<u32> {
+    fn known_as(&self, numbers: &[u32], budgets: &[(T, Arc<Window>)]) -> Option<u32> {
         let is_it = |epoch: &Epoch<T>| {
-            let same = |(one, other): (&Arc<Window>, &Arc<Window>)| Arc::ptr_eq(one, other);
-            epoch.windows.len() == windows.len()
-                && epoch.windows.iter().zip(windows).all(same)
-                && epoch.plan.iter().zip(plan).all(|(one, other)| one.reads_as(other))
+            let same = |((one, its), (other, others)): (&(T, Arc<Window>), &(T, Arc<Window>))| {
+                Arc::ptr_eq(its, others) && one.reads_as(other)
+            };
+            epoch.budgets.len() == budgets.len() && epoch.budgets.iter().zip(budgets).all(same)
         };
         numbers.iter().rev().copied().find(|number| self.list.get(*number).is_some_and(is_it))
     }
@@ -186,7 +181,7 @@ impl<T: Term> Epochs<T> {
     pub(crate) fn recall(&self, mut known: Vec<(T, Arc<Window>)>) {
         let mut ledger = self.ledger.lock();
         let Some(epoch) = self.list.get(self.current()) else { return };
-        let window = |(term, fresh): (&T, &Arc<Window>)| match known.iter().position(|(before, _)| before.is(term)) {
+        let mut window = |term: &T, fresh: &Arc<Window>| match known.iter().position(|(before, _)| before.is(term)) {
             Some(place) => {
                 let window = known.swap_remove(place).1;
                 // What is used stays, as in `replace` (L1).
@@ -195,9 +190,10 @@ impl<T: Term> Epochs<T> {
             }
             None => Arc::clone(fresh),
         };
-        let windows = ledger.plan.iter().zip(&epoch.windows).map(window).collect();
+        let listed = ledger.plan.iter().zip(&epoch.budgets);
+        let budgets = listed.map(|(term, (_, fresh))| (term.clone(), window(term, fresh))).collect();
         ledger.shelf.append(&mut known);
-        self.publish(&mut ledger, Arc::clone(&epoch.plan), windows);
+        self.publish(&mut ledger, budgets);
     }
 
     /// An epoch of an earlier life, in whose windows something was set aside: its number. The current one goes on. Before
@@ -205,8 +201,7 @@ impl<T: Term> Epochs<T> {
     pub(crate) fn past(&self, budgets: Vec<(T, Arc<Window>)>) -> u32 {
         let mut ledger = self.ledger.lock();
         let number = self.current();
-        let (plan, windows): (Vec<T>, Vec<_>) = budgets.into_iter().unzip();
-        let past = self.publish(&mut ledger, Arc::new(plan.into()), windows.into());
+        let past = self.publish(&mut ledger, budgets.into());
         // Nobody enters it: it is only looked up. Release (in `apply`), as in `publish`.
         self.current.apply(|_| (u64::from(number), ()));
         past
@@ -218,21 +213,22 @@ impl<T: Term> Epochs<T> {
         let number = self.current();
         // Another may have been first: a period begins once.
         let Some(epoch) = self.list.get(number).filter(|epoch| epoch.is_over(now)) else { return number };
-        let window = |(term, window): (&T, &Arc<Window>)| {
-            if window.has_ended(now) { begun(term, now) } else { Arc::clone(window) }
+        let budget = |(term, (_, window)): (&T, &(T, Arc<Window>))| {
+            let window = if window.has_ended(now) { begun(term, now) } else { Arc::clone(window) };
+            (term.clone(), window)
         };
         // The list is the current one, in the same order.
-        let windows = ledger.plan.iter().zip(&epoch.windows).map(window).collect();
+        let budgets = ledger.plan.iter().zip(&epoch.budgets).map(budget).collect();
         ledger.going_on.retain(|number| self.list.get(*number).is_some_and(|epoch| !epoch.is_over(now)));
-        self.publish(&mut ledger, Arc::clone(&epoch.plan), windows)
+        self.publish(&mut ledger, budgets)
     }
 
     /// Makes an epoch of these windows the current one, under the lock: its number. Past the end of the list, which is
     /// 2^31 hours or 245,000 years long, nothing begins any more.
-    fn publish(&self, ledger: &mut Ledger<T>, plan: Plan<T>, windows: Box<[Arc<Window>]>) -> u32 {
+    fn publish(&self, ledger: &mut Ledger<T>, budgets: Listed<T>) -> u32 {
         let number = ledger.next;
-        let ends = windows.iter().map(|window| window.ends()).min().unwrap_or(NEVER_ENDS);
-        if !self.list.put(number, Epoch { ends, plan, windows }) {
+        let ends = budgets.iter().map(|(_, window)| window.ends()).min().unwrap_or(NEVER_ENDS);
+        if !self.list.put(number, Epoch { ends, budgets }) {
             return self.current();
         }
         ledger.next = number.saturating_add(1);

@@ -44,6 +44,11 @@ impl Core {
     /// Takes the tenant, which equals a fresh one by `now`, out of the table if nobody was attached since `seen`.
     fn let_go(&self, tenant: &Arc<Tenant>, seen: Unattached, now: Timestamp) -> bool {
         self.rates.let_go(now.nanos_since(self.epoch));
+        let Some(ended) = tenant.budgets.ended_by(now) else { return self.retire(tenant, seen) };
+        // Whoever comes with an earlier time must not find that period whole again. The lock orders this and the entry of
+        // the next tenant of that id, which finds the time, or finds this one still there (G2).
+        let _entries = self.tenant_plans.lock();
+        self.forgotten.apply(|latest| (latest.max(ended.as_nanos()), ()));
         self.retire(tenant, seen)
     }
 

@@ -56,10 +56,13 @@ pub(super) fn state(state: &EnforcerState, core: &Core, now: Timestamp) -> Resul
     let before: HashSet<_> = core.shut().into_iter().map(|(id, _)| id).collect();
     let more = state.closed_tenants.iter().filter(|it| !before.contains(it.id.as_str())).count();
     full("tenants", core.max_tenants, before.len().saturating_add(more))?;
-    let mut known = HashMap::new();
+    let (mut known, mut shares) = (HashMap::new(), HashMap::new());
     for (number, execution) in state.executions.iter().enumerate() {
         let place = format!("executions[{number}]");
-        let seen = Checked::of(&place, execution, state, &tenants, &known, &core.plan())?;
+        let seen = Checked::of(&place, execution, state, &tenants, &known)?;
+        if let (Some(slice), Some((holder, above))) = (&execution.slice, seen.above) {
+            share(&place, slice, above, shares.entry(holder).or_default(), &core.plan())?;
+        }
         if known.insert(execution.id.as_str(), seen).is_some() {
             let wrong = format!("{:?} stands there twice; it must stand once", execution.id);
             return Err(invalid(|| format!("{place}.id"), wrong));
@@ -102,9 +105,14 @@ fn closed(state: &EnforcerState) -> Result<(), RestoreError> {
 struct Checked<'a> {
     tenant: &'a str,
     depth: usize,
-    /// The slice out of which its budget comes, its own or one above.
-    slice: Option<&'a SliceState>,
+    /// The slice out of which its budget comes, its own or one above, and whose it is.
+    slice: Option<Held<'a>>,
+    /// The slice of which its own is a part.
+    above: Option<Held<'a>>,
 }
+
+/// A slice, and the id of the execution for which it was set aside.
+type Held<'a> = (&'a str, &'a SliceState);
 
 impl<'a> Checked<'a> {
     fn of(
@@ -113,7 +121,6 @@ impl<'a> Checked<'a> {
         state: &EnforcerState,
         tenants: &HashSet<&str>,
         known: &HashMap<&str, Self>,
-        plan: &Plan,
     ) -> Result<Self, RestoreError> {
         let wrong = |field: &str, wrong: String| Err(invalid(|| format!("{place}.{field}"), wrong));
         if let Err(error) = validate("execution id", &it.id) {
@@ -143,18 +150,6 @@ impl<'a> Checked<'a> {
         }
         if let Some(slice) = &it.slice {
             amounts(&format!("{place}.slice"), sliced(slice))?;
-            let above = parent.and_then(|parent| parent.slice);
-            // Where nothing but observes, it may have been.
-            let limits = |(_, place): &(_, usize)| {
-                Resource::ALL.get(*place).is_some_and(|resource| plan.tally(*resource).action != Action::Observe)
-            };
-            let larger = |above: &SliceState| {
-                let pairs = sliced(slice).into_iter().zip(sliced(above)).zip(0..).filter(limits);
-                pairs.map(|(pair, _)| pair).find(|(one, of)| one.1 > of.1)
-            };
-            if let Some(((field, one), (_, of))) = above.and_then(larger) {
-                return wrong("slice", format!("{one} {field} are more than the {of} of the slice that it is of"));
-            }
             let names = slice.tenant.iter().chain(&slice.process).map(|sliced| (&sliced.budget, sliced.ends));
             for (budget, ends) in names {
                 period(&format!("{place}.slice"), budget, ends)?;
@@ -175,9 +170,31 @@ impl<'a> Checked<'a> {
         {
             return wrong("pause.number", format!("{number} is none of the numbers from 1 to last_pause"));
         }
-        let slice = it.slice.as_ref().or(parent.and_then(|parent| parent.slice));
-        Ok(Self { tenant: &it.tenant, depth: parent.map_or(0, |parent| parent.depth.saturating_add(1)), slice })
+        let above = parent.and_then(|parent| parent.slice);
+        let slice = it.slice.as_ref().map(|slice| (it.id.as_str(), slice)).or(above);
+        Ok(Self { tenant: &it.tenant, depth: parent.map_or(0, |parent| parent.depth.saturating_add(1)), slice, above })
     }
+}
+
+/// Whether `slice` fits into that of which it is a part, beside those that came before it: what they have taken of it.
+fn share(
+    place: &str,
+    slice: &SliceState,
+    above: &SliceState,
+    taken: &mut [u64; 5],
+    plan: &Plan,
+) -> Result<(), RestoreError> {
+    let amounts = sliced(slice).into_iter().zip(sliced(above)).zip(taken);
+    for (resource, (((field, one), (_, of)), taken)) in Resource::ALL.into_iter().zip(amounts) {
+        *taken = taken.saturating_add(one);
+        // Where nothing but observes, they may have been larger.
+        if *taken > of && plan.tally(resource).action != Action::Observe {
+            let wrong =
+                format!("{taken} {field}, with those beside it, are more than the {of} of the slice that it is of");
+            return Err(invalid(|| format!("{place}.slice"), wrong));
+        }
+    }
+    Ok(())
 }
 
 fn amounts<'a>(place: &str, all: impl IntoIterator<Item = (&'a str, u64)>) -> Result<(), RestoreError> {

@@ -71,13 +71,14 @@ impl Execution {
         loop {
             match waiting.poll_receipt(&waker, now) {
                 Poll::Ready(ended) => return ended,
-                Poll::Pending => match waiting.refused.filter(|_| now >= until) {
-                    Some(refused) => {
-                        self.tell_refused(&demand, &refused, Some(now));
+                Poll::Pending => {
+                    if now >= until
+                        && let Some(refused) = waiting.give_up_at(now)
+                    {
                         return Err(refused);
                     }
-                    None => clock.park(waiting.wake_at().map_or(until, |wake_at| wake_at.min(until)), now, &waker),
-                },
+                    clock.park(waiting.wake_at().map_or(until, |wake_at| wake_at.min(until)), now, &waker);
+                }
             }
             now = clock.now();
         }

@@ -51,6 +51,10 @@ async fn what_cannot_be_taken_over_changes_nothing_and_says_why() {
             "cannot change while it runs",
         ),
         (reload(&world, &budget(0), |config| config.replace("127.0.0.1:0", "127.0.0.1:1")), "listen: cannot change"),
+        (
+            reload(&world, &budget(0), |config| config.replace("[requests]", "[requests]\nmax_connections = 5")),
+            "max_connections: cannot change",
+        ),
         (reload(&world, &budget(0), |config| config.replace("key-b", "key-a")), "somebody else's"),
     ];
     for (outcome, said) in wrong {

@@ -1,10 +1,15 @@
 //! Being told to stop.
 
-use enforce_core::{Cause, Clock, ViolationType};
-use http::StatusCode;
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use crate::common::{World, assert_nothing_is_left, budget, request, request_with, telling, tokens};
+use enforce_core::{Cause, Clock, ScopeStatus, ViolationType};
+use http::{Method, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::time::{advance, pause};
+
+use crate::common::{World, assert_nothing_is_left, budget, request, request_with, telling, tokens, until};
 
 #[tokio::test]
 async fn a_stream_that_ends_within_the_grace_ends_by_itself() {
@@ -20,6 +25,27 @@ async fn a_stream_that_ends_within_the_grace_ends_by_itself() {
     let usage = gateway.enforcer().tenant_usage("a").unwrap();
     assert_eq!((usage.output_tokens, stand_in.sent().completion_tokens), (5_000, 5_000));
     assert_nothing_is_left(&gateway);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_on_its_way_has_the_grace_too() {
+    let world = World::with("", "grace_ms = 3_600_000", Clock::system()).await;
+    // More than all buffers on the way take.
+    let asks = request(1_000_000).to_string();
+    let answer = world.client.try_send(Method::POST, "/v1/chat/completions", "key-a", &[], asks).await.unwrap();
+    let enforcer = world.gateway.enforcer().clone();
+    // Time moves by hand alone while somebody else is at work.
+    let (over, works) = oneshot::channel::<()>();
+    let worker = tokio::task::spawn_blocking(move || drop(works.blocking_recv()));
+    pause();
+    let stopped = tokio::spawn(world.stop());
+    until(|| matches!(enforcer.status(), ScopeStatus::Halted(_))).await;
+    advance(Duration::from_secs(60)).await;
+    let whole = answer.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(serde_json::from_slice::<Value>(&whole).unwrap()["usage"]["completion_tokens"], 1_000_000);
+    assert_nothing_is_left(&stopped.await.unwrap());
+    drop(over);
+    worker.await.unwrap();
 }
 
 #[tokio::test]

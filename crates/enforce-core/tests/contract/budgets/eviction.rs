@@ -1,6 +1,6 @@
 //! A tenant is let go only if none of its budgets would be forgotten (G2).
 
-use enforce_core::{Budget, BudgetAmount, BudgetPeriod, BudgetResource, Demand, TenantPolicy};
+use enforce_core::{Actual, Budget, BudgetAmount, BudgetPeriod, BudgetResource, Demand, TenantPolicy, Timestamp};
 
 use super::clock;
 use crate::common::{DAY, NOON, SECOND, builder, nano, pass, register};
@@ -65,4 +65,27 @@ fn a_tenant_that_used_nothing_leaves_by_itself_whatever_budgets_it_had() {
     run.finish();
     drop(run);
     assert_eq!(enforcer.tenant_count(), 0);
+}
+
+#[test]
+fn g2_a_period_that_was_forgotten_is_whole_to_nobody_whose_clock_is_behind() {
+    let end = NOON + DAY / 2;
+    let midnight = Timestamp::from_nanos(end);
+    let before = Timestamp::from_nanos(end - 1);
+    let budgets = vec![Budget::new(BudgetAmount::Tokens(10), BudgetPeriod::Day)];
+    let tenant = TenantPolicy { budgets, ..Default::default() };
+    let time = clock(end - 1);
+    let enforcer = builder(&time).tenant(tenant).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    run.charge(Actual::tokens(10, 0));
+    run.finish();
+    drop(run);
+    pass(&time, 1);
+    assert_eq!(enforcer.evict_idle_tenants().len(), 1);
+    time.set(before);
+    // In the next day, as if the tenant had stayed: it has what that day has, and no more.
+    let run = register(&enforcer, "exec", "tenant");
+    assert!(run.reserve_at(Demand::none().tokens(11, 0), before).is_err());
+    run.charge_at(Actual::tokens(10, 0), before);
+    assert!(run.reserve_at(Demand::none().tokens(1, 0), midnight).is_err(), "the day of the charge is the next one");
 }

@@ -1,5 +1,6 @@
 //! Runs of refusals: one event when a run begins, one with its count when it ends.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use enforce_core::{
@@ -168,6 +169,21 @@ fn waiting_is_no_refusal_until_it_comes_to_nothing() {
     let _held = run.reserve(Demand::step().tokens(10, 0)).unwrap();
     assert!(run.reserve_within(Demand::step().tokens(1, 0), Duration::ZERO).is_err());
     assert_eq!(names(&events.drain()).last(), Some(&"blocked"), "the time was over");
+}
+
+#[test]
+fn a_poll_that_may_wait_tells_what_is_pointless_alone() {
+    let limits = ResourceLimits { max_tokens: 10, ..unlimited() };
+    let (enforcer, events) = heard(limits, |builder| builder.policy(all(Action::Refuse)));
+    let run = register(&enforcer, "exec", "tenant");
+    let polled = |tokens| run.poll_owned(&Demand::step().tokens(tokens, 0), || Poll::Pending);
+    let held = polled(10);
+    assert!(matches!(held, Poll::Ready(Ok(_))));
+    events.drain().clear();
+    assert!(polled(5).is_pending());
+    assert_eq!(names(&events.drain()), Vec::<&str>::new());
+    assert!(matches!(polled(11), Poll::Ready(Err(refused)) if refused.retry == Retry::Never));
+    assert_eq!(names(&events.drain()), ["blocked"]);
 }
 
 #[test]

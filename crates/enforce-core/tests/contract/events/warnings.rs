@@ -101,6 +101,26 @@ fn a_budget_is_told_once_a_period_for_all_that_share_it() {
 }
 
 #[test]
+fn budgets_whose_periods_end_at_once_are_told_each_by_itself() {
+    // Its last hour ends the day, too.
+    let time = noon();
+    pass(&time, DAY / 2 - 1);
+    let budgets = vec![
+        Budget::new(BudgetAmount::Tokens(10), BudgetPeriod::Hour),
+        Budget::new(BudgetAmount::Tokens(11), BudgetPeriod::Day),
+    ];
+    let (enforcer, events) = heard_at(&time, unlimited(), |builder| {
+        builder.tenant(TenantPolicy { budgets, ..TenantPolicy::default() }).policy(all(Action::Refuse))
+    });
+    let run = register(&enforcer, "exec", "tenant");
+    run.charge(Actual::tokens(8, 0));
+    for _ in 0..3 {
+        drop(run.reserve(Demand::none().tokens(1, 0)).unwrap());
+    }
+    assert_eq!(warned(&events), [90, 81].map(|percent| (ViolationType::TokenLimit, ScopeKind::Tenant, percent)));
+}
+
+#[test]
 fn a_parents_limit_is_told_once_for_all_that_share_it() {
     let (run, events, _enforcer) = heard_run(ResourceLimits { max_tokens: 10, ..unlimited() });
     let children = ["one", "two"].map(|id| run.child(id).register().unwrap());

@@ -79,6 +79,23 @@ fn n1_what_makes_no_sense_is_refused_by_its_place() {
 }
 
 #[test]
+fn t1_slices_that_are_together_more_than_the_one_that_they_are_of_are_refused() {
+    let mut whole = state();
+    let mut beside = whole["executions"][2].clone();
+    beside["id"] = json!("beside");
+    whole["executions"].as_array_mut().unwrap().push(beside);
+    let with = |tokens: u64| {
+        let mut state = whole.clone();
+        state["executions"][4]["slice"]["tokens"] = json!(tokens);
+        serde_json::from_value::<EnforcerState>(state).unwrap()
+    };
+    assert!(super::try_into(builder(&noon()), &with(30)).is_ok());
+    let error = super::try_into(builder(&noon()), &with(31)).map(|_| ()).unwrap_err();
+    let wrong = "51 tokens, with those beside it, are more than the 50 of the slice that it is of";
+    assert_eq!(error.to_string(), format!("invalid state at executions[4].slice: {wrong}"));
+}
+
+#[test]
 fn more_than_fits_a_table_and_trees_that_are_too_deep_are_refused() {
     let mut many = state();
     let one = many["executions"][3].clone();

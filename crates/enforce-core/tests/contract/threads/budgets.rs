@@ -1,11 +1,11 @@
 //! 64 threads under budgets of tenant and process, while periods turn and lists change.
 
 use enforce_core::{
-    Actual, Budget, BudgetAmount, BudgetPeriod, Demand, ProcessPolicy, RegisterError, ResourceLimits, ScopeKind,
-    TenantPolicy,
+    Actual, Budget, BudgetAmount, BudgetPeriod, Demand, ManualClock, ProcessPolicy, RegisterError, ResourceLimits,
+    ScopeKind, TenantPolicy, Timestamp,
 };
 
-use crate::common::{SECOND, builder, nano, noon, pass, register, unlimited};
+use crate::common::{DAY, SECOND, builder, nano, noon, pass, register, unlimited};
 
 use super::{Numbers, THREADS, storm};
 
@@ -122,6 +122,42 @@ fn c1_while_periods_turn_every_hold_settles_into_its_own_and_what_goes_on_is_who
     }
     pass(&time, HOUR);
     assert_eq!(enforcer.process_usage().budgets[0].committed, 0, "nothing has reached a later hour");
+}
+
+#[test]
+fn c1_threads_settle_on_both_sides_of_a_boundary_of_every_period_and_offset_each_into_its_own() {
+    // 2024-03-01, behind a leap day: the end of an hour, a day and a month.
+    let local = 19_783 * DAY;
+    for per in [BudgetPeriod::Hour, BudgetPeriod::Day, BudgetPeriod::Month] {
+        for offset in [0, 330, -570, 840, -840] {
+            let end = local.checked_add_signed(-i64::from(offset) * 60 * SECOND as i64).unwrap();
+            let time = ManualClock::starting_at(Timestamp::from_nanos(end - 1));
+            let budgets = vec![Budget::new(BudgetAmount::Tokens(1_000), per).utc_offset_minutes(offset)];
+            let enforcer = builder(&time).tenant(TenantPolicy { budgets, ..Default::default() }).build().unwrap();
+            let run = register(&enforcer, "exec", "tenant");
+            let holds = || (0..20).map(|_| run.reserve(Demand::none().tokens(10, 0)).unwrap()).collect::<Vec<_>>();
+            let old = [holds(), holds(), holds(), holds()];
+            pass(&time, 1);
+            let new = [holds(), holds(), holds(), holds()];
+            std::thread::scope(|scope| {
+                for (old, new) in old.into_iter().zip(new) {
+                    scope.spawn(move || {
+                        for (number, (old, new)) in old.into_iter().zip(new).enumerate() {
+                            // What comes back, what was used and what is debt: all of it stays behind the boundary.
+                            if number % 2 == 0 {
+                                drop(old);
+                            } else {
+                                old.settle(Actual::tokens(90, 0));
+                            }
+                            new.settle(Actual::tokens(7, 0));
+                        }
+                    });
+                }
+            });
+            let budget = &enforcer.tenant_usage("tenant").unwrap().budgets[0];
+            assert_eq!((budget.committed, budget.outstanding, budget.debt), (80 * 7, 0, 0), "{per} at {offset}");
+        }
+    }
 }
 
 #[test]
