@@ -119,7 +119,7 @@ impl ExecutionError {
             provider: None,
             http_status: None,
             details: None,
-            occurred_at: unix_ms(),
+            occurred_at: now_ms(),
         }
     }
 
@@ -250,7 +250,7 @@ impl ExecutionError {
     #[must_use]
     pub fn next_attempt(mut self) -> Self {
         self.attempt = self.attempt.saturating_add(1);
-        self.occurred_at = unix_ms();
+        self.occurred_at = now_ms();
         self
     }
 
@@ -307,10 +307,15 @@ impl From<io::Error> for ExecutionError {
     }
 }
 
-/// Milliseconds since the Unix epoch, negative before it.
+/// What an error that is made now is stamped with.
 #[expect(clippy::disallowed_methods, reason = "an error is stamped for people; no decision reads the stamp")]
-fn unix_ms() -> i64 {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
+fn now_ms() -> i64 {
+    unix_ms(SystemTime::now())
+}
+
+/// Milliseconds from the Unix epoch to `at`, negative before it.
+fn unix_ms(at: SystemTime) -> i64 {
+    match at.duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
     }

@@ -201,3 +201,9 @@ fn an_error_is_stamped_in_milliseconds_of_this_age() {
     // 2020 to 2200.
     assert!((1_577_836_800_000..7_258_118_400_000).contains(&ExecutionError::timeout("").occurred_at));
 }
+
+#[test]
+fn a_clock_that_stands_before_1970_gives_a_negative_stamp() {
+    let second = Duration::from_secs(1);
+    assert_eq!((unix_ms(UNIX_EPOCH - second), unix_ms(UNIX_EPOCH + second)), (-1_000, 1_000));
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use enforce_core::{
     Action, Actual, Approval, Cause, Demand, EnforcementPolicy, Execution, LimitActions, LongRunningExecutionPolicy,
-    ManualClock, ResourceLimits, Status, ViolationType, Watch,
+    ManualClock, ResourceLimits, Status, Timestamp, ViolationType, Watch,
 };
 
 use crate::common::{SECOND, builder, disabled, noon, pass, register, run, run_on, unlimited};
@@ -268,4 +268,12 @@ fn who_watches_no_more_leaves_nobody_to_be_called() {
     keeper.turn_at(&Waker::from(Arc::clone(&bell)), time.now());
     drop(keeper);
     assert_eq!(Arc::strong_count(&bell), 1);
+}
+
+#[test]
+fn a_time_that_ends_behind_the_last_moment_of_the_clock_is_not_looked_at_again() {
+    let time = ManualClock::starting_at(Timestamp::from_nanos(u64::MAX));
+    let run = run_on(&time, ResourceLimits { max_wall_time_ms: 9_000, ..unlimited() }, disabled());
+    let mut watcher = Watcher::of(&run);
+    assert_eq!((watcher.over(&time), watcher.watch.wake_at()), (None, None));
 }

@@ -195,3 +195,17 @@ fn the_budget_with_fields_of_its_own_is_one_of_the_list() {
     );
     assert_eq!(usage.budget, Some(usage.budgets[2]));
 }
+
+#[test]
+fn a_budget_that_stays_under_fields_of_its_own_or_without_them_is_shown_as_it_is_now() {
+    let fields = TenantPolicy { budget_usd: Some(nano(10)), ..Default::default() };
+    let listed = vec![Budget::new(BudgetAmount::CostUsd(nano(10)), BudgetPeriod::Total)];
+    let listed = TenantPolicy { budgets: listed, ..Default::default() };
+    let enforcer = builder(&clock(NOON)).tenant(fields.clone()).build().unwrap();
+    register(&enforcer, "exec", "tenant").charge(Actual::none().cost(nano(3)));
+    for (policy, own) in [(listed, None), (fields, Some(3))] {
+        enforcer.set_tenant("tenant", policy).unwrap();
+        let usage = enforcer.tenant_usage("tenant").unwrap();
+        assert_eq!((usage.budgets[0].committed, usage.budget.map(|it| it.committed)), (3, own));
+    }
+}

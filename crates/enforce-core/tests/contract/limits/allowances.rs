@@ -251,3 +251,11 @@ fn a_limit_that_cannot_be_counted_and_a_strangers_key_change_nothing() {
     assert!(register(&stranger, "exec", "tenant").set_allowance(search, 1).is_err());
     assert!(run.reserve(Demand::none().allowance_units(search, 3)).is_ok());
 }
+
+#[test]
+fn an_allowance_that_is_taken_away_warns_of_no_amount() {
+    let (enforcer, search, _) = enforcer(|builder| builder);
+    let run = register(&enforcer, "exec", "tenant");
+    run.set_allowance(search, UNLIMITED).unwrap();
+    assert_eq!(run.reserve(Demand::none().allowance_units(search, MAX)).unwrap().warning(), None);
+}

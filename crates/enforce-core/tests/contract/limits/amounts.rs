@@ -296,3 +296,14 @@ fn amounts_that_are_the_same_are_all_taken_and_given_back() {
     drop(hold);
     assert!(run.snapshot().outstanding.is_zero());
 }
+
+#[test]
+fn l1_a_sum_of_a_budget_that_is_cut_halts_for_whom_it_was_cut_though_its_word_reaches_further() {
+    let policy = TenantPolicy { budget_usd: Some(nano(100)), budget_action: Action::Observe, ..Default::default() };
+    let enforcer = builder(&noon()).tenant(policy).build().unwrap();
+    let (one, other) = (register(&enforcer, "one", "tenant"), register(&enforcer, "other", "tenant"));
+    one.charge(Actual::none().cost(nano(MAX)));
+    other.charge(Actual::none().cost(nano(10)));
+    let cut = Cause { violation_type: ViolationType::CostLimit, scope: ScopeKind::Tenant };
+    assert_eq!((one.status(), other.status()), (Status::Live, Status::Halted(cut)));
+}

@@ -2,7 +2,7 @@
 
 use enforce_core::{
     Approval, Clock, Demand, Enforcer, LongRunningExecutionPolicy, ManualClock, RateLimit, RateOn, RatePeriod,
-    RateUnit, ResourceLimits, RestoreError, Timestamp, ViolationType,
+    RateUnit, ResourceLimits, RestoreError, RestoreOptions, Timestamp, ViolationType,
 };
 
 use super::{into, saved, try_into};
@@ -172,4 +172,42 @@ fn i1_a_limit_of_time_comes_by_itself_after_a_restart() {
         assert!(matches!(after.get("below").unwrap().status(), enforce_core::Status::Halted(_)));
         assert!(matches!(after.get("exec").unwrap().status(), enforce_core::Status::Halted(_)));
     }
+}
+
+#[test]
+fn time_that_was_paused_from_above_is_taken_off_active_time_without_an_approval_of_its_own() {
+    let time = noon();
+    let before = builder(&time).build().unwrap();
+    let run = register(&before, "exec", "tenant");
+    let limits = ResourceLimits { max_active_time_ms: Some(9_000), ..unlimited() };
+    run.child("below").limits(limits.clone()).register().unwrap();
+    run.pause("wait");
+    pass(&time, 100 * SECOND);
+    run.approve(&run.pause_ticket().unwrap(), Approval::new("ada", "go on")).unwrap();
+    let mut after = builder(&time).build().unwrap();
+    let own = RestoreOptions::new().limits(|it| (it.id == "below").then(|| (limits.clone(), disabled())));
+    after.restore(&saved(&before), own).unwrap();
+    let below = after.get("below").unwrap();
+    pass(&time, 10 * SECOND - 1);
+    assert!(below.reserve(Demand::step()).is_ok());
+    pass(&time, 1);
+    assert_eq!(kind(below.reserve(Demand::step())), Some(ViolationType::WallTimeLimit));
+}
+
+#[test]
+fn a_pause_that_had_begun_and_stood_nowhere_yet_holds_no_time_back() {
+    let time = noon();
+    let active = || {
+        let limits = ResourceLimits { max_active_time_ms: Some(9_000), ..unlimited() };
+        builder(&time).limits(limits)
+    };
+    let before = active().build().unwrap();
+    register(&before, "exec", "tenant");
+    pass(&time, 4 * SECOND);
+    let mut state = saved(&before);
+    state.executions[0].paused_since = Some(state.saved_at);
+    let after = into(active(), &state);
+    pass(&time, 2 * SECOND);
+    let again = saved(&after).executions.remove(0);
+    assert_eq!((again.pause, again.paused_since, again.paused_ns), (None, None, 0));
 }

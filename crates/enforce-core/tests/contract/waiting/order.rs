@@ -296,3 +296,17 @@ fn f1_one_in_line_twice_is_served_twice() {
     }
     assert_eq!((run.waiting_count(), run.snapshot().outstanding.memory_bytes), (0, 0));
 }
+
+#[test]
+fn f1_an_extension_by_what_others_wait_for_does_not_overtake_them_in_its_hold_s_budget() {
+    let time = noon();
+    let tenant = TenantPolicy { budget_usd: Some(nano(100)), budget_period: BudgetPeriod::Day, ..Default::default() };
+    let enforcer = builder(&time).tenant(tenant).build().unwrap();
+    let (run, other) = (register(&enforcer, "exec", "tenant"), register(&enforcer, "other", "tenant"));
+    let mut hold = run.reserve(Demand::none().cost(nano(50))).unwrap();
+    let waiter = Waiter::begin(&other, &time, Demand::none().cost(nano(80)));
+    let refused = hold.extend(Demand::none().cost(nano(20))).unwrap_err();
+    assert_eq!((refused.scope, refused.queued, refused.retry), (ScopeKind::Tenant, true, Retry::WhenFreed));
+    drop(waiter);
+    assert!(hold.extend(Demand::none().cost(nano(20))).is_ok());
+}
