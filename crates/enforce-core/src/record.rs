@@ -3,6 +3,7 @@
 mod calls;
 mod expiry;
 mod recalled;
+mod rolling;
 mod standing;
 
 pub(crate) use self::standing::Ended;
