@@ -37,7 +37,9 @@ pub(crate) fn time(times: u32, mut op: impl FnMut()) -> Duration {
 }
 
 /// Polls a future once, and drops what it answers where it lies; `false` if it does not.
-#[inline]
+///
+/// Always inlined, as an `await` is: a future that is handed to a call is copied first, and some are large.
+#[inline(always)]
 pub(crate) fn ready<T>(future: impl Future<Output = T>) -> bool {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => {

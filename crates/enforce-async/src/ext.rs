@@ -65,7 +65,8 @@ pub trait ExecutionExt {
     fn halted(&self) -> Halted;
 
     /// Waits until it is not paused, by itself or from above: live, halted or ended, as the status says. At once if it is
-    /// not paused now.
+    /// not paused now. A pause that the next period of a budget approves
+    /// ([`Budget::next_period_approves`](enforce_core::Budget::next_period_approves)) it ends at that moment.
     fn resumed(&self) -> Resumed;
 
     /// Runs `future` until it is done, or the execution is halted, has ended, or its wall time, active time or idle timeout
@@ -137,7 +138,7 @@ impl ExecutionExt for Execution {
     }
 
     fn resumed(&self) -> Resumed {
-        Resumed(self.watch())
+        Resumed::new(self.watch())
     }
 
     fn run<F: Future>(&self, future: F) -> Run<F> {

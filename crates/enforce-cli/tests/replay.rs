@@ -61,6 +61,18 @@ fn the_step_whose_settle_reaches_the_threshold_runs_and_the_next_is_paused() {
 }
 
 #[test]
+fn a_pause_that_ends_with_the_hour_skips_what_is_left_of_it() {
+    let rows =
+        [(0, "a", 0, 0), (1, "a", 0, 0), (2, "a", 0, 0), (3_600, "a", 0, 0), (3_601, "a", 0, 0), (7_199, "b", 0, 0)];
+    let csv = steps(&[&rows[..], &[(7_200, "a", 0, 0)]].concat());
+    let budget = "[[budget]]\non = \"tenant\"\nsteps = 1\nper = \"hour\"\naction = \"pause\"\n";
+    let replayed = decide(&format!("{budget}next_period_approves = true"), "none", &csv);
+    assert_eq!(replayed.letters, "APSAPPA");
+    assert_eq!(replayed.numbers(["/executions/paused", "/executions/completed"]), [1, 1]);
+    assert_eq!(decide(budget, "none", &csv).letters, "APSSSAS");
+}
+
+#[test]
 fn a_slot_is_free_right_after_the_last_step_and_right_after_a_halt() {
     let csv = steps(&[(0, "a", 0, 0), (1, "b", 0, 0), (1, "b", 0, 0), (2, "a", 0, 0), (2, "c", 0, 0)]);
     let replayed = decide("[limits]\nmax_concurrent_executions = 1", "none", &csv);

@@ -7,6 +7,8 @@ mod expiry;
 mod fitted;
 mod found;
 mod look;
+mod paused;
+mod question;
 mod short;
 mod take;
 mod times;
@@ -19,12 +21,14 @@ use self::found::{Blocked, Found, Looked, Stop};
 pub(crate) use self::found::{Noticed, Obstacle};
 pub(crate) use self::look::{asks_budget, cost_threshold_violation};
 use self::look::{countable, when_freed};
+use self::paused::go_on;
+pub(crate) use self::question::check;
 pub(crate) use self::times::times;
 use self::usual::Usual;
 
 use crate::budget::Periods;
 use crate::clock::Timestamp;
-use crate::decision::{EnforcementResult, EnforcementViolation, EnforcementWarning, ScopeKind};
+use crate::decision::{EnforcementViolation, EnforcementWarning, ScopeKind};
 use crate::hold::{Asks, Receipt};
 use crate::kept::Kept;
 use crate::kernel::repetition::Repetition;
@@ -106,6 +110,8 @@ struct Look<'a> {
     touches: bool,
     /// The line in which it is the first.
     first: Option<Obstacle>,
+    /// Whether it looks as if every pause had ended that it is in.
+    past_pauses: bool,
 }
 
 /// Takes everything that `demand` asks, or says which limit stands against it, having carried out that limit's action.
@@ -294,18 +300,12 @@ fn reserve_whole(
     way: Way,
     found: &mut Found,
 ) -> Result<Granted, Stop> {
-    let asked = Asked { held: way.held, ..Asked::of(record, demand, now) };
-    let plan = record.plan();
-    // A step without a fingerprint only matters to the memory if there is a run that it breaks.
-    let remembers = plan.repetition.is_some()
-        && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));
-    let admitted = if remembers {
-        let fingerprint = demand.fingerprint;
-        record.repetition.within(fingerprint, |memory| {
-            attempt(Look { first: way.first, ..Look::of(record, &plan, demand, &asked, Some(memory)) }, found)
-        })
-    } else {
-        attempt(Look { first: way.first, ..Look::of(record, &plan, demand, &asked, None) }, found)
+    let mut asked = Asked { held: way.held, ..Asked::of(record, demand, now) };
+    let admitted = loop {
+        let admitted = judge(record, demand, &asked, way, found);
+        if admitted.is_ok() || !found.is_paused() || !go_on(record, demand, &mut asked, way, found) {
+            break admitted;
+        }
     };
     if found.undone {
         record.core().flush();
@@ -320,6 +320,23 @@ fn reserve_whole(
     admitted
 }
 
+/// Judges a demand once.
+#[inline(always)]
+fn judge(record: &Record, demand: &Demand, asked: &Asked, way: Way, found: &mut Found) -> Result<Granted, Stop> {
+    let plan = record.plan();
+    // A step without a fingerprint only matters to the memory if there is a run that it breaks.
+    let remembers = plan.repetition.is_some()
+        && (demand.fingerprint.is_some() || (demand.steps > 0 && !record.repetition.is_empty()));
+    if remembers {
+        let fingerprint = demand.fingerprint;
+        record.repetition.within(fingerprint, |memory| {
+            attempt(Look { first: way.first, ..Look::of(record, &plan, demand, asked, Some(memory)) }, found)
+        })
+    } else {
+        attempt(Look { first: way.first, ..Look::of(record, &plan, demand, asked, None) }, found)
+    }
+}
+
 /// Tells how a demand went.
 #[inline(never)]
 fn tell(record: &Record, demand: &Demand, admitted: bool, way: Way, found: &Found, at: Option<Timestamp>) {
@@ -327,43 +344,6 @@ fn tell(record: &Record, demand: &Demand, admitted: bool, way: Way, found: &Foun
         record.tell_admitted(demand, &found.noticed, &found.near, at);
     } else if !way.waits {
         record.tell_refused(Asking::Demand, &found.violation(record), Some(demand), at);
-    }
-}
-
-/// Whether `demand` would be admitted.
-#[inline(always)]
-pub(crate) fn check(record: &Record, demand: &Demand, mut now: Option<Timestamp>) -> EnforcementResult {
-    if usual::lets_through(record, demand, &mut now) {
-        EnforcementResult::Allowed
-    } else {
-        check_whole(record, demand, now)
-    }
-}
-
-/// Looks at everything.
-#[inline(never)]
-fn check_whole(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
-    if demand.up_to {
-        return fitted::check(record, demand, now);
-    }
-    let now = time(record, now, needs_time(record, demand));
-    // The periods are only looked for: a question does not begin any.
-    let pays = record.has_budgets() && asks_budget(record);
-    let periods = if pays { Periods::current(record) } else { Periods::NONE };
-    let now_ns = now.nanos_since(record.core().epoch);
-    let asked = Asked { now_ns, now, minted: true, periods, held: None };
-    let mut found = Found::default();
-    let plan = record.plan();
-    let looked = match demand.fingerprint {
-        Some(_) if plan.repetition.is_some() => {
-            record.repetition.look(|memory| Look::of(record, &plan, demand, &asked, Some(memory)).all(&mut found))
-        }
-        _ => Look::of(record, &plan, demand, &asked, None).all(&mut found),
-    };
-    match (looked, found.blocked, found.noticed.warning) {
-        (Err(Stop), Some(blocked), _) => EnforcementResult::Blocked(blocked.violation),
-        (_, _, Some(warning)) => EnforcementResult::Warning(warning),
-        (_, _, None) => EnforcementResult::Allowed,
     }
 }
 
@@ -412,11 +392,14 @@ fn carry_out(record: &Record, blocked: &mut Blocked, now: Option<Timestamp>) -> 
     };
     let change = match blocked.act {
         Some(Action::Halt) => target.halt(violation.as_cause(), now),
-        Some(Action::Pause) => target.pause(&violation, None, now.unwrap_or_else(|| record.core().clock.now())),
+        Some(Action::Pause) => {
+            let now = now.unwrap_or_else(|| record.core().clock.now());
+            target.pause(&violation, None, blocked.until, now)
+        }
         _ => return false,
     };
     if !change.first {
-        blocked.violation = record.state_violation();
+        blocked.violation = record.state_violation(now);
     }
     change.first
 }

@@ -32,6 +32,10 @@ pub struct PauseTicket {
     pub why: Option<String>,
     /// When it was paused.
     pub paused_at: Timestamp,
+    /// When it goes on by itself, if nobody decides before: the next period of the budget that paused it approves
+    /// ([`Budget::next_period_approves`](crate::Budget::next_period_approves)). `None` if it waits for somebody.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
 }
 
 /// A decision to let a paused execution go on.
@@ -76,6 +80,12 @@ pub struct Approved {
     pub next_limit: Option<u64>,
     /// When.
     pub at: Timestamp,
+}
+
+impl Approved {
+    /// Who has decided where the owner of a budget approved its pauses beforehand
+    /// ([`Budget::next_period_approves`](crate::Budget::next_period_approves)).
+    pub const NEXT_PERIOD: &str = "next period";
 }
 
 /// Why an approval or a rejection did nothing.

@@ -49,9 +49,9 @@ impl Term for Terms {
     }
 
     fn beside(&self) -> [u64; BESIDE] {
-        let TallyLimit { overdraft, warn_room, action, .. } = self.listed;
+        let TallyLimit { overdraft, warn_room, action, next_period_approves, .. } = self.listed;
         // An overdraft is an amount, of 56 bits.
-        [warn_room.cast_unsigned(), overdraft << 2 | action_code(action)]
+        [warn_room.cast_unsigned(), overdraft << 3 | u64::from(next_period_approves) << 2 | action_code(action)]
     }
 
     fn ends(&self, now: u64) -> u64 {
@@ -65,7 +65,8 @@ impl Terms {
         let (kind, resource) = (of.violation_type(), Resource::from(of));
         let limit = TallyLimit::new(kind, Some(budget.amount.counted()), budget.action, warning_threshold)
             .overdraft(budget.overdraft.map_or(0, BudgetAmount::counted));
-        let Budget { per, utc_offset_minutes, .. } = *budget;
+        let Budget { per, utc_offset_minutes, next_period_approves, .. } = *budget;
+        let limit = TallyLimit { next_period_approves, ..limit };
         Self { listed: limit, resource, per, utc_offset_minutes, has_fields: false }
     }
 
@@ -73,8 +74,8 @@ impl Terms {
     pub(crate) fn read(&self, window: &Window) -> (TallyLimit, Word) {
         let (limit, [warn_room, rest], word) = window.read();
         let (warn_room, action) = (warn_room.cast_signed(), action_of(rest));
-        let kind = self.listed.kind;
-        (TallyLimit { kind, limit, overdraft: rest >> 2, warn_room, action }, word)
+        let (kind, next_period_approves) = (self.listed.kind, rest & 4 != 0);
+        (TallyLimit { kind, limit, overdraft: rest >> 3, warn_room, action, next_period_approves }, word)
     }
 
     /// Over which time it is spent, and when that of `window` ends.

@@ -120,9 +120,12 @@ impl ChildBuilder<'_> {
             return Err(RegisterError::Refused(violation));
         }
         let plan = Plan::compile(self.source(&above.plan())).map_err(RegisterError::Config)?;
+        if let Some(violation) = above.barred_at(Some(now)) {
+            return Err(refused(violation));
+        }
         // From here on steps are counted apart: a slice or a child is about to take from the tally.
         above
-            .hold_still(|| {
+            .hold_still(now, || {
                 above.meter_steps();
                 Ok(())
             })
@@ -140,7 +143,7 @@ impl ChildBuilder<'_> {
         above.tenant.attachments().attach();
         let child = Execution::new(&self.id, Arc::clone(&above.tenant), Arc::new(plan), Some(parent), now);
         let registered =
-            above.hold_still(|| above.children().join(&above.plan(), &child, || enter(above, &child, now)));
+            above.hold_still(now, || above.children().join(&above.plan(), &child, || enter(above, &child, now)));
         let refused = match registered {
             Ok(Ok(Entered { in_time: true })) => {
                 above.core().flush();

@@ -13,7 +13,7 @@ use crate::kernel::timers::{Seat, Seated};
 use crate::limits::Action;
 use crate::plan::Plan;
 use crate::record::Record;
-use crate::resource::{Actual, Demand, Resource};
+use crate::resource::{Actual, Demand};
 use crate::snapshot::{Status, UsageSnapshot};
 use crate::sync::{Arc, Keyed, Weak};
 use crate::tenant::Tenant;
@@ -208,7 +208,7 @@ impl Execution {
     /// # Errors
     /// As [`Execution::touch`].
     pub fn touch_at(&self, now: Timestamp) -> Result<(), EnforcementViolation> {
-        match self.0.barred(self.0.hot.tally(Resource::Steps).word().flags()) {
+        match self.0.barred_at(Some(now)) {
             Some(violation) => Err(violation),
             None if self.0.hot.activity.touch(now.nanos_since(self.0.core().epoch)) => Ok(()),
             None => Err(self.0.reaped_violation(Some(now))),
@@ -260,7 +260,7 @@ impl Execution {
     }
 
     fn enter(&self) -> Result<(), EnforcementViolation> {
-        if let Some(violation) = self.0.barred(self.0.hot.tally(Resource::Steps).word().flags()) {
+        if let Some(violation) = self.0.barred_at(None) {
             return Err(violation);
         }
         let limit = self.0.plan().depth_limit.filter(|_| self.0.plan().depth_action != Action::Observe);

@@ -18,6 +18,10 @@ pub struct Expired {
     /// The executions that a limit of their own time has halted or paused in this call, and the limit; the earliest deadline
     /// first, and of one deadline parents before children. What was below them has stopped with them and is not listed.
     pub executions: Vec<(Execution, Cause)>,
+    /// The executions that this call has let go on, because the next period of the budget that had paused them approves
+    /// ([`Budget::next_period_approves`](crate::Budget::next_period_approves)); in the same order. What goes on below them is
+    /// not listed, and neither is what else pauses them.
+    pub resumed: Vec<Execution>,
     /// How many holds their deadline has ended.
     pub holds: u64,
     /// Nothing comes before this moment, unless it is registered or changed after this call: the earliest at which another
@@ -29,7 +33,7 @@ pub struct Expired {
 impl Enforcer {
     /// Carries out every limit of time that has come: wall time, active time and idleness of executions that have not asked
     /// since, where the limit's action is to halt or to pause, and the deadlines of holds ([`Enforcer::expire_holds`], which
-    /// comes first). What it does is what the execution's own next demand would have brought about, with the same cause;
+    /// comes first). Whom a budget has paused until its next period, if that approves, goes on. What it does is what the execution's own next demand would have brought about, with the same cause;
     /// limits that refuse or observe are left alone, for they do nothing until somebody asks.
     ///
     /// The library has no thread of its own: call this as often as a limit of time may be late. Exactly those are found whose
@@ -127,7 +131,7 @@ impl Enforcer {
         self.core().expire(now, most)
     }
 
-    /// How many executions have a limit of time that acts, or had one, and have not ended; counted from the first call of
+    /// How many executions have a limit of time that acts or a pause that ends by itself, or had one, and have not ended; counted from the first call of
     /// [`Enforcer::expire`] on.
     #[must_use]
     pub fn timed_execution_count(&self) -> u64 {
@@ -147,16 +151,24 @@ impl Core {
         self.start_timers(now);
         // First: an execution whose forgotten hold ends now may be idle.
         let holds = self.deadlines.expire(now, most);
-        let mut executions = Vec::new();
-        for execution in self.due(now, most) {
-            let record = execution.record();
-            let cause = admission::expire(record, now);
-            // Not before the next moment: it is met once in a call.
-            let next = now.as_nanos().saturating_add(1);
-            self.timers.again(record.seat(), next, |execution| execution.record().moment(now));
-            executions.extend(cause.map(|cause| (execution, cause)));
+        let (mut executions, mut resumed) = (Vec::new(), Vec::new());
+        loop {
+            let before = resumed.len();
+            for execution in self.due(now, most) {
+                let record = execution.record();
+                let done = admission::expire(record, now);
+                // Not before the next moment: it is met once in a call.
+                let next = now.as_nanos().saturating_add(1);
+                self.timers.again(record.seat(), next, |execution| execution.record().moment(now));
+                resumed.extend(done.resumed.then(|| execution.clone()));
+                executions.extend(done.stopped.map(|cause| (execution, cause)));
+            }
+            // Of what has gone on below them a limit may have come meanwhile.
+            if resumed.len() == before || most < usize::MAX {
+                break;
+            }
         }
-        Expired { executions, holds, next: self.next_expiry() }
+        Expired { executions, resumed, holds, next: self.next_expiry() }
     }
 
     /// Whose moment has come by `now`, earliest first, of `most` who are looked at.

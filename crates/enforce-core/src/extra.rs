@@ -12,12 +12,20 @@ use crate::plan::Plan;
 use crate::sync::{Arc, Mutex, OnceLock};
 use crate::told::Told;
 
+/// A pause lasts until somebody approves it: the last nanosecond of the clock stands for *never*.
+pub(crate) const UNTIL_APPROVED: u64 = u64::MAX;
+
 /// Kept apart from the record, so that an execution without any of it stays small.
 #[derive(Debug)]
 pub(crate) struct Extra {
     plans: OnceLock<Box<Versions<Arc<Plan>>>>,
     /// How long its ended pauses lasted, in nanoseconds. Changes under the lock of its state.
     paused_ns: Cell,
+    /// Until when its own pause lasts, in nanoseconds, from 1 on; 0 as long as none is written down. Changes under the lock
+    /// of its state.
+    until: Cell,
+    /// Not 0 once a pause of it was one that ends by itself.
+    rolled: Cell,
     history: Mutex<History>,
     /// What was used of allowances, from the first demand that asked of one on.
     pub(crate) spent: OnceLock<Box<[Spent]>>,
@@ -48,6 +56,8 @@ pub(crate) struct Pause {
     pub(crate) violation: EnforcementViolation,
     pub(crate) why: Option<String>,
     pub(crate) at: Timestamp,
+    /// When it ends by itself, if it does not wait for somebody.
+    pub(crate) until: Option<Timestamp>,
 }
 
 impl Extra {
@@ -55,6 +65,8 @@ impl Extra {
         Self {
             plans: OnceLock::new(),
             paused_ns: Cell::new(0),
+            until: Cell::new(0),
+            rolled: Cell::new(0),
             history: Mutex::new(History::default()),
             spent: OnceLock::new(),
             parent,
@@ -81,8 +93,15 @@ impl Extra {
     pub(crate) fn begin(&self, pause: Option<Pause>, at: Timestamp) {
         let mut history = self.history.lock();
         history.since.get_or_insert(at);
-        if pause.is_some() {
-            history.pause = pause;
+        if let Some(pause) = pause {
+            if pause.until.is_some() {
+                // Before anybody can look for it: who ends it later sees this by the lock of its state (G1).
+                self.rolled.apply(|_| (1, ()));
+            }
+            let until = pause.until.map_or(UNTIL_APPROVED, |until| until.as_nanos().max(1));
+            history.pause = Some(pause);
+            // AcqRel (in `apply`): with the pause that it is of; partner: `paused_until` (E3).
+            self.until.apply(|_| (until, ()));
         }
     }
 
@@ -91,6 +110,8 @@ impl Extra {
         let mut history = self.history.lock();
         if own {
             history.pause = None;
+            // AcqRel (in `apply`): before the next pause can begin, by the lock of its state; partner: `paused_until` (E3).
+            self.until.apply(|_| (0, ()));
         }
         if let Some(since) = history.since.take_if(|_| !still) {
             self.paused_ns.apply(|ns| (ns.saturating_add(now.nanos_since(since)), ()));
@@ -108,6 +129,18 @@ impl Extra {
     /// Since when it is paused, by itself or from above.
     pub(crate) fn paused_since(&self) -> Option<Timestamp> {
         self.history.lock().since
+    }
+
+    /// Until when its own pause lasts, as far as it is written down: [`UNTIL_APPROVED`] if until somebody approves.
+    pub(crate) fn paused_until(&self) -> Option<u64> {
+        // Acquire (in `load`): a look that decides nothing, for what ends a pause names its number; partner: `begin` (E3).
+        Some(self.until.load()).filter(|until| *until != 0)
+    }
+
+    /// Whether a pause of it has ever been one that ends by itself.
+    pub(crate) fn has_rolled(&self) -> bool {
+        // Acquire (in `load`): who has ended it sees what was set under the lock of its state; partner: `begin` (G1).
+        self.rolled.load() != 0
     }
 
     /// How long its ended pauses lasted.

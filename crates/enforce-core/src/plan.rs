@@ -28,6 +28,8 @@ pub(crate) struct TallyLimit {
     /// Warn when no more than this remains after the demand; [`NEVER`] never warns.
     pub(crate) warn_room: i64,
     pub(crate) action: Action,
+    /// The end of its period ends its pauses.
+    pub(crate) next_period_approves: bool,
 }
 
 /// What remains of `limit` when (used · 100) / limit, rounded down, has just reached `threshold`.
@@ -44,7 +46,7 @@ impl TallyLimit {
     pub(crate) fn new(kind: ViolationType, limit: Option<u64>, action: Action, threshold: u32) -> Self {
         let room = limit.map_or(NEVER, |limit| warn_room(limit, threshold));
         let limit = limit.unwrap_or(MAX_AMOUNT).min(MAX_AMOUNT);
-        Self { kind, limit, overdraft: 0, warn_room: room, action }
+        Self { kind, limit, overdraft: 0, warn_room: room, action, next_period_approves: false }
     }
 
     /// The same with another limit.

@@ -3,6 +3,7 @@
 mod calls;
 mod expiry;
 mod recalled;
+mod rolling;
 mod standing;
 
 pub(crate) use self::standing::Ended;
@@ -118,22 +119,22 @@ impl Committed {
 ///
 /// The hot words stand in the middle, so that what lies around them keeps them off other executions' cache lines: an
 /// allocation of twice the size, aligned to lines, would pad them no better, and allocators are slow at those. What
-/// steps read and nobody writes shares their lines.
+/// steps read and nobody writes shares their lines: where steps are all that is limited the first two are all that is met.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Record {
     id: ExecutionId,
-    pub(crate) started: Timestamp,
     /// As registered.
     plan: Arc<Plan>,
-    pub(crate) tenant: Arc<Tenant>,
+    /// What only some have.
+    extra: OnceLock<Box<Extra>>,
     /// Its tenant and the process have no budgets.
     pub(crate) alone: bool,
     /// Nor is anything limited here but steps.
     pub(crate) bare: bool,
     pub(crate) hot: Hot,
-    /// What only some have.
-    extra: OnceLock<Box<Extra>>,
+    pub(crate) started: Timestamp,
+    pub(crate) tenant: Arc<Tenant>,
     lifecycle: Lifecycle,
     /// Where it stands among the timers, and among its tenant's members or its parent's children.
     seat: Seat,

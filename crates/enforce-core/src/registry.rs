@@ -338,9 +338,14 @@ impl Core {
     #[inline(never)]
     pub(crate) fn time_anew(&self, execution: &Execution) {
         if execution.record().plan().times_out {
-            self.timers.enter(execution, |execution| execution.record().moment(Timestamp::ZERO));
-            self.hurry(execution.record());
+            self.time_pause(execution);
         }
+    }
+
+    /// The same for one whose pause ends by itself, whatever its limits are.
+    pub(crate) fn time_pause(&self, execution: &Execution) {
+        self.timers.enter(execution, |execution| execution.record().moment(Timestamp::ZERO));
+        self.hurry(execution.record());
     }
 
     /// Has whoever keeps deadlines look, if that of `record` comes before they would. The caller may hold a lock; who holds
@@ -356,7 +361,10 @@ impl Core {
 
     /// Begins to look for limits of time that have come, at the first call.
     pub(crate) fn start_timers(&self, now: Timestamp) {
-        let timed = |execution: &Execution| execution.record().plan().times_out;
+        let timed = |execution: &Execution| {
+            let record = execution.record();
+            record.plan().times_out || record.has_rolled()
+        };
         let all = || self.executions.entries().into_iter().filter(timed).collect();
         self.timers.start(now.as_nanos(), all, |execution| execution.record().moment(Timestamp::ZERO));
     }
@@ -365,7 +373,8 @@ impl Core {
     pub(crate) fn forget(&self, execution: &Execution) {
         let record = execution.record();
         self.executions.remove(execution.id().as_bytes(), |entry| entry.is(execution));
-        if record.has_changed_limits() || (record.registered_plan().times_out && self.timers.is_on()) {
+        let was_timed = record.has_changed_limits() || record.has_rolled();
+        if was_timed || (record.registered_plan().times_out && self.timers.is_on()) {
             self.timers.leave(record.seat());
         }
     }

@@ -99,7 +99,8 @@ pub enum Status {
 }
 
 impl Status {
-    /// Why nothing is admitted, whatever is asked; `None` of one that is live.
+    /// Why nothing is admitted, whatever is asked; `None` of one that is live. Of one that is paused it says *after approval*,
+    /// also where the pause ends by itself: a state knows no time.
     ///
     /// ```
     /// use enforce_core::{Cause, Status, ViolationType};

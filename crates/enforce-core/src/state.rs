@@ -239,6 +239,9 @@ pub struct PauseState {
     pub why: Option<String>,
     /// When it was paused.
     pub paused_at: Timestamp,
+    /// When it ends by itself, if it does not wait for somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// A rate of which something has not drained.

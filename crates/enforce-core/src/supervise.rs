@@ -25,14 +25,14 @@ impl Execution {
     /// [`Execution::pause`] at a time that the caller has minted.
     pub fn pause_at(&self, why: impl Into<String>, now: Timestamp) -> Status {
         let requested = EnforcementViolation::new(ViolationType::Requested, 0, 0);
-        let _first = self.record().pause(&requested, Some(why.into()), now).first;
+        let _first = self.record().pause(&requested, Some(why.into()), None, now).first;
         self.status()
     }
 
     /// The pause that awaits an approval; `None` if it is not paused, or no longer.
     #[must_use]
     pub fn pause_ticket(&self) -> Option<PauseTicket> {
-        let Pause { number, violation, why, at } = self.record().open_pause()?;
+        let Pause { number, violation, why, at, until } = self.record().open_pause()?;
         Some(PauseTicket {
             execution_id: self.id().into(),
             tenant_id: self.tenant_id().into(),
@@ -43,6 +43,7 @@ impl Execution {
             asked: violation.asked,
             why,
             paused_at: at,
+            until,
         })
     }
 
@@ -50,7 +51,9 @@ impl Execution {
     /// approval names. The approval is kept: [`Execution::approvals`].
     ///
     /// The limit that paused it is raised before anything is admitted again. A tenant's limit is not: its execution goes
-    /// on, and is paused again if the tenant has nothing left.
+    /// on, and is paused again if the tenant has nothing left. Where the owner of a budget has approved its pauses beforehand
+    /// ([`Budget::next_period_approves`](crate::Budget::next_period_approves)), this comes before that, and that does nothing any
+    /// more.
     ///
     /// # Errors
     /// The pause has ended, by another approval, a halt or the end (E3); the limit that is named leaves no room or is

@@ -245,3 +245,25 @@ impl Told {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(scope: ScopeKind, ends: Option<u64>) -> Near {
+        let warning = EnforcementWarning { scope, ..EnforcementWarning::new(ViolationType::TokenLimit, 8, 10) };
+        Near { warning, level: 0, period: ends.map(|ends| (BudgetPeriod::Hour, ends)) }
+    }
+
+    #[test]
+    fn of_periods_the_latest_are_remembered_and_a_limit_without_one_for_ever() {
+        let told = Told::new();
+        let (own, of_hour) = (near(ScopeKind::Execution, None), |ends| near(ScopeKind::Tenant, Some(ends)));
+        assert!(told.is_news(&own));
+        for ends in 1..=1_000 {
+            assert!(told.is_news(&of_hour(ends)));
+        }
+        assert!(!told.is_news(&own) && !told.is_news(&of_hour(1_000)));
+        assert_eq!(told.notes.lock().near.len(), MOST_NEAR);
+    }
+}

@@ -1,5 +1,6 @@
 //! Waiting for room: in line, until a demand is admitted or waiting is pointless.
 
+mod times;
 mod within;
 
 pub(crate) use self::within::Unpark;
@@ -96,6 +97,10 @@ impl Waiting {
     }
 
     fn poll_in_line(&mut self, waker: &Waker, now: Timestamp) -> Poll<Result<Receipt, EnforcementViolation>> {
+        if self.record().state().is_paused() {
+            // Wherever it stands: nobody else may come by.
+            let _due = self.record().roll(now);
+        }
         if self.standing.is_none()
             && let Some(ended) = self.enter(waker, now)
         {
@@ -136,8 +141,8 @@ impl Waiting {
         Poll::Pending
     }
 
-    /// When it has to be polled again even if nobody calls its waker: when a rate has room again, or a deadline of its
-    /// execution comes. `None` while only others can help.
+    /// When it has to be polled again even if nobody calls its waker: when a rate has room again, a period or a pause that
+    /// ends with it is over, or a deadline of its execution comes. `None` while only others can help.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
         self.wake_at
@@ -218,13 +223,8 @@ impl Waiting {
                 ended => return self.ready(ended.map_err(|refused| refused.violation)),
             }
         }
-        self.wake_at = self.deadline_after(now);
+        self.wake_at = self.goes_on_after(now).into_iter().chain(self.deadline_after(now)).min();
         Poll::Pending
-    }
-
-    /// When its execution's time is over. One that has passed waits for the end of a pause, which calls the waker.
-    fn deadline_after(&self, now: Timestamp) -> Option<Timestamp> {
-        self.record().deadline().filter(|deadline| *deadline > now)
     }
 
     fn ready(&mut self, ended: Result<Receipt, EnforcementViolation>) -> Poll<Result<Receipt, EnforcementViolation>> {

@@ -51,23 +51,44 @@ impl Watch {
         self.record().status()
     }
 
-    /// [`Watch::poll_over_at`] by the enforcer's clock, which is read only if a time is limited.
+    /// The state at `now`: [`Watch::look`] that ends a pause which ends by itself
+    /// ([`Budget::next_period_approves`](crate::Budget::next_period_approves)) when that has come, as a demand would. Look again
+    /// at [`Watch::wake_at`], too.
+    pub fn look_at(&mut self, waker: &Waker, now: Timestamp) -> Status {
+        // Before the look: what changes behind it calls this waker (W1).
+        self.stand(waker);
+        let record = self.record();
+        let mut status = record.status();
+        let mut wake_at = None;
+        if matches!(status, Status::Paused(_)) {
+            if record.roll(now) {
+                status = record.status();
+            }
+            wake_at = record.goes_on_at().filter(|until| *until > now);
+        }
+        self.wake_at = wake_at;
+        status
+    }
+
+    /// [`Watch::poll_over_at`] by the enforcer's clock, which is read only if a time is limited, or a pause ends by
+    /// itself.
     pub fn poll_over(&mut self, waker: &Waker) -> Poll<EnforcementViolation> {
-        let timed = self.record().plan().needs_time();
-        let core = self.record().core();
-        let now = if timed { core.clock.now() } else { core.epoch };
+        let record = self.record();
+        let timed = record.plan().needs_time();
+        let rolls = record.state().is_paused().then(|| record.time_of_pauses(None)).flatten();
+        let clock = || if timed { record.core().clock.now() } else { record.core().epoch };
+        let now = rolls.unwrap_or_else(clock);
         self.poll_over_at(waker, now)
     }
 
     /// Ready when nothing is admitted any more: it is halted, it has ended, or its time is over. It judges wall time,
     /// active time and idleness at `now` as a demand would, and carries out what is over; but it is no activity. Paused it
-    /// is not over, and its times are not judged meanwhile.
+    /// is not over, and its times are not judged meanwhile; a pause that ends by itself it ends when that has come.
     ///
     /// While a hold is open or a child lives, nothing is idle; that is looked at again one timeout later.
     pub fn poll_over_at(&mut self, waker: &Waker, now: Timestamp) -> Poll<EnforcementViolation> {
         // Before the look: what changes behind it calls this waker (W1).
-        self.stand(waker);
-        self.wake_at = None;
+        let _paused = self.look_at(waker, now);
         if self.record().status() == Status::Live
             && let Some(over) = admission::times(self.record(), now)
         {
@@ -78,13 +99,14 @@ impl Watch {
                 self.wake_at = next_look(self.record(), now);
                 Poll::Pending
             }
+            // Until it goes on by itself, if it does.
             Status::Paused(_) => Poll::Pending,
             over => over.violation().map_or(Poll::Pending, Poll::Ready),
         }
     }
 
-    /// When [`Watch::poll_over_at`] has to be polled again even if nobody calls its waker: when a time of the execution
-    /// may be over. Always later than the poll. `None` while time changes nothing.
+    /// When [`Watch::poll_over_at`] or [`Watch::look_at`] has to be called again even if nobody calls its waker: when a time of
+    /// the execution may be over, or its pause ends by itself. Always later than the call. `None` while time changes nothing.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
         self.wake_at

@@ -19,6 +19,8 @@ mod events;
 #[cfg(test)]
 mod gate;
 #[cfg(test)]
+mod periods;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod states;

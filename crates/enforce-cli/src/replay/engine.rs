@@ -36,8 +36,9 @@ struct Live {
 enum Standing {
     /// It is asked about.
     Running(Execution),
-    /// It was halted or met paused at this row of its own; the rest is skipped.
-    Barred { execution: Execution, at: u64 },
+    /// It was halted or met paused at this row of its own; the rest is skipped, but for what comes when its pause has ended
+    /// by itself, if it does.
+    Barred { execution: Execution, at: u64, until: Option<Timestamp> },
     /// It was not let in.
     NotStarted(Cause),
 }
@@ -161,11 +162,10 @@ impl Engine {
         live.rows += 1;
         let rows = live.rows;
         let decision;
+        let goes_on = |until: &Option<Timestamp>| until.is_some_and(|until| until.as_nanos() <= step.time_ns);
         (live.standing, decision) = match live.standing {
-            Standing::Running(execution) => match self.ask(&execution, &step)? {
-                barred @ (Decision::Halted | Decision::Paused) => (Standing::Barred { execution, at: rows }, barred),
-                decision => (Standing::Running(execution), decision),
-            },
+            Standing::Barred { execution, until, .. } if goes_on(&until) => self.met(execution, rows, &step)?,
+            Standing::Running(execution) => self.met(execution, rows, &step)?,
             refused @ Standing::NotStarted(_) if rows == 1 => (refused, Decision::NotStarted),
             barred => (barred, Decision::Skipped),
         };
@@ -177,6 +177,19 @@ impl Engine {
             self.live.insert(step.run, live);
             Ok(())
         }
+    }
+
+    /// Asks about its row of that number, and where it stands then.
+    fn met(&mut self, execution: Execution, at: u64, step: &Step) -> Result<(Standing, Decision), ReplayError> {
+        let decision = self.ask(&execution, step)?;
+        let standing = match decision {
+            Decision::Halted | Decision::Paused => {
+                let until = execution.pause_ticket().and_then(|ticket| ticket.until);
+                Standing::Barred { execution, at, until }
+            }
+            _ => Standing::Running(execution),
+        };
+        Ok((standing, decision))
     }
 
     fn register(&mut self, run: &Run, time_ns: u64) -> Result<Live, ReplayError> {
@@ -270,7 +283,7 @@ impl Engine {
     fn end(&mut self, run: &Run, live: Live, time_ns: u64) -> Result<(), ReplayError> {
         let (execution, at) = match live.standing {
             Standing::Running(execution) => (execution, None),
-            Standing::Barred { execution, at } => (execution, Some(at)),
+            Standing::Barred { execution, at, .. } => (execution, Some(at)),
             Standing::NotStarted(cause) => return self.records.execution(run, Outcome::Refused(cause), None),
         };
         let outcome = match execution.status() {

@@ -8,6 +8,7 @@ use arrayvec::ArrayVec;
 use super::take::OWN_LEGS;
 use super::{Asked, Found, Look, Looked, Obstacle, countable, when_freed};
 use crate::budget::{self, MAX_BUDGETS, Payer, Periods, Terms};
+use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, EnforcementWarning, Retry, ScopeKind};
 use crate::kernel::bundle::{Leg, Lost};
 use crate::kernel::queue::Queue;
@@ -70,13 +71,22 @@ impl<'a> Met<'a> {
     /// Whether waiting helps: until holds give back, or else until the next period, if the demand fits a whole one.
     fn retry(&self, limit: &TallyLimit, demand: u64, committed: u64, asked: &Asked) -> Retry {
         let retry = when_freed(committed, demand, limit.limit);
-        // A limit that is about to halt or to pause is not waited for.
-        let acts = committed >= limit.limit && matches!(limit.action, Action::Halt | Action::Pause);
+        // A limit that is about to halt or to pause is not waited for, unless the pause ends with the period.
+        let acts = committed >= limit.limit && stops(limit);
         let ends = self.window.ends();
         if retry != Retry::Never || demand > limit.limit || acts || self.held || ends == NEVER_ENDS {
             return retry;
         }
         Retry::After(Duration::from_nanos(ends.saturating_sub(asked.now.as_nanos())))
+    }
+}
+
+/// Whether what it does when it is exhausted lasts longer than its period.
+const fn stops(limit: &TallyLimit) -> bool {
+    match limit.action {
+        Action::Halt => true,
+        Action::Pause => !limit.next_period_approves,
+        Action::Refuse | Action::Observe => false,
     }
 }
 
@@ -166,7 +176,13 @@ impl<'a> Look<'a> {
         let action = countable(limit.action, used, asked);
         let own = met.retry(&limit, asked, committed, self.asked);
         let retry = if action == Action::Observe { own } else { self.latest_retry(own) };
-        found.refuse(limit.violation(met.payer.scope, used, asked, retry), action, committed >= limit.limit)
+        let refused =
+            found.refuse(limit.violation(met.payer.scope, used, asked, retry), action, committed >= limit.limit);
+        refused.inspect_err(|_| {
+            if limit.next_period_approves && met.window.ends() != NEVER_ENDS {
+                found.until(Timestamp::from_nanos(met.window.ends()));
+            }
+        })
     }
 
     /// The latest retry of all budgets that refuse, of which the first says `own`: waiting for one of them does not help if

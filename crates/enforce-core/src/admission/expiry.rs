@@ -7,13 +7,28 @@ use crate::plan::TimeLimit;
 use crate::record::Record;
 use crate::resource::Demand;
 
-/// Halts or pauses `record` for the first limit of its time that has come by `now` and says so, as a demand at `now` would;
-/// the cause, if this call did. When it returns, a change of state that was under way has come through (E1).
-pub(crate) fn expire(record: &Record, now: Timestamp) -> Option<Cause> {
+/// Halts or pauses `record` for the first limit of its time that has come by `now` and says so, as a demand at `now` would,
+/// having let it go on before if its pause ended by itself. When it returns, a change of state that was under way has come
+/// through (E1).
+pub(crate) fn expire(record: &Record, now: Timestamp) -> Done {
+    let mut resumed = false;
     if !record.is_live() {
         record.wait_for_change();
-        return None;
+        resumed = record.roll_own(now) == Some(true);
     }
+    Done { resumed, stopped: if record.is_live() { stop(record, now) } else { None } }
+}
+
+/// What was done about one whose moment has come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Done {
+    /// This call has ended its pause.
+    pub(crate) resumed: bool,
+    /// This call has halted or paused it for that limit.
+    pub(crate) stopped: Option<Cause>,
+}
+
+fn stop(record: &Record, now: Timestamp) -> Option<Cause> {
     if TimeLimit::acting(&record.plan().idle).is_some() && record.hot.activity.see().reaped() {
         // Whoever has found it idle before is about to halt it.
         let cause = Cause::own(ViolationType::IdleTimeout);

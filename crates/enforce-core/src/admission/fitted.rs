@@ -67,7 +67,7 @@ pub(super) fn extend(
 
 #[cold]
 pub(super) fn check(record: &Record, demand: &Demand, now: Option<Timestamp>) -> EnforcementResult {
-    let now = time(record, now, needs_time(record, demand));
+    let now = moment(record, demand, now);
     check_all(record, &fitted(record, demand, now, None), Some(now))
 }
 
@@ -78,7 +78,7 @@ fn attempt<T, E>(
     held: Option<Periods>,
     mut reserve: impl FnMut(&Demand, Timestamp) -> Result<T, E>,
 ) -> Result<T, E> {
-    let now = time(record, now, needs_time(record, demand));
+    let now = moment(record, demand, now);
     let mut asked = fitted(record, demand, now, held);
     for _ in 0..TRIES {
         match reserve(&asked, now) {
@@ -94,6 +94,13 @@ fn attempt<T, E>(
         }
     }
     reserve(&asked, now)
+}
+
+/// When it asks, where any limit or the end of a pause needs the time.
+fn moment(record: &Record, demand: &Demand, now: Option<Timestamp>) -> Timestamp {
+    let stopped = record.hot.tally(Resource::Steps).word().is_stopped();
+    let now = if stopped { record.time_of_pauses(now).or(now) } else { now };
+    time(record, now, needs_time(record, demand))
 }
 
 /// `demand` with as much output as fits now, but one token at least, so that where nothing is left it is refused. It

@@ -4,6 +4,7 @@ use arrayvec::ArrayVec;
 
 use super::Granted;
 use super::look::scope_of;
+use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, EnforcementWarning, ViolationType};
 use crate::hold::Receipt;
 use crate::kept::Kept;
@@ -40,6 +41,8 @@ pub(super) struct Blocked {
     /// What was judged idle.
     pub(super) idle: Option<Seen>,
     pub(super) obstacle: Obstacle,
+    /// Until when the pause lasts that it brings about, if not until somebody approves.
+    pub(super) until: Option<Timestamp>,
 }
 
 /// Where a demand has met the limit that stands against it, and so where it would wait.
@@ -84,7 +87,7 @@ impl Found {
     /// Blocks.
     #[inline]
     pub(super) fn stop(&mut self, violation: EnforcementViolation, act: Option<Action>) -> Stop {
-        self.blocked = Some(Blocked { violation, act, idle: None, obstacle: Obstacle::Scope(0) });
+        self.blocked = Some(Blocked { violation, act, idle: None, obstacle: Obstacle::Scope(0), until: None });
         Stop
     }
 
@@ -93,6 +96,19 @@ impl Found {
     pub(super) fn at(&mut self, obstacle: Obstacle) {
         if let Some(blocked) = &mut self.blocked {
             blocked.obstacle = obstacle;
+        }
+    }
+
+    /// Whether a pause stands against the demand.
+    pub(super) fn is_paused(&self) -> bool {
+        self.blocked.as_ref().is_some_and(|blocked| blocked.violation.violation_type == ViolationType::Paused)
+    }
+
+    /// Says until when the pause lasts that what blocks may bring about.
+    #[cold]
+    pub(super) fn until(&mut self, until: Timestamp) {
+        if let Some(blocked) = &mut self.blocked {
+            blocked.until = Some(until);
         }
     }
 
@@ -112,7 +128,7 @@ impl Found {
     /// What stands against the demand.
     #[inline]
     pub(super) fn violation(&self, record: &Record) -> EnforcementViolation {
-        self.blocked.as_ref().map_or_else(|| record.state_violation(), |blocked| blocked.violation)
+        self.blocked.as_ref().map_or_else(|| record.state_violation(None), |blocked| blocked.violation)
     }
 
     /// Whether there is nothing to be told and nothing to be remembered of rates.

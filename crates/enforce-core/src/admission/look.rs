@@ -1,6 +1,7 @@
 //! Looking: every limit that a demand meets, in the order that never changes.
 
 use super::{Asked, Found, Look, Looked, Obstacle, Stop};
+use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, Retry, ScopeKind, ViolationType};
 use crate::kernel::activity::Seen;
 use crate::kernel::repetition::Repetition;
@@ -20,17 +21,18 @@ impl<'a> Look<'a> {
         asked: &'a Asked,
         memory: Option<&'a Repetition>,
     ) -> Self {
-        Self { record, plan, demand, asked, memory, touches: false, first: None }
+        Self { record, plan, demand, asked, memory, touches: false, first: None, past_pauses: false }
     }
 
     /// All limits, in the order that never changes.
     #[inline]
     pub(super) fn all(&self, found: &mut Found) -> Looked {
         let record = self.record;
-        if let Some(violation) = record.barred(record.hot.tally(Resource::Steps).word().flags()) {
-            return Err(found.stop(violation, None));
+        if record.hot.tally(Resource::Steps).word().is_stopped() {
+            self.stopped(found)?;
+        } else {
+            self.times(found)?;
         }
-        self.times(found)?;
         // One after another rather than in a loop: each is then compiled for its own word and limit.
         self.tallies(found, record, self.plan, 0)?;
         if self.demand.asks_allowances() {
@@ -53,6 +55,22 @@ impl<'a> Look<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Barred, unless it looks past the pauses that do it.
+    #[cold]
+    fn stopped(&self, found: &mut Found) -> Looked {
+        let violation = self.record.state_violation(self.minted());
+        if self.looks_past(&violation) { self.times_resumed(found) } else { Err(found.stop(violation, None)) }
+    }
+
+    fn looks_past(&self, barred: &EnforcementViolation) -> bool {
+        self.past_pauses && barred.violation_type == ViolationType::Paused
+    }
+
+    /// When it asks, if that is known.
+    pub(super) fn minted(&self) -> Option<Timestamp> {
+        self.asked.minted.then_some(self.asked.now)
     }
 
     /// All rates together; the number of the first that refuses.
@@ -141,8 +159,8 @@ impl<'a> Look<'a> {
     #[cold]
     pub(super) fn above(&self, found: &mut Found) -> Looked {
         for (level, pool) in (1..).zip(self.record.pools()) {
-            let barred = pool.barred(pool.hot.tally(Resource::Steps).word().flags());
-            let looked = match barred {
+            let barred = pool.barred(pool.hot.tally(Resource::Steps).word().flags(), self.minted());
+            let looked = match barred.filter(|barred| !self.looks_past(barred)) {
                 Some(violation) => Err(found.stop(seen_from(ScopeKind::Parent, violation), None)),
                 None => self.tallies(found, pool, &pool.plan(), level),
             };
@@ -170,8 +188,7 @@ impl<'a> Look<'a> {
         match word.fits(asked) {
             // Neither term exceeds 2^56.
             Ok(()) if word.remaining() - asked as i64 > warn_room => Ok(()),
-            Err(Refusal::Barred) => Err(found.stop(seen_from(scope_of(level), record.state_violation()), None)),
-            Ok(()) | Err(Refusal::Short(_) | Refusal::Queued(_)) => self.near(found, record, level, resource),
+            _ => self.near(found, record, level, resource),
         }
     }
 
@@ -182,6 +199,7 @@ impl<'a> Look<'a> {
         let asked = self.demand.amount(resource);
         let committed = record.committed_of(resource);
         let (plan, word) = record.read(resource);
+        let word = if self.past_pauses { word.unpaused() } else { word };
         let TallyLimit { kind, limit, warn_room, action, .. } = plan;
         let used = word.used(limit);
         let fits = if self.is_first_at(level) { word.fits_first(asked) } else { word.fits(asked) };
@@ -197,7 +215,7 @@ impl<'a> Look<'a> {
                 }
                 Ok(())
             }
-            Err(Refusal::Barred) => Err(found.stop(seen_from(scope, record.state_violation()), None)),
+            Err(Refusal::Barred) => Err(found.stop(seen_from(scope, record.state_violation(self.minted())), None)),
             Err(Refusal::Short(_)) if plan.tolerates(asked, used) => {
                 found.warn(level, kind, used, limit);
                 Ok(())

@@ -195,7 +195,7 @@ impl<'a> Look<'a> {
         }
         let violation = match lost {
             Lost::Reaped => return self.reaped(found, self.record.hot.activity.see()),
-            Lost::Leg(_, Refusal::Barred) => self.record.state_violation(),
+            Lost::Leg(_, Refusal::Barred) => self.record.state_violation(self.minted()),
             Lost::Leg(number, Refusal::Short(word) | Refusal::Queued(word)) => self.lost_leg(number, word),
             Lost::Rate(number, too_fast) => self.lost_rate(number, too_fast),
         };

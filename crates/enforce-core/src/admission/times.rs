@@ -3,6 +3,7 @@
 use super::{Asked, Found, Look, Looked, Stop, carry_out};
 use crate::clock::Timestamp;
 use crate::decision::{EnforcementViolation, ViolationType};
+use crate::extra::Extra;
 use crate::record::Record;
 use crate::resource::Demand;
 
@@ -18,6 +19,21 @@ pub(crate) fn times(record: &Record, now: Timestamp) -> Option<EnforcementViolat
 }
 
 impl Look<'_> {
+    /// Its own times as they are once the pause has ended in which it still is: active time stood still from its beginning
+    /// on, and who has just been resumed is not idle.
+    #[cold]
+    pub(super) fn times_resumed(&self, found: &mut Found) -> Looked {
+        let (record, now) = (self.record, self.asked.now);
+        if let Some(wall) = &self.plan.wall {
+            self.time(found, ViolationType::WallTimeLimit, wall, now.nanos_since(record.started), 1_000_000)?;
+        }
+        if let Some(active) = &self.plan.active {
+            let since = record.extra().and_then(Extra::paused_since).unwrap_or(now);
+            self.time(found, ViolationType::WallTimeLimit, active, record.active_ns(since.min(now)), 1_000_000)?;
+        }
+        Ok(())
+    }
+
     /// Its own times, in their order.
     #[inline(always)]
     pub(super) fn times(&self, found: &mut Found) -> Looked {

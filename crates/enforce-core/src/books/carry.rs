@@ -20,7 +20,7 @@ pub(super) fn act(
     now: Option<Timestamp>,
 ) -> Option<EnforcementViolation> {
     let change = match action {
-        Action::Pause => record.pause(&violation, None, now.unwrap_or_else(|| record.core().clock.now())),
+        Action::Pause => record.pause(&violation, None, None, now.unwrap_or_else(|| record.core().clock.now())),
         Action::Halt => record.halt(violation.as_cause(), now),
         Action::Refuse | Action::Observe => return None,
     };

@@ -193,7 +193,7 @@ impl EnforcementViolation {
     }
 
     /// The error of the execution: wall time is a timeout; a rate is a provider's error, retryable after its delay, HTTP
-    /// 429; concurrency and memory are quotas, retryable, 429; so is a budget whose next period helps, after the delay; the
+    /// 429; concurrency and memory are quotas, retryable, 429; so is a budget whose next period helps, and a pause that ends with it, after the delay; the
     /// network is a matter of policy; all else is a quota, fatal, 429. What never fits a rate, the memory or the slots is
     /// fatal, too. So is a registration in a process that is closed or halted, with HTTP 503.
     #[must_use]
@@ -210,7 +210,7 @@ impl EnforcementViolation {
         // A refusal knows whether waiting helps; one that was made by hand asks nothing and is what its limit usually is.
         let never = self.retry == Retry::Never && self.asked > 0;
         match (self.violation_type, self.retry) {
-            // A rate, or a budget whose next period is waited for.
+            // A rate, or a budget whose next period is waited for, also behind a pause.
             (_, Retry::After(delay)) => error.with_http_status(429).with_retry_policy(after(delay)),
             (ViolationType::RateLimit, _) if never => {
                 error.with_http_status(429).with_retry_policy(RetryPolicy::fatal())

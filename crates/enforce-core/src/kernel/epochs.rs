@@ -161,10 +161,9 @@ impl<T: Term> Epochs<T> {
     /// Which of these epochs has that list and those windows.
     fn known_as(&self, numbers: &[u32], budgets: &[(T, Arc<Window>)]) -> Option<u32> {
         let is_it = |epoch: &Epoch<T>| {
-            let same = |((one, its), (other, others)): (&(T, Arc<Window>), &(T, Arc<Window>))| {
-                Arc::ptr_eq(its, others) && one.reads_as(other)
-            };
-            epoch.budgets.len() == budgets.len() && epoch.budgets.iter().zip(budgets).all(same)
+            let mut pairs = epoch.budgets.iter().zip(budgets);
+            epoch.budgets.len() == budgets.len()
+                && pairs.all(|((one, its), (other, others))| Arc::ptr_eq(its, others) && one.reads_as(other))
         };
         numbers.iter().rev().copied().find(|number| self.list.get(*number).is_some_and(is_it))
     }

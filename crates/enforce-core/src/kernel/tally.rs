@@ -119,6 +119,17 @@ impl Word {
         self.0 & BARRED != 0
     }
 
+    /// Whether a flag bars everybody.
+    #[inline]
+    pub(crate) fn is_stopped(self) -> bool {
+        self.0 & STOPPED != 0
+    }
+
+    /// The same word if nothing paused it.
+    pub(crate) fn unpaused(self) -> Self {
+        Self(self.0 & !PAUSED)
+    }
+
     /// Whether a flag bars one of these.
     #[inline]
     pub(crate) fn any_barred(words: [Self; 5]) -> bool {

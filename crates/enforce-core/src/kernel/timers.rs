@@ -62,11 +62,12 @@ pub(crate) enum Moment {
 /// How far a caller has got with those of one shard whose moment has come.
 pub(crate) type Reached = (u64, u32);
 
-/// Everyone who has a limit of time, in shards, each at a moment that is not after the first at which that limit may act.
+/// Everyone who has a limit of time or a pause that ends by itself, in shards, each at a moment that is not after the first
+/// at which that limit may act, or the pause ends.
 ///
 /// Words alone decide when that is, and what is done about it is decided once more on the words: a place here only says
 /// whom to look at. What moves the moment on (a touch) changes words and nothing here. What brings it forward (a change of
-/// limits, a resume) changes words and then calls [`Timers::again`] or [`Timers::enter`].
+/// limits, a resume, a pause that ends by itself) changes words and then calls [`Timers::again`] or [`Timers::enter`].
 ///
 /// Nobody stands here before the first call of [`Timers::start`]: until then it is off, and costs a load.
 ///

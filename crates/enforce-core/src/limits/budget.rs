@@ -186,6 +186,10 @@ pub struct Budget {
     /// How many minutes local time, by which its periods begin, is ahead of UTC: −840 to 840. Default 0.
     #[serde(default)]
     pub utc_offset_minutes: i16,
+    /// Whether its owner approves its pauses beforehand: one that it brings about then ends with the period. For
+    /// [`Action::Pause`] by the hour, day or month. Default no: somebody has to approve.
+    #[serde(default)]
+    pub next_period_approves: bool,
 }
 
 const fn refuse() -> Action {
@@ -196,7 +200,7 @@ impl Budget {
     /// So much in each period, refused beyond.
     #[must_use]
     pub const fn new(amount: BudgetAmount, per: BudgetPeriod) -> Self {
-        Self { amount, per, action: refuse(), overdraft: None, utc_offset_minutes: 0 }
+        Self { amount, per, action: refuse(), overdraft: None, utc_offset_minutes: 0, next_period_approves: false }
     }
 
     /// What happens to an execution that asks once it is spent. Default [`Action::Refuse`].
@@ -217,11 +221,38 @@ impl Budget {
         Self { utc_offset_minutes: minutes, ..self }
     }
 
+    /// Whether its owner approves its pauses beforehand: each that it brings about then ends with the period in which it
+    /// refused, unless somebody has approved or rejected it before. Default no.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use enforce_core::{
+    ///     Action, Budget, BudgetAmount, BudgetPeriod, Clock, Demand, Enforcer, ManualClock, Retry, TenantPolicy,
+    /// };
+    ///
+    /// let hourly = Budget::new(BudgetAmount::Steps(1), BudgetPeriod::Hour).action(Action::Pause);
+    /// let tenant = TenantPolicy { budgets: vec![hourly.next_period_approves(true)], ..Default::default() };
+    /// let time = ManualClock::new();
+    /// let run = Enforcer::builder().tenant(tenant).clock(Clock::manual(&time)).build()?;
+    /// let run = run.execution("exec_1", "tenant_a").register()?;
+    ///
+    /// drop(run.reserve(Demand::step())?);
+    /// let refused = run.reserve(Demand::step()).unwrap_err(); // and paused
+    /// assert_eq!(refused.retry, Retry::After(Duration::from_secs(3_600)));
+    /// time.advance(Duration::from_secs(3_600));
+    /// assert!(run.reserve(Demand::step()).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn next_period_approves(self, approves: bool) -> Self {
+        Self { next_period_approves: approves, ..self }
+    }
+
     /// Whether this budget makes sense.
     ///
     /// # Errors
     /// An amount or overdraft above 2⁵⁶ − 1; memory by periods; an overdraft of another resource; an offset of more than
-    /// 14 hours, which no time zone has.
+    /// 14 hours, which no time zone has; pauses that the next period approves, where there is none, or no pause.
     ///
     /// ```
     /// use enforce_core::{Budget, BudgetAmount, BudgetPeriod};
@@ -247,7 +278,23 @@ impl Budget {
             let wrong = format!("no time zone is {} minutes from UTC", self.utc_offset_minutes);
             return Err(ConfigError::new("utc_offset_minutes", wrong, "write minutes from -840 to 840"));
         }
-        Ok(())
+        self.validate_approval()
+    }
+
+    /// Refuses an approval of what never is to be approved.
+    fn validate_approval(&self) -> Result<(), ConfigError> {
+        if !self.next_period_approves {
+            return Ok(());
+        }
+        let (wrong, instead) = if self.action != Action::Pause {
+            let wrong = format!("a budget whose action is {} pauses nobody", self.action);
+            (wrong, "write the action pause, or leave it out")
+        } else if self.per == BudgetPeriod::Total {
+            ("a budget in all has no next period".into(), "write per hour, day or month, or leave it out")
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::new("next_period_approves", wrong, instead))
     }
 
     /// What no other of its scope may be.

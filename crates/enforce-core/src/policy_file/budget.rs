@@ -7,7 +7,7 @@ use crate::money::NanoUsd;
 
 pub(super) const BUDGET: &[Key<Written>] = keys!(Written:
     on, steps, tokens, memory_mb, cost_usd, discovered_steps, per, action, overdraft, overdraft_usd,
-    utc_offset_minutes);
+    utc_offset_minutes, next_period_approves);
 
 /// What a `[[budget]]` may not leave out.
 const NEEDS: [&str; 1] = ["on"];
@@ -55,6 +55,7 @@ pub(super) struct Written {
     overdraft: Option<u64>,
     overdraft_usd: Option<NanoUsd>,
     utc_offset_minutes: i16,
+    next_period_approves: bool,
 }
 
 impl Written {
@@ -103,8 +104,8 @@ impl Written {
             (BudgetAmount::DiscoveredSteps(_), Some(units), None) => Some(BudgetAmount::DiscoveredSteps(units)),
         };
         let action = self.action.unwrap_or(Action::Refuse);
-        let Self { per, utc_offset_minutes, .. } = *self;
-        let budget = Budget { amount, per, action, overdraft, utc_offset_minutes };
+        let Self { per, utc_offset_minutes, next_period_approves, .. } = *self;
+        let budget = Budget { amount, per, action, overdraft, utc_offset_minutes, next_period_approves };
         budget.validate().map(|()| budget)
     }
 }

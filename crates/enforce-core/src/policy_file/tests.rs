@@ -309,6 +309,14 @@ fn an_unknown_name_is_answered_with_a_near_one() {
 }
 
 #[test]
+fn a_name_that_is_too_far_from_every_other_is_not_taken_for_one() {
+    for far in ["[rxxx]", "[actions]\nstxxx = 1", "[limits]\nabcdmax_steps = 1", "[limits]\nmax_stepsabcd = 1"] {
+        assert!(!refusal(far).contains("did you mean"), "{far}");
+    }
+    assert!(refusal("[limits]\nabcmax_steps = 1").ends_with("did you mean max_steps?"));
+}
+
+#[test]
 fn a_key_in_the_wrong_place_is_sent_to_its_section() {
     assert_eq!(refusal("max_steps = 5"), "line 1, column 1: max_steps: unknown section; it belongs in [limits]");
     assert_eq!(

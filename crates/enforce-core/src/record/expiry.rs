@@ -18,14 +18,15 @@ impl Record {
         self.extra().and_then(Extra::plans).is_some()
     }
 
-    /// The first moment at which a limit of its time may act, as its words are now. They are only read.
+    /// The first moment at which a limit of its time may act, or its pause ends by itself, as its words are now. They are
+    /// only read.
     pub(crate) fn moment(&self, now: Timestamp) -> Moment {
         let state = self.state();
         if state.is_finished() {
             Moment::Ended
         } else if state.is_halted() || state.is_paused() {
             // A resume brings it back.
-            Moment::Never
+            self.rolls_at().map_or(Moment::Never, |until| Moment::At(until.as_nanos()))
         } else {
             self.deadlines(now).min().map_or(Moment::Never, |moment| Moment::At(moment.as_nanos()))
         }
@@ -34,7 +35,8 @@ impl Record {
     /// The same, but at once if something bars it: the change that does may not have come through yet.
     pub(crate) fn moment_or_barred(&self, now: Timestamp) -> Moment {
         match self.moment(now) {
-            Moment::Never | Moment::Ended if !self.is_live() => Moment::At(0),
+            Moment::At(moment) if moment <= now.as_nanos() => Moment::At(moment),
+            _ if !self.is_live() => Moment::At(0),
             moment => moment,
         }
     }

@@ -4,7 +4,7 @@ use super::Record;
 use crate::admission::cost_threshold_violation;
 use crate::clock::Timestamp;
 use crate::decision::{Cause, EnforcementViolation, Retry};
-use crate::extra::Pause;
+use crate::extra::{Pause, UNTIL_APPROVED};
 use crate::kernel::repetition::Remembered;
 use crate::kernel::state::Change;
 use crate::limits::Action;
@@ -45,10 +45,12 @@ impl Record {
 
     /// Pauses it under the number that it had, and everything below it.
     pub(crate) fn recall_pause(&self, it: &PauseState, now: Timestamp) {
-        let PauseState { number, cause, limit, used, asked, ref why, paused_at } = *it;
+        let PauseState { number, cause, limit, used, asked, ref why, paused_at, until } = *it;
         let retry = Retry::AfterApproval;
         let violation = EnforcementViolation::of(cause.scope, cause.violation_type, used, asked, limit, retry);
-        done(self.begin_pause(Pause { number, violation, why: why.clone(), at: paused_at }, now));
+        // The last nanosecond of the clock stands for *never*.
+        let until = until.filter(|until| until.as_nanos() != UNTIL_APPROVED);
+        done(self.begin_pause(Pause { number, violation, why: why.clone(), at: paused_at, until }, now));
     }
 
     /// Acts on the cost threshold if what is committed has reached it.
@@ -59,7 +61,7 @@ impl Record {
         };
         let violation = cost_threshold_violation(committed, threshold.limit);
         match threshold.action {
-            Action::Pause => done(self.pause(&violation, None, now)),
+            Action::Pause => done(self.pause(&violation, None, None, now)),
             Action::Halt => done(self.halt(violation.as_cause(), Some(now))),
             Action::Refuse | Action::Observe => {}
         }

@@ -60,15 +60,21 @@ impl Record {
         }
     }
 
-    /// Pauses it, and everything below it, for what `violation` says, at `now`.
-    pub(crate) fn pause(&self, violation: &EnforcementViolation, why: Option<String>, now: Timestamp) -> Change {
+    /// Pauses it, and everything below it, for what `violation` says, at `now`; `until` then, if not until an approval.
+    pub(crate) fn pause(
+        &self,
+        violation: &EnforcementViolation,
+        why: Option<String>,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Change {
         let number = self.core().next_pause();
-        self.begin_pause(Pause { number, violation: *violation, why, at: now }, now)
+        self.begin_pause(Pause { number, violation: *violation, why, at: now, until }, now)
     }
 
     /// Begins that pause at `now`, here and below.
     pub(crate) fn begin_pause(&self, pause: Pause, now: Timestamp) -> Change {
-        let (number, cause) = (pause.number, pause.violation.as_cause());
+        let (number, cause, rolls) = (pause.number, pause.violation.as_cause(), pause.until.is_some());
         let below = || {
             self.extra_or_new().begin(Some(pause), now);
             self.note(Some(now), || EventKind::Paused { cause, pause: Some(number) });
@@ -76,6 +82,9 @@ impl Record {
             self.call_watchers();
         };
         let change = self.lifecycle.pause(cause.code(), number, self.tallies(), below);
+        if rolls && change.first {
+            self.time_pause();
+        }
         // Who waits in a line that others share waits at home from here on (F1).
         self.call_waiters();
         self.core().flush();
@@ -109,7 +118,7 @@ impl Record {
 
     /// Its time goes on from words that have changed.
     fn time_again(&self) {
-        if self.plan().times_out {
+        if self.plan().times_out || self.has_rolled() {
             self.core().timers.again(self.seat(), 0, |execution| execution.record().moment(Timestamp::ZERO));
             self.core().hurry(self);
         }
@@ -236,15 +245,18 @@ impl Record {
         drop_change(self.lifecycle.finish(self.tallies(), [], || ()));
     }
 
-    /// Runs `act` while its state stands still, unless the state bars it.
+    /// Runs `act` while its state stands still, unless the state bars it at `now`.
     pub(crate) fn hold_still<T>(
         &self,
+        now: Timestamp,
         act: impl FnOnce() -> Result<T, EnforcementViolation>,
     ) -> Result<T, EnforcementViolation> {
-        self.lifecycle.hold_still(|_| match self.status().violation() {
+        let held = self.lifecycle.hold_still(|_| match self.status().violation() {
             Some(violation) => Err(violation),
             None => act(),
-        })
+        });
+        // Behind the lock, which this may take.
+        held.map_err(|refused| self.waited_for(refused, Some(now)))
     }
 
     /// Time since registration without pauses, in nanoseconds.
@@ -264,19 +276,20 @@ impl Record {
         ends(&plan.wall, 0).into_iter().chain(ends(&plan.active, paused_ns)).min()
     }
 
-    /// Why nothing is admitted, if a flag of `flags` says so.
+    /// Why nothing is admitted, if a flag of `flags` says so; at `now`, where that is known.
     #[inline]
-    pub(crate) fn barred(&self, flags: u64) -> Option<EnforcementViolation> {
-        if flags & (HALTED | PAUSED | CLOSED) == 0 { None } else { Some(self.state_violation()) }
+    pub(crate) fn barred(&self, flags: u64, now: Option<Timestamp>) -> Option<EnforcementViolation> {
+        if flags & (HALTED | PAUSED | CLOSED) == 0 { None } else { Some(self.state_violation(now)) }
     }
 
     /// Why nothing is admitted. The state is written before the first flag, so who met a flag finds it there.
     #[cold]
-    pub(crate) fn state_violation(&self) -> EnforcementViolation {
-        self.status().violation().unwrap_or_else(|| {
+    pub(crate) fn state_violation(&self, now: Option<Timestamp>) -> EnforcementViolation {
+        let violation = self.status().violation().unwrap_or_else(|| {
             let (kind, retry) = (ViolationType::Paused, Retry::AfterApproval);
             EnforcementViolation::of(ScopeKind::Execution, kind, 0, 0, 0, retry)
-        })
+        });
+        self.waited_for(violation, now)
     }
 
     /// Why nothing is admitted after a reaper found it idle: what the reaper is about to do is done by whoever meets its
@@ -284,7 +297,7 @@ impl Record {
     #[cold]
     pub(crate) fn reaped_violation(&self, now: Option<Timestamp>) -> EnforcementViolation {
         let _first = self.halt(Cause::own(ViolationType::IdleTimeout), now).first;
-        self.state_violation()
+        self.state_violation(now)
     }
 
     pub(crate) fn status(&self) -> Status {

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::RestoreError;
 use crate::calendar;
 use crate::clock::Timestamp;
+use crate::decision::ScopeKind;
 use crate::family::MAX_TREE_DEPTH;
 use crate::id::validate;
 use crate::kernel::state::PAUSE_NUMBERS;
@@ -165,10 +166,13 @@ impl<'a> Checked<'a> {
         if ahead(&it.started_at) || ahead(&it.last_activity) || it.paused_since.as_ref().is_some_and(ahead) {
             return wrong("started_at", "it or another moment is later than saved_at".into());
         }
-        if let Some(PauseState { number, .. }) = it.pause
-            && (number == 0 || number > state.last_pause)
-        {
-            return wrong("pause.number", format!("{number} is none of the numbers from 1 to last_pause"));
+        if let Some(PauseState { number, cause, until, .. }) = it.pause {
+            if number == 0 || number > state.last_pause {
+                return wrong("pause.number", format!("{number} is none of the numbers from 1 to last_pause"));
+            }
+            if until.is_some() && !matches!(cause.scope, ScopeKind::Tenant | ScopeKind::Process) {
+                return wrong("pause.until", format!("no period ends a pause by {cause}; only a budget's does"));
+            }
         }
         let above = parent.and_then(|parent| parent.slice);
         let slice = it.slice.as_ref().map(|slice| (it.id.as_str(), slice)).or(above);

@@ -256,9 +256,9 @@ fn closed_tenants(core: &Core) -> Vec<ClosedTenantState> {
 }
 
 fn paused(pause: Pause) -> PauseState {
-    let Pause { number, violation, why, at } = pause;
+    let Pause { number, violation, why, at, until } = pause;
     let (limit, used, asked) = (violation.limit, violation.used, violation.asked);
-    PauseState { number, cause: violation.as_cause(), limit, used, asked, why, paused_at: at }
+    PauseState { number, cause: violation.as_cause(), limit, used, asked, why, paused_at: at, until }
 }
 
 /// What was set aside for it, if it does not share its parent's budget.

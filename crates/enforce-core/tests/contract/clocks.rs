@@ -1,6 +1,7 @@
 //! When the clock is read: once by a verb that needs it, never by one that does not.
 
 use std::sync::mpsc;
+use std::time::Duration;
 
 use enforce_core::{
     Actual, Budget, BudgetAmount, BudgetPeriod, Clock, Demand, Enforcer, EnforcerBuilder, LongRunningExecutionPolicy,
@@ -112,4 +113,13 @@ fn budgets_of_both_scopes_are_looked_at_once_also_by_a_settle_to_which_they_are_
     hold.settle(Actual::tokens(1, 1));
     assert_eq!(readings.try_iter().count(), 1);
     assert_eq!(enforcer.process_usage().budgets[0].committed, 2);
+}
+
+#[test]
+fn a_coarse_clock_passes_every_moment_that_the_system_passes() {
+    let (coarse, system) = (Clock::coarse(), Clock::system());
+    let moment = system.now().saturating_add(Duration::from_millis(1));
+    while coarse.now() <= moment {
+        assert!(system.now() < moment.saturating_add(Duration::from_secs(60)), "it stands still");
+    }
 }

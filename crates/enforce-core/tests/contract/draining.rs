@@ -275,3 +275,40 @@ fn w1_a_crowd_that_ends_at_once_wakes_who_waits() {
         });
     }
 }
+
+#[test]
+fn who_waits_no_more_stands_in_no_line() {
+    let enforcer = enforcer();
+    let run = register(&enforcer, "exec", "tenant");
+    let _hold = run.reserve_owned(Demand::none().tokens(100, 0)).unwrap();
+    run.halt(REQUESTED);
+    let mut waiter = Waiter::of(&enforcer);
+    assert!(!waiter.is_over());
+    let Waiter { drain, bell } = waiter;
+    drop(drain);
+    assert_eq!(Arc::strong_count(&bell), 1, "its waker is gone");
+}
+
+#[test]
+fn w1_one_that_waits_no_more_takes_nobody_elses_call_away() {
+    let enforcer = enforcer();
+    let run = register(&enforcer, "exec", "tenant");
+    let hold = run.reserve_owned(Demand::none().tokens(100, 0)).unwrap();
+    run.halt(REQUESTED);
+    let [first, mut second] = [(); 2].map(|()| Waiter::of(&enforcer));
+    let mut first = first;
+    assert!(!first.is_over() && !second.is_over());
+    drop(first);
+    drop(hold);
+    assert!(second.is_called_and_over());
+}
+
+#[test]
+fn amounts_that_are_the_same_do_not_cancel_each_other_out() {
+    let enforcer = enforcer();
+    let run = register(&enforcer, "exec", "tenant");
+    for amounts in [Demand::none().cost(nano(7)).memory_bytes(7), Demand::none().tokens(7, 0).cost(nano(7))] {
+        let _hold = run.reserve_owned(amounts).unwrap();
+        assert!(!run.snapshot().outstanding.is_zero());
+    }
+}

@@ -299,3 +299,15 @@ fn n1_observing_every_limit_counts_absurd_amounts_and_blocks_none_that_can_be_co
     assert!(run.reserve(demand.tokens(u64::MAX, 0)).is_err(), "what cannot be counted is refused");
     assert_eq!(run.status(), Status::Live);
 }
+
+#[test]
+fn n1_input_past_the_largest_amount_is_noticed_though_no_output_comes_with_it() {
+    let run = crate::common::run(crate::common::unlimited());
+    run.charge(enforce_core::Actual::tokens(crate::common::MAX, 0));
+    assert_eq!(run.status(), enforce_core::Status::Live);
+    run.charge(enforce_core::Actual::tokens(1, 0));
+    assert_eq!(
+        run.status().violation().map(|stop| stop.cause.unwrap().violation_type),
+        Some(enforce_core::ViolationType::TokenLimit)
+    );
+}

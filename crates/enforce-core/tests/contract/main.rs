@@ -46,6 +46,8 @@ mod threads;
 #[cfg(test)]
 mod trees;
 #[cfg(test)]
+mod usage;
+#[cfg(test)]
 mod waiting;
 #[cfg(test)]
 mod watching;

@@ -4,11 +4,11 @@ use std::sync::Barrier;
 use std::thread;
 
 use enforce_core::{
-    Action, Actual, BudgetPeriod, Demand, Enforcer, RegisterError, ResourceLimits, Retry, ScopeKind, TenantPolicy,
-    ViolationType,
+    Action, Actual, BudgetPeriod, Demand, Enforcer, LongRunningExecutionPolicy, NetworkPolicy, RegisterError,
+    ResourceLimits, Retry, ScopeKind, TenantPolicy, ViolationType,
 };
 
-use crate::common::{builder, nano, noon};
+use crate::common::{builder, disabled, nano, noon, register, unlimited};
 
 fn budget(amount: u64) -> TenantPolicy {
     TenantPolicy { budget_usd: Some(nano(amount)), ..TenantPolicy::default() }
@@ -184,6 +184,27 @@ fn l1_a_limit_of_every_tenant_is_another_at_once_for_those_without_one_of_their_
     assert!(!register("j", "new"));
 }
 
+#[test]
+fn defaults_are_those_of_executions_that_are_registered_from_then_on() {
+    let enforcer = builder(&noon()).build().unwrap();
+    let before = register(&enforcer, "before", "tenant");
+    let limits = ResourceLimits { max_steps: 1, ..unlimited() };
+    let flat = LongRunningExecutionPolicy { max_discovery_depth: Some(0), ..disabled() };
+    enforcer.set_defaults(limits, flat).unwrap();
+    let after = register(&enforcer, "after", "tenant");
+    assert!(before.reserve(Demand::step().steps(2)).is_ok() && before.enter_discovery().is_ok());
+    assert!(after.reserve(Demand::step().steps(2)).is_err() && after.enter_discovery().is_err());
+}
+
+#[test]
+fn a_network_policy_is_another_at_the_next_look() {
+    let enforcer = builder(&noon()).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    assert!(run.check_host("api.example.com").is_ok());
+    enforcer.set_network(NetworkPolicy::AirGapped).unwrap();
+    assert!(run.check_host("api.example.com").is_err());
+}
+
 #[cfg(feature = "policy-file")]
 mod policy_files {
     use super::*;
@@ -206,6 +227,23 @@ mod policy_files {
         assert!(enforcer.execution("exec_3", "tenant").register().is_err(), "the slots of [limits] are every tenant's");
         assert!(first.reserve(Demand::step()).is_ok(), "who runs keeps what it has");
         assert!(second.reserve(Demand::step()).is_err());
+    }
+
+    #[test]
+    fn a_policy_files_long_running_limits_are_those_of_executions_to_come() {
+        let enforcer = Enforcer::builder().policy_file(read(FIRST)).build().unwrap();
+        enforcer.set_policy_file(&read(&format!("{FIRST}\n[long_running]\nmax_discovery_depth = 0"))).unwrap();
+        let run = enforcer.execution("exec", "tenant").register().unwrap();
+        assert!(run.enter_discovery().is_err());
+    }
+
+    #[test]
+    fn a_policy_files_rates_are_those_of_the_enforcer_that_is_built_with_it() {
+        let text = "[[rate]]\non = \"model\"\nunit = \"requests\"\nlimit = 1\nper = \"minute\"";
+        let enforcer = Enforcer::builder().policy_file(read(text)).build().unwrap();
+        let run = enforcer.execution("exec", "tenant").register().unwrap();
+        let demand = Demand::step().model(enforcer.model("small").unwrap());
+        assert!(run.reserve(demand).is_ok() && run.reserve(demand).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod changes;
+mod next_period;
 mod time;
 
 use enforce_core::{Approval, Execution, PauseTicket};

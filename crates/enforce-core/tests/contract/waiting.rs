@@ -1,5 +1,6 @@
 //! Waiting in line: who is woken (W1), in which order they are served (F1), and when waiting is pointless.
 
+mod changes;
 mod ends;
 mod order;
 mod parked;

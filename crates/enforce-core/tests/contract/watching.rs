@@ -314,3 +314,17 @@ fn a_timekeeper_outlives_its_enforcer() {
     drop(enforcer);
     assert_eq!(keeper.turn_at(Waker::noop(), time.now()), None);
 }
+
+#[test]
+fn who_watches_no_more_leaves_nobody_to_be_called() {
+    let time = noon();
+    let enforcer = builder(&time).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let Watcher { watch, bell } = Watcher::of(&run);
+    drop(watch);
+    assert_eq!(Arc::strong_count(&bell), 1);
+    let mut keeper = enforcer.timekeeper();
+    keeper.turn_at(&Waker::from(Arc::clone(&bell)), time.now());
+    drop(keeper);
+    assert_eq!(Arc::strong_count(&bell), 1);
+}

@@ -1,3 +1,4 @@
+use crate::limits::{Action, Budget, BudgetAmount, BudgetPeriod};
 use crate::policy_file::PolicyFile;
 
 fn refusal(text: &str) -> String {
@@ -38,9 +39,31 @@ fn a_budget_says_whose_it_is_and_one_amount() {
             "line 4, column 22: budget.utc_offset_minutes: no time zone is 841 minutes from UTC; write minutes from -840 to 840"
                 .to_owned(),
         ),
+        (
+            "on = \"process\"\nsteps = 5\nper = \"hour\"\nnext_period_approves = true",
+            "line 5, column 24: budget.next_period_approves: a budget whose action is refuse pauses nobody; write the action \
+             pause, or leave it out"
+                .to_owned(),
+        ),
+        (
+            "on = \"process\"\nsteps = 5\naction = \"pause\"\nnext_period_approves = true",
+            "line 5, column 24: budget.next_period_approves: a budget in all has no next period; write per hour, day or month, \
+             or leave it out"
+                .to_owned(),
+        ),
     ] {
         assert_eq!(refusal(&format!("[[budget]]\n{keys}")), message);
     }
+}
+
+#[test]
+fn a_budget_whose_next_period_approves_its_pauses_is_read_as_one() {
+    let text =
+        "[[budget]]\non = \"process\"\nsteps = 5\nper = \"hour\"\naction = \"pause\"\nnext_period_approves = true";
+    let budget = Budget::new(BudgetAmount::Steps(5), BudgetPeriod::Hour).action(Action::Pause);
+    let read = |text: &str| PolicyFile::parse(text).unwrap().process.budgets;
+    assert_eq!(read(text), [budget.next_period_approves(true)]);
+    assert_eq!(read(&text.replace("true", "false")), [budget]);
 }
 
 #[test]

@@ -79,6 +79,8 @@ fn a_settle_above_its_hold_is_an_overrun_and_one_within_it_is_nothing() {
     assert_eq!(kinds(&events), []);
     run.reserve_owned(Demand::step().tokens(10, 0).cost(nano(5))).unwrap().settle(Actual::tokens(7, 5).cost(nano(9)));
     assert_eq!(kinds(&events), [EventKind::Overrun { tokens: 2, nano_usd: 4 }]);
+    run.reserve(Demand::step()).unwrap().settle(Actual::tokens(3, 0).cost(nano(3)));
+    assert_eq!(kinds(&events), [EventKind::Overrun { tokens: 3, nano_usd: 3 }]);
     run.charge(Actual::tokens(7, 5));
     assert_eq!(kinds(&events), [], "a charge holds nothing that it could pass");
 }

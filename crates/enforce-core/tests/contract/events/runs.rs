@@ -4,11 +4,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use enforce_core::{
-    Action, Actual, Demand, EventKind, ModelKey, ProviderPolicy, RateLimit, RatePeriod, RateUnit, ResourceLimits,
-    Retry, ViolationType,
+    Action, Actual, Demand, EventKind, LongRunningExecutionPolicy, ModelKey, ProviderPolicy, RateLimit, RatePeriod,
+    RateUnit, ResourceLimits, Retry, ViolationType,
 };
 
-use crate::common::{SECOND, noon, pass, register, unlimited};
+use crate::common::{SECOND, disabled, kind, nano, noon, pass, register, unlimited};
 use crate::limits::all;
 
 use super::{cleared, heard, heard_at, names};
@@ -205,4 +205,92 @@ fn a_question_is_no_event() {
     events.drain().clear();
     assert!(run.check(Demand::step()).is_blocked());
     assert!(events.is_empty());
+}
+
+#[test]
+fn a_run_goes_on_while_what_comes_through_asks_nothing_of_its_limit() {
+    let limits = ResourceLimits { max_steps: 10, max_memory_mb: Some(1), max_cost_usd: Some(nano(10)), ..unlimited() };
+    let long_running = LongRunningExecutionPolicy { max_discovered_steps: Some(10), ..disabled() };
+    let (enforcer, events) = heard(limits, |builder| {
+        builder.long_running(long_running).policy(all(Action::Refuse)).allowance("search", 10).allowance("mail", 10)
+    });
+    let run = register(&enforcer, "exec", "tenant");
+    let [search, mail] = ["search", "mail"].map(|name| enforcer.allowance(name).unwrap());
+    let none = Demand::none().tokens(1, 0);
+    let asks = |units: u64| {
+        [
+            (ViolationType::StepLimit, none.steps(units)),
+            (ViolationType::MemoryLimit, none.memory_bytes(units << 19)),
+            (ViolationType::CostLimit, none.cost(nano(units))),
+            (ViolationType::DiscoveredStepLimit, none.discovered_steps(units)),
+            (ViolationType::AllowanceLimit, none.allowance_units(search, units)),
+        ]
+    };
+    for ((limit, above), (_, within)) in asks(11).into_iter().zip(asks(1)) {
+        assert_eq!(kind(run.reserve(above)), Some(limit));
+        events.drain().clear();
+        drop(run.reserve(none.allowance_units(mail, 1)).unwrap());
+        assert_eq!(cleared(&events.drain()), [], "{limit}");
+        drop(run.reserve(within).unwrap());
+        assert_eq!(cleared(&events.drain()), [(limit, 1)]);
+    }
+}
+
+#[test]
+fn a_run_of_the_same_step_is_over_with_a_step_that_has_a_fingerprint() {
+    let long_running = LongRunningExecutionPolicy { max_same_step_repetitions: Some(2), ..disabled() };
+    let (enforcer, events) =
+        heard(unlimited(), |builder| builder.long_running(long_running).policy(all(Action::Refuse)));
+    let run = register(&enforcer, "exec", "tenant");
+    let again = [(); 2].map(|()| run.reserve(Demand::step().fingerprint(1)).is_ok());
+    assert_eq!(again, [true, false]);
+    events.drain().clear();
+    drop(run.reserve(Demand::step()).unwrap());
+    assert_eq!(cleared(&events.drain()), []);
+    drop(run.reserve(Demand::step().fingerprint(2)).unwrap());
+    assert_eq!(cleared(&events.drain()), [(ViolationType::SameStepLoop, 1)]);
+}
+
+#[test]
+fn what_was_observed_is_over_once_nothing_is_observed_any_more() {
+    let limits = ResourceLimits { max_memory_mb: Some(1), ..unlimited() };
+    let (enforcer, events) = heard(limits, |builder| builder.policy(all(Action::Observe)));
+    let run = register(&enforcer, "exec", "tenant");
+    for _ in 0..2 {
+        assert!(run.reserve(Demand::step().memory_bytes(1 << 21)).unwrap().observed().is_some());
+    }
+    assert_eq!(names(&events.drain()), ["registered", "observed"]);
+    drop(run.reserve(Demand::step().memory_bytes(1)).unwrap());
+    assert_eq!(cleared(&events.drain()), [(ViolationType::MemoryLimit, 2)]);
+}
+
+#[test]
+fn refusals_by_two_keys_of_a_rate_are_two_runs() {
+    let provider = ProviderPolicy { requests_per_minute: Some(60), request_burst: Some(1), ..Default::default() };
+    let model = RateLimit::model(RateUnit::Requests, 60, RatePeriod::Minute).burst(1);
+    let (enforcer, events) = heard(unlimited(), |builder| builder.provider(provider).rate(model));
+    let run = register(&enforcer, "exec", "tenant");
+    let providers = ["one", "other"].map(|name| Demand::step().provider(enforcer.provider(name).unwrap()));
+    let models = ["small", "large"].map(|name| Demand::step().model(enforcer.model(name).unwrap()));
+    events.drain().clear();
+    for keys in [providers, models] {
+        let first = keys.map(|key| run.reserve(key).is_ok());
+        let again = keys.map(|key| run.reserve(key).is_ok());
+        assert_eq!((first, again), ([true; 2], [false; 2]));
+        assert_eq!(names(&events.drain()), ["blocked", "blocked"]);
+    }
+    drop(run.reserve(Demand::step()).unwrap());
+    assert_eq!(cleared(&events.drain()), [], "no key");
+}
+
+#[test]
+fn an_extension_by_what_is_left_is_refused_once() {
+    let limits = ResourceLimits { max_tokens: 10, ..unlimited() };
+    let (enforcer, events) = heard(limits, |builder| builder.policy(all(Action::Refuse)));
+    let run = register(&enforcer, "exec", "tenant");
+    let mut hold = run.reserve(Demand::step().tokens(10, 0)).unwrap();
+    assert!(hold.extend(Demand::none().tokens_up_to(0, 100)).is_err());
+    drop(hold);
+    run.finish();
+    assert_eq!(cleared(&events.drain()), [(ViolationType::TokenLimit, 1)]);
 }

@@ -132,3 +132,13 @@ fn nobody_listens_and_nothing_is_kept() {
     assert!(run.reserve(Demand::step()).is_err());
     assert_eq!(enforcer.dropped_events(), 0);
 }
+
+#[test]
+fn a_buffer_is_empty_until_it_hears_of_something_and_when_that_is_taken() {
+    let events = EventBuffer::new(2);
+    assert!(events.is_empty());
+    register(&builder(&noon()).events(events.clone()).build().unwrap(), "exec", "tenant");
+    assert!(!events.is_empty());
+    events.drain().clear();
+    assert!(events.is_empty());
+}

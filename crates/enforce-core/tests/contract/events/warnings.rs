@@ -2,7 +2,7 @@
 
 use enforce_core::{
     Action, Actual, Budget, BudgetAmount, BudgetPeriod, Demand, EnforcementPolicy, Event, EventBuffer, EventKind,
-    ResourceLimits, ScopeKind, TenantPolicy, ViolationType,
+    ProcessPolicy, ResourceLimits, ScopeKind, TenantPolicy, ViolationType,
 };
 
 use crate::common::{DAY, noon, pass, register, unlimited};
@@ -142,4 +142,68 @@ fn a_threshold_of_a_hundred_percent_tells_only_what_is_reached() {
     assert_eq!(warned(&events), []);
     drop(run.reserve(Demand::step()).unwrap());
     assert_eq!(warned(&events), [(ViolationType::StepLimit, OWN, 100)]);
+}
+
+#[test]
+fn a_limit_that_is_reached_again_is_told_once() {
+    let (run, events, _enforcer) = heard_run(ResourceLimits { max_tokens: 10, ..unlimited() });
+    for tokens in [9, 10, 10, 9, 10] {
+        drop(run.reserve(Demand::step().tokens(tokens, 0)).unwrap());
+    }
+    assert_eq!(warned(&events), [90, 100].map(|percent| (ViolationType::TokenLimit, OWN, percent)));
+    run.set_limits(ResourceLimits { max_tokens: 20, ..unlimited() }).unwrap();
+    for tokens in [18, 20, 18, 20] {
+        drop(run.reserve(Demand::step().tokens(tokens, 0)).unwrap());
+    }
+    let raised = [90, 100].map(|percent| (ViolationType::TokenLimit, OWN, percent));
+    assert_eq!(warned(&events), raised, "a limit that is raised is another one");
+}
+
+#[test]
+fn a_limit_that_is_raised_while_it_is_near_is_told_once_more_when_it_is_reached_again() {
+    let (run, events, _enforcer) = heard_run(ResourceLimits { max_tokens: 10, ..unlimited() });
+    drop(run.reserve(Demand::step().tokens(10, 0)).unwrap());
+    run.set_limits(ResourceLimits { max_tokens: 11, ..unlimited() }).unwrap();
+    for tokens in [10, 11] {
+        drop(run.reserve(Demand::step().tokens(tokens, 0)).unwrap());
+    }
+    assert_eq!(warned(&events), [100, 90, 100].map(|percent| (ViolationType::TokenLimit, OWN, percent)));
+}
+
+#[test]
+fn a_limit_of_everything_is_told_once_for_all_that_share_it() {
+    let budgets = vec![Budget::new(BudgetAmount::Tokens(10), BudgetPeriod::Total)];
+    let (enforcer, events) = heard(unlimited(), |builder| {
+        builder.process(ProcessPolicy { budgets, ..ProcessPolicy::default() }).policy(all(Action::Refuse))
+    });
+    for (id, tenant) in [("one", "a"), ("two", "b")] {
+        drop(register(&enforcer, id, tenant).reserve(Demand::none().tokens(9, 0)).unwrap());
+    }
+    assert_eq!(warned(&events), [(ViolationType::TokenLimit, ScopeKind::Process, 90)]);
+}
+
+#[test]
+fn a_parents_limit_is_told_once_to_itself_to_its_children_and_to_theirs() {
+    let (run, events, _enforcer) = heard_run(ResourceLimits { max_tokens: 10, ..unlimited() });
+    let child = run.child("child").register().unwrap();
+    let grandchild = child.child("grandchild").register().unwrap();
+    for whose in [&child, &grandchild, &run] {
+        assert!(whose.reserve(Demand::none().tokens(9, 0)).unwrap().warning().is_some());
+    }
+    assert_eq!(warned(&events), [(ViolationType::TokenLimit, ScopeKind::Parent, 90)]);
+}
+
+#[test]
+fn limits_of_two_periods_are_told_once_each() {
+    let budgets = [BudgetPeriod::Hour, BudgetPeriod::Day].map(|per| Budget::new(BudgetAmount::Tokens(10), per));
+    let (enforcer, events) = heard(unlimited(), |builder| {
+        builder
+            .tenant(TenantPolicy { budgets: budgets.to_vec(), ..TenantPolicy::default() })
+            .policy(all(Action::Refuse))
+    });
+    let run = register(&enforcer, "exec", "tenant");
+    for _ in 0..2 {
+        drop(run.reserve(Demand::none().tokens(9, 0)).unwrap());
+    }
+    assert_eq!(warned(&events), [(ViolationType::TokenLimit, ScopeKind::Tenant, 90); 2]);
 }

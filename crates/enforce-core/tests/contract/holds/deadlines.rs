@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use enforce_core::{
-    Actual, Cause, Demand, Enforcer, ExecutionUsage, LongRunningExecutionPolicy, ManualClock, OnDrop, ResourceLimits,
-    Settlement, Status, TimedHold, Timestamp, ViolationType,
+    Action, Actual, Cause, Demand, EnforcementPolicy, Enforcer, ExecutionUsage, LimitActions,
+    LongRunningExecutionPolicy, ManualClock, OnDrop, ResourceLimits, Settlement, Status, TimedHold, Timestamp,
+    ViolationType,
 };
 
 use super::{committed, outstanding, roomy};
 use crate::common::{SECOND, builder, disabled, nano, noon, pass, register, unlimited};
+use crate::limits::all;
 
 /// 60 input and 40 output tokens for 30 nano-dollars, and 7 bytes.
 fn whole(on_drop: OnDrop) -> Demand {
@@ -203,4 +205,36 @@ fn r1_a_settle_an_extension_and_a_deadline_at_once_end_a_hold_once() {
         input += charged;
         assert_eq!((outstanding(&run), enforcer.timed_hold_count()), ((0, 0, 0), 0));
     }
+}
+
+#[test]
+fn a_timed_hold_says_what_it_holds_and_what_was_noticed_when_it_was_taken() {
+    let time = noon();
+    let limits = ResourceLimits { max_tokens: 10, max_memory_mb: Some(1), ..unlimited() };
+    let observing = LimitActions { memory: Action::Observe, ..LimitActions::default() };
+    let policy = EnforcementPolicy { actions: observing, ..EnforcementPolicy::default() };
+    let enforcer = builder(&time).limits(limits).policy(policy).build().unwrap();
+    let mut hold = timed(&enforcer, Demand::step().tokens(4, 3).memory_bytes(1 << 21), in_seconds(&time, 1));
+    assert_eq!((hold.held_tokens(), hold.warning()), ((4, 3), None));
+    assert_eq!(hold.observed().map(|would| would.violation_type), Some(ViolationType::MemoryLimit));
+    hold.extend(Demand::none().tokens(0, 2)).unwrap();
+    assert_eq!(hold.held_tokens(), (4, 5));
+    assert_eq!(hold.warning().map(|warning| warning.warning_type), Some(ViolationType::TokenLimit));
+    pass(&time, SECOND);
+    enforcer.expire_holds();
+    assert_eq!(hold.held_tokens(), (0, 0));
+}
+
+#[test]
+fn a_timed_hold_is_extended_and_settled_at_the_time_that_its_caller_has_minted() {
+    let time = noon();
+    let limits = ResourceLimits { max_wall_time_ms: 10_000, ..unlimited() };
+    let enforcer = builder(&time).limits(limits).policy(all(Action::Refuse)).build().unwrap();
+    let mut hold = timed(&enforcer, Demand::step().tokens(1, 0), in_seconds(&time, 60));
+    let late = hold.extend_at(Demand::none().tokens(1, 0), in_seconds(&time, 11));
+    assert_eq!(late.unwrap_err().violation_type, ViolationType::WallTimeLimit);
+    hold.extend_at(Demand::none().tokens(2, 0), in_seconds(&time, 9)).unwrap();
+    let settlement = hold.settle_at(Actual::tokens(5, 0), in_seconds(&time, 9));
+    assert_eq!(settlement.overrun_tokens, 2);
+    assert_eq!(enforcer.get("exec").unwrap().snapshot().input_tokens, 5);
 }

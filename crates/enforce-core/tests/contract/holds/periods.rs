@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use enforce_core::{
-    Actual, BudgetPeriod, Demand, Enforcer, ManualClock, Retry, TenantPolicy, Timestamp, ViolationType,
+    Actual, Budget, BudgetAmount, BudgetPeriod, Demand, Enforcer, ManualClock, Retry, TenantPolicy, Timestamp,
+    ViolationType,
 };
 
-use crate::common::{DAY, NOON, builder, kind, nano, pass, register};
+use crate::common::{DAY, NOON, builder, kind, nano, noon, pass, register};
 
 /// The last nanosecond of the day on which the tests' clock stands.
 const LAST: u64 = NOON + DAY / 2 - 1;
@@ -124,4 +125,37 @@ fn a_tenant_is_kept_while_its_day_is_used_and_may_go_on_the_next() {
     let evicted = enforcer.evict_idle_tenants();
     assert_eq!((evicted[0].tenant_id.as_str(), evicted[0].cost_nano_usd), ("tenant", 1));
     assert_eq!((evicted.len(), enforcer.tenant_count()), (1, 0));
+}
+
+#[test]
+fn c1_what_a_late_settle_adds_to_a_hold_that_its_deadline_ended_is_of_the_period_of_the_hold() {
+    let time = noon();
+    let budgets = vec![Budget::new(BudgetAmount::Tokens(100), BudgetPeriod::Day)];
+    let enforcer = builder(&time).tenant(TenantPolicy { budgets, ..TenantPolicy::default() }).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let hold = run.reserve_owned(Demand::step().tokens(10, 0)).unwrap().with_deadline(time.now()).unwrap();
+    enforcer.expire_holds();
+    pass(&time, DAY);
+    drop(run.reserve(Demand::none().tokens(1, 0)).unwrap());
+    hold.settle(Actual::tokens(10, 0));
+    let usage = enforcer.tenant_usage("tenant").unwrap();
+    assert_eq!((usage.total_tokens, usage.budgets[0].committed), (10, 0), "not of the day that goes on");
+}
+
+#[test]
+fn l1_an_extension_of_a_hold_of_an_earlier_period_meets_the_limit_that_this_had() {
+    let time = noon();
+    let of = |tokens| TenantPolicy {
+        budgets: vec![Budget::new(BudgetAmount::Tokens(tokens), BudgetPeriod::Day)],
+        ..TenantPolicy::default()
+    };
+    let enforcer = builder(&time).tenant(of(100)).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let mut hold = run.reserve(Demand::step().tokens(10, 0)).unwrap();
+    pass(&time, DAY);
+    drop(run.reserve(Demand::none().tokens(1, 0)).unwrap());
+    enforcer.set_tenant("tenant", of(50)).unwrap();
+    let refused = hold.extend(Demand::none().tokens(91, 0)).unwrap_err();
+    assert_eq!((refused.limit, refused.used), (100, 10));
+    hold.extend(Demand::none().tokens(90, 0)).unwrap();
 }

@@ -1,8 +1,8 @@
 //! Demands that take what is left.
 
 use enforce_core::{
-    Actual, Budget, BudgetAmount, BudgetPeriod, Demand, ProcessPolicy, RateLimit, RatePeriod, RateUnit, TenantPolicy,
-    ViolationType,
+    Action, Actual, Budget, BudgetAmount, BudgetPeriod, Demand, EnforcementPolicy, LimitActions, ProcessPolicy,
+    RateLimit, RatePeriod, RateUnit, TenantPolicy, ViolationType,
 };
 
 use crate::common::{builder, disabled, kind, noon, run, run_on, unlimited};
@@ -105,4 +105,30 @@ fn one_that_waits_takes_what_is_left_when_it_is_its_turn() {
     held.settle(Actual::tokens(60, 0));
     let std::task::Poll::Ready(Ok(hold)) = waiting.poll_at(waker, time.now()) else { panic!("there is room") };
     assert_eq!(hold.held_tokens(), (10, 30));
+}
+
+#[test]
+fn what_a_rate_would_only_have_observed_makes_nothing_less() {
+    let actions = LimitActions { rate: Action::Observe, ..LimitActions::default() };
+    let policy = EnforcementPolicy { actions, ..EnforcementPolicy::default() };
+    let rate = RateLimit::provider(RateUnit::OutputTokens, 20, RatePeriod::Minute);
+    let enforcer = builder(&noon()).policy(policy).rate(rate).build().unwrap();
+    let run = crate::common::register(&enforcer, "exec", "tenant");
+    let demand = Demand::step().provider(enforcer.provider("provider").unwrap());
+    assert_eq!(run.reserve(demand.tokens_up_to(0, 100)).unwrap().held_tokens(), (0, 100));
+}
+
+#[test]
+fn what_is_left_of_a_budget_is_that_of_its_period_and_of_a_hold_that_of_its_own() {
+    let time = noon();
+    let budgets = vec![Budget::new(BudgetAmount::Tokens(100), BudgetPeriod::Day)];
+    let enforcer = builder(&time).tenant(TenantPolicy { budgets, ..Default::default() }).build().unwrap();
+    let run = crate::common::register(&enforcer, "exec", "tenant");
+    run.charge(Actual::tokens(50, 0));
+    let mut hold = run.reserve(Demand::step().tokens_up_to(0, 30)).unwrap();
+    assert_eq!(run.reserve(Demand::step().tokens_up_to(0, 100)).unwrap().held_tokens(), (0, 20));
+    crate::common::pass(&time, crate::common::DAY);
+    hold.extend(Demand::none().tokens_up_to(0, 100)).unwrap();
+    assert_eq!(hold.held_tokens(), (0, 50), "of the day before");
+    assert_eq!(run.reserve(Demand::step().tokens_up_to(0, 1_000)).unwrap().held_tokens(), (0, 100));
 }

@@ -6,7 +6,7 @@ use enforce_core::{
     ViolationType,
 };
 
-use crate::common::{MAX, builder, disabled, nano, noon, register, unlimited};
+use crate::common::{MAX, builder, disabled, nano, noon, register, run, unlimited};
 
 use super::budgets::{RESOURCES, Resource, SCOPES, with};
 use super::{ACTIONS, all, outcome};
@@ -272,4 +272,27 @@ fn a_limit_above_the_bound_is_an_error_when_it_is_built() {
     );
     let edge = ResourceLimits { max_steps: MAX, max_memory_mb: Some((1 << 36) - 1), ..unlimited() };
     assert_eq!(too_large(edge), None);
+}
+
+#[test]
+fn what_a_limit_only_observes_may_be_as_much_as_can_be_counted() {
+    let limits = ResourceLimits { max_tokens: 10, ..unlimited() };
+    let run =
+        register(&builder(&noon()).limits(limits).policy(all(Action::Observe)).build().unwrap(), "exec", "tenant");
+    let _most = run.reserve(Demand::step().tokens(MAX - 5, 0)).unwrap();
+    assert!(run.reserve(Demand::step().tokens(6, 0)).is_err(), "one too many");
+    assert!(run.reserve(Demand::step().tokens(5, 0)).unwrap().observed().is_some());
+}
+
+#[test]
+fn amounts_that_are_the_same_are_all_taken_and_given_back() {
+    let limits = ResourceLimits { max_tokens: 10, max_cost_usd: Some(nano(10)), ..unlimited() };
+    let run = run(limits);
+    let hold = run.reserve(Demand::step().tokens(0, 9).memory_bytes(9)).unwrap();
+    assert_eq!((run.snapshot().outstanding.tokens, run.snapshot().outstanding.memory_bytes), (9, 9));
+    drop(hold);
+    let hold = run.reserve(Demand::step().memory_bytes(9).cost(nano(9))).unwrap();
+    assert_eq!((run.snapshot().outstanding.memory_bytes, run.snapshot().outstanding.cost_nano_usd), (9, 9));
+    drop(hold);
+    assert!(run.snapshot().outstanding.is_zero());
 }

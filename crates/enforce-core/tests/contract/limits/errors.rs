@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use enforce_core::{
-    Actual, Demand, EnforcementResult, EnforcementViolation, EnforcementWarning, ExecutionErrorCategory,
-    ProviderPolicy, RegisterError, ResourceLimits, ViolationType,
+    Actual, BackoffStrategy, Demand, EnforcementResult, EnforcementViolation, EnforcementWarning,
+    ExecutionErrorCategory, NanoUsd, ProviderPolicy, RegisterError, ResourceLimits, TenantPolicy, ViolationType,
 };
 
 use crate::common::{MAX, builder, noon, register, unlimited};
@@ -62,6 +62,7 @@ fn a_rate_is_retried_after_its_delay_and_never_when_it_never_fits() {
         (error.should_retry(), error.retry_delay(), error.to_http_status()),
         (true, Duration::from_secs(3), 429)
     );
+    assert_eq!(error.retry_policy.backoff_strategy, BackoffStrategy::Constant);
     assert_eq!(error.next_attempt().retry_delay(), Duration::from_secs(3));
     let never = run.reserve(demand.tokens(11, 0)).unwrap_err().to_error();
     assert_eq!((never.is_fatal(), never.to_http_status()), (true, 429));
@@ -99,4 +100,79 @@ fn messages_have_the_seeds_form() {
     }
     assert_eq!(EnforcementWarning::new(ViolationType::StepLimit, 8, 10).message(), "step_limit at 80%: 8 / 10");
     assert_eq!(EnforcementWarning::new(ViolationType::StepLimit, 0, 0).usage_percent, 0);
+}
+
+#[test]
+fn a_code_says_whether_the_same_request_may_succeed_later() {
+    use enforce_core::{LlmErrorCode as Llm, ToolErrorCode as Tool};
+    let llm = [
+        (Llm::RateLimit, true),
+        (Llm::ContextOverflow, false),
+        (Llm::ContentFiltered, false),
+        (Llm::InvalidRequest, false),
+        (Llm::AuthFailed, false),
+        (Llm::ModelUnavailable, true),
+        (Llm::ProviderError, true),
+    ];
+    let tool = [
+        (Tool::NotFound, false),
+        (Tool::PermissionDenied, false),
+        (Tool::InvalidInput, false),
+        (Tool::ExecutionFailed, true),
+        (Tool::Timeout, true),
+        (Tool::OutputInvalid, false),
+    ];
+    assert_eq!(llm.map(|(code, _)| (code, code.is_retryable())), llm);
+    assert_eq!(tool.map(|(code, _)| (code, code.is_retryable())), tool);
+}
+
+#[test]
+fn an_error_names_the_one_that_it_comes_from() {
+    use std::error::Error;
+    let enforcer = builder(&noon()).max_executions(2).build().unwrap();
+    let why = |id: &str, limits: ResourceLimits| {
+        let error = enforcer.execution(id, "tenant").limits(limits).register().unwrap_err();
+        error.source().map(|from| (from.to_string(), error.to_string()))
+    };
+    let _run = register(&enforcer, "exec", "tenant");
+    for same in [why("", unlimited()), why("more", ResourceLimits { max_steps: u64::MAX - 1, ..unlimited() }), {
+        enforcer
+            .set_tenant("tenant", TenantPolicy { max_concurrent_executions: Some(1), ..Default::default() })
+            .unwrap();
+        why("more", unlimited())
+    }] {
+        let (from, error) = same.unwrap();
+        assert_eq!(from, error);
+    }
+    assert_eq!(why("exec", unlimited()), None, "a duplicate comes from nothing");
+}
+
+#[test]
+fn text_that_is_no_money_is_told_what_money_is() {
+    let error = serde_json::from_str::<NanoUsd>("[]").unwrap_err().to_string();
+    assert!(error.contains("expected dollars as a decimal string such as \"5.00\" or as a whole number"), "{error}");
+}
+
+#[test]
+fn every_field_of_a_refusal_is_read_again() {
+    let enforcer = builder(&noon()).allowance("search", 0).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let refused = run.reserve(Demand::step().allowance(enforcer.allowance("search").unwrap())).unwrap_err();
+    assert!(refused.allowance.is_some());
+    let (mut in_debt, mut behind) = (refused, refused);
+    in_debt.overdraft = 7;
+    behind.queued = true;
+    for whole in [refused, in_debt, behind] {
+        let written = serde_json::to_value(whole).unwrap();
+        assert_eq!(serde_json::from_value::<EnforcementViolation>(written).unwrap(), whole);
+    }
+}
+
+#[test]
+fn an_allowance_that_another_enforcer_knows_is_refused_by_its_key() {
+    let [other, enforcer] = [["search", "mail"].as_slice(), &["search"]]
+        .map(|names| names.iter().fold(builder(&noon()), |builder, name| builder.allowance(*name, 5)).build().unwrap());
+    let mail = other.allowance("mail").unwrap();
+    let refused = register(&enforcer, "exec", "tenant").reserve(Demand::step().allowance(mail)).unwrap_err();
+    assert_eq!((refused.violation_type, refused.allowance), (ViolationType::AllowanceLimit, Some(mail)));
 }

@@ -154,3 +154,16 @@ fn the_first_limit_that_is_near_is_the_warning() {
     assert_eq!(near(7, 8), Some(ViolationType::TokenLimit));
     assert_eq!(near(7, 7), None);
 }
+
+#[test]
+fn a_threshold_that_is_reached_comes_before_discovered_steps_that_are_too_many() {
+    let long_running = LongRunningExecutionPolicy {
+        cost_alert_threshold_usd: Some(nano(10)),
+        max_discovered_steps: Some(1),
+        ..disabled()
+    };
+    let enforcer = builder(&noon()).long_running(long_running).policy(all(Action::Refuse)).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    run.charge(enforce_core::Actual::none().cost(nano(10)));
+    assert_eq!(kind(run.reserve(Demand::step().discovered_steps(2))), Some(ViolationType::CostThreshold));
+}

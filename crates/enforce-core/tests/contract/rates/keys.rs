@@ -229,3 +229,20 @@ fn as_many_rates_as_there_may_be_are_all_exact() {
     assert_eq!(refused.retry, Retry::After(thousandth_of_a_day));
     assert_eq!(run.reserve(step(&enforcer).tokens(1_000, 0)).unwrap_err().rates, Some(RatesRefused::Both));
 }
+
+#[test]
+fn q1_all_rates_that_a_demand_meets_are_charged_however_many_there_are() {
+    let kinds = [RateLimit::provider, RateLimit::tenant_provider, RateLimit::model];
+    let periods = [RatePeriod::Second, RatePeriod::Minute, RatePeriod::Hour, RatePeriod::Day];
+    let all = || kinds.into_iter().flat_map(|kind| periods.map(|per| (kind, per)));
+    for least in 0..all().count() {
+        let limit = |number| if number == least { 1 } else { 100 };
+        let rates = all().enumerate().map(|(number, (kind, per))| kind(RateUnit::Requests, limit(number), per));
+        let enforcer = rates.fold(builder(&noon()), |builder, rate| builder.rate(rate)).build().unwrap();
+        let run = register(&enforcer, "exec", "tenant");
+        let demand = Demand::step().provider(enforcer.provider("lab").unwrap());
+        let demand = demand.model(enforcer.model("small").unwrap());
+        assert!(run.reserve(demand).is_ok());
+        assert!(run.reserve(demand).is_err(), "{least}");
+    }
+}

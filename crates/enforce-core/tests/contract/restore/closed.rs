@@ -127,3 +127,15 @@ fn more_closed_tenants_than_may_be_closed_are_refused_whole() {
     };
     assert_eq!((into_one_with("tenant"), into_one_with("other")), (Ok(()), full));
 }
+
+#[test]
+fn e1_who_was_not_found_by_the_halt_of_its_tenant_is_halted_by_it_when_it_comes_back() {
+    let before = builder(&noon()).build().unwrap();
+    register(&before, "exec", "tenant");
+    let mut state = saved(&before);
+    before.halt_tenant("tenant", REQUESTED).unwrap();
+    state.closed_tenants = saved(&before).closed_tenants;
+    let after = into(builder(&noon()), &state);
+    let cause = Cause { scope: ScopeKind::Tenant, ..REQUESTED };
+    assert_eq!(after.get("exec").unwrap().status(), Status::Halted(cause));
+}

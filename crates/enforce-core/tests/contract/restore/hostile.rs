@@ -1,13 +1,13 @@
 //! States that make no sense, each refused by its place, with nothing taken over.
 
 use enforce_core::{
-    Cause, Demand, EnforcerState, LongRunningExecutionPolicy, ResourceLimits, RestoreError, RestoreOptions,
-    ViolationType,
+    Cause, Demand, EnforcerBuilder, EnforcerState, LongRunningExecutionPolicy, ManualClock, RateLimit, RatePeriod,
+    RateUnit, ResourceLimits, RestoreError, RestoreOptions, Timestamp, ViolationType,
 };
 use serde_json::{Value, json};
 
 use super::saved;
-use crate::common::{MAX, builder, disabled, nano, noon, register, unlimited};
+use crate::common::{MAX, SECOND, builder, disabled, nano, noon, pass, register, unlimited};
 
 /// Two tenants; a tree of three, one of them with a slice; a pause; a hold that is open.
 pub(super) fn state() -> Value {
@@ -146,6 +146,8 @@ fn limits_of_the_caller_that_make_no_sense_are_refused_by_the_id() {
     let options = RestoreOptions::new().limits(|it| (it.id == "below").then(|| (unlimited(), wrong.clone())));
     let error = after.restore(&state, options).unwrap_err();
     assert!(matches!(&error, RestoreError::Config { id, .. } if id == "below"), "{error}");
+    let from = std::error::Error::source(&error).unwrap().to_string();
+    assert!(error.to_string().ends_with(&from), "{error} comes from {from}");
     assert_eq!(after.execution_count(), 0);
     assert!(after.restore(&state, RestoreOptions::new()).is_ok());
 }
@@ -165,4 +167,71 @@ fn e1_what_stands_below_a_halt_is_halted_whatever_the_state_says() {
     let after = super::into(builder(&noon()).limits(ResourceLimits::unlimited()), &state);
     let by = Cause { violation_type: ViolationType::StepLimit, scope: enforce_core::ScopeKind::Parent };
     assert_eq!(after.get("below").unwrap().status(), enforce_core::Status::Halted(by));
+}
+
+/// The state of an enforcer that has used rates of a provider, of a model, and of a tenant with a provider.
+fn rated() -> Value {
+    let rates = [RateLimit::provider, RateLimit::model, RateLimit::tenant_provider];
+    let rates = rates.map(|on| on(RateUnit::Requests, 9, RatePeriod::Minute));
+    let before = rates.into_iter().fold(builder(&noon()), EnforcerBuilder::rate).build().unwrap();
+    let demand = Demand::step().provider(before.provider("lab").unwrap()).model(before.model("small").unwrap());
+    drop(register(&before, "exec", "tenant").reserve(demand).unwrap());
+    serde_json::to_value(saved(&before)).unwrap()
+}
+
+#[test]
+fn n1_rates_that_make_no_sense_are_refused_by_their_place() {
+    let whole = rated();
+    let of = |on: &str| {
+        let place = whole["rates"].as_array().unwrap().iter().position(|rate| rate["on"] == on);
+        place.expect("it was used")
+    };
+    let (provider, both) = (of("provider"), of("tenant_provider"));
+    for (number, field, value) in [
+        (provider, "name", json!("")),
+        (provider, "tenant", json!("tenant")),
+        (both, "tenant", Value::Null),
+        (both, "tenant", json!("nobody")),
+        (provider, "interval", json!(0)),
+        (provider, "scale", json!(0)),
+    ] {
+        let mut state = whole.clone();
+        state["rates"][number][field] = value;
+        let field = if field == "scale" { "interval" } else { field };
+        assert_eq!(refused(&state), format!("rates[{number}].{field}"));
+    }
+}
+
+#[test]
+fn providers_and_models_of_a_state_have_room_in_their_own_tables() {
+    let mut state = rated();
+    let one = state["rates"].as_array().unwrap().iter().find(|rate| rate["on"] == "model").unwrap().clone();
+    for name in ["medium", "large"] {
+        let rate =
+            Value::Object(one.as_object().unwrap().clone().into_iter().chain([("name".into(), json!(name))]).collect());
+        state["rates"].as_array_mut().unwrap().push(rate);
+    }
+    let state: EnforcerState = serde_json::from_value(state).unwrap();
+    let into = |models, providers| {
+        super::try_into(builder(&noon()).max_models(models).max_providers(providers), &state).map(drop)
+    };
+    assert_eq!(into(3, 1), Ok(()));
+    assert_eq!(into(2, 9), Err(RestoreError::Full { table: "models", cap: 2 }));
+    assert_eq!(into(9, 0), Err(RestoreError::Full { table: "providers", cap: 0 }));
+}
+
+#[test]
+fn the_largest_amounts_and_the_earliest_clock_are_taken_over() {
+    let start = |seconds| ManualClock::starting_at(Timestamp::from_nanos(seconds * SECOND));
+    let time = start(0);
+    let before = builder(&time).build().unwrap();
+    let run = register(&before, "exec", "tenant");
+    run.charge(enforce_core::Actual::tokens(MAX, 0));
+    pass(&time, 10 * SECOND);
+    let state = saved(&before);
+    assert_eq!(
+        super::try_into(builder(&start(9)), &state).map(drop).unwrap_err().to_string(),
+        "the clock stands at 9000000000 ns; it must stand at 10000000000 ns at least"
+    );
+    assert_eq!(super::into(builder(&start(10)), &state).snapshot("exec").unwrap().input_tokens, MAX);
 }

@@ -1,12 +1,12 @@
 //! Tenants, the process, and slices of what they pay for.
 
 use enforce_core::{
-    Actual, Budget, BudgetAmount, BudgetPeriod, Demand, EnforcerBuilder, ManualClock, ProcessPolicy, ResourceLimits,
-    TenantPolicy,
+    Actual, Budget, BudgetAmount, BudgetPeriod, Demand, EnforcerBuilder, ManualClock, ProcessPolicy, RateLimit,
+    RatePeriod, RateUnit, ResourceLimits, RestoreError, RestoreOptions, TenantPolicy,
 };
 
 use super::{into, saved};
-use crate::common::{DAY, builder, noon, pass, register, unlimited};
+use crate::common::{DAY, SECOND, builder, noon, pass, register, unlimited};
 
 fn paying(time: &ManualClock) -> EnforcerBuilder {
     let budgets = || {
@@ -150,4 +150,45 @@ fn s1_a_state_that_is_restored_and_saved_again_is_the_same() {
         state.tenants = known;
         state
     });
+}
+
+#[test]
+fn c1_a_new_enforcer_that_has_met_a_rate_is_none_any_more_until_that_has_passed() {
+    let state = crate::restore::saved(&builder(&noon()).build().unwrap());
+    for (by_model, of) in [(false, RateLimit::provider as fn(_, _, _) -> _), (true, RateLimit::model)] {
+        let time = noon();
+        let mut after = builder(&time).rate(of(RateUnit::Requests, 1, RatePeriod::Second)).build().unwrap();
+        let demand = if by_model {
+            Demand::none().model(after.model("small").unwrap())
+        } else {
+            Demand::none().provider(after.provider("lab").unwrap())
+        };
+        let run = register(&after, "exec", "tenant");
+        drop(run.reserve(demand).unwrap());
+        run.finish();
+        drop(run);
+        assert_eq!(after.restore(&state, RestoreOptions::new()), Err(RestoreError::NotFresh));
+        pass(&time, SECOND);
+        assert!(after.restore(&state, RestoreOptions::new()).is_ok());
+    }
+}
+
+#[test]
+fn a_state_has_the_allowances_that_were_used() {
+    let before = builder(&noon()).allowance("search", 5).allowance("mail", 5).build().unwrap();
+    let run = register(&before, "exec", "tenant");
+    drop(run.reserve(Demand::step().allowance(before.allowance("mail").unwrap())).unwrap());
+    let used = saved(&before).executions.remove(0).allowances;
+    assert_eq!(used.into_iter().map(|it| (it.name, it.used)).collect::<Vec<_>>(), [("mail".to_owned(), 1)]);
+}
+
+#[test]
+fn q1_a_state_has_the_rates_that_have_not_passed() {
+    let time = noon();
+    let before = builder(&time).rate(RateLimit::provider(RateUnit::Requests, 1, RatePeriod::Second)).build().unwrap();
+    let run = register(&before, "exec", "tenant");
+    drop(run.reserve(Demand::step().provider(before.provider("lab").unwrap())).unwrap());
+    assert_eq!(saved(&before).rates.len(), 1);
+    pass(&time, SECOND);
+    assert_eq!(saved(&before).rates.len(), 0);
 }

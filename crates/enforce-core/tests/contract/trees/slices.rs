@@ -188,3 +188,13 @@ fn a_slice_of_an_observed_limit_may_be_more_than_there_is() {
     leaf.finish();
     assert_eq!(held(&root), [0; 3]);
 }
+
+#[test]
+fn a_child_that_names_no_limits_of_its_own_discovers_as_much_as_its_parent_may_by_now() {
+    let found = |max| LongRunningExecutionPolicy { max_discovered_steps: Some(max), ..disabled() };
+    let run = run_long(found(1));
+    let child = run.child("child").register().unwrap();
+    run.set_long_running(found(5)).unwrap();
+    assert!(child.reserve(Demand::step().discovered_steps(3)).is_ok());
+    assert!(child.reserve(Demand::step().discovered_steps(3)).is_err());
+}

@@ -1,12 +1,12 @@
 //! W1: whatever makes room, or makes waiting pointless, wakes whom it concerns.
 
 use enforce_core::{
-    Actual, Approval, Budget, BudgetAmount, BudgetPeriod, Cause, Demand, OnDrop, ProcessPolicy, RateLimit, RateOn,
-    RatePeriod, RateUnit, TenantPolicy, ViolationType,
+    Actual, Approval, Budget, BudgetAmount, BudgetPeriod, Cause, Demand, LongRunningExecutionPolicy, OnDrop,
+    ProcessPolicy, RateLimit, RateOn, RatePeriod, RateUnit, ResourceLimits, Retry, TenantPolicy, ViolationType,
 };
 
 use super::{Waiter, of, tokens};
-use crate::common::{SECOND, builder, disabled, kind, nano, noon, pass, register, run_on};
+use crate::common::{DAY, NOON, SECOND, builder, disabled, kind, nano, noon, pass, register, run_on};
 
 #[test]
 fn w1_a_settle_below_what_was_held_wakes() {
@@ -348,4 +348,41 @@ fn w1_one_that_leaves_takes_no_other_wake_up_of_its_execution_along() {
     drop(first);
     run.halt(Cause::own(ViolationType::Requested));
     assert!(second.rung() > 0);
+}
+
+#[test]
+fn w1_a_step_with_a_fingerprint_is_let_in_as_the_first_in_line() {
+    let time = noon();
+    let long_running = LongRunningExecutionPolicy { max_same_step_repetitions: Some(5), ..disabled() };
+    let run = run_on(&time, tokens(10), long_running);
+    let held = run.reserve(of(10)).unwrap();
+    let mut waiter = Waiter::begin(&run, &time, Demand::step().tokens(3, 0).fingerprint(1));
+    drop(held);
+    drop(waiter.admitted());
+}
+
+#[test]
+fn w1_a_budget_of_everything_that_is_held_is_full_again_when_its_period_is_over() {
+    let time = noon();
+    let budgets = vec![Budget::new(BudgetAmount::Tokens(10), BudgetPeriod::Day)];
+    let process = ProcessPolicy { budgets, ..ProcessPolicy::default() };
+    let run = register(&builder(&time).process(process).build().unwrap(), "exec", "tenant");
+    let _held = run.reserve(of(10)).unwrap();
+    let waiter = Waiter::begin(&run, &time, of(3));
+    assert_eq!(waiter.waiting.refused().unwrap().retry, Retry::WhenFreed, "others may give it back before");
+    assert_eq!(waiter.waiting.wake_at().unwrap().as_nanos(), NOON + DAY / 2);
+}
+
+#[test]
+fn who_is_paused_at_its_deadline_waits_for_the_end_of_the_pause() {
+    let time = noon();
+    let limits = ResourceLimits { max_wall_time_ms: 10_000, ..tokens(10) };
+    let run = run_on(&time, limits, disabled());
+    let _held = run.reserve(of(10)).unwrap();
+    let mut waiter = Waiter::begin(&run, &time, of(3));
+    let deadline = waiter.waiting.wake_at().unwrap();
+    run.pause("look");
+    time.set(deadline);
+    assert!(waiter.poll().is_none());
+    assert_eq!(waiter.waiting.wake_at(), None);
 }
