@@ -43,3 +43,8 @@ pub fn bench(cases: impl IntoIterator<Item = Case>) {
     }
     criterion.final_summary();
 }
+
+/// The old code of the migration guide is compiled against the crate that it was written for.
+#[cfg(doctest)]
+#[doc = include_str!(concat!(env!("OUT_DIR"), "/migration.md"))]
+struct MigrationGuide;

@@ -1,11 +1,12 @@
 //! A timer that goes by the enforcer's clock.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use enforce_core::Timestamp;
+use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep};
 
 /// The shortest sleep: tokio's timer counts milliseconds.
@@ -43,6 +44,17 @@ impl Alarm {
         // To be set anew, if it still is to come.
         self.at = None;
         Poll::Ready(())
+    }
+
+    /// [`Alarm::poll`] for who turns a timekeeper: a moment that has come means that more is due, and is no sleep away, but
+    /// a turn of whoever else can run.
+    pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>, at: Option<Timestamp>, now: Timestamp) -> Poll<()> {
+        if at.is_some_and(|at| at <= now) {
+            // To be polled again behind the others, those among them that yield, too: a waker that is called here and now
+            // would overtake these.
+            return pin!(yield_now()).poll(cx);
+        }
+        self.poll(cx, at, || now)
     }
 
     #[cold]

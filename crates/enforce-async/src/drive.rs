@@ -13,7 +13,8 @@ use crate::alarm::Alarm;
 /// ([`OwnedHold::with_deadline`](enforce_core::OwnedHold::with_deadline)). The task sleeps until the earliest deadline and is
 /// woken when an earlier one is given; where there is none it has no timer.
 ///
-/// A deadline comes at its very instant, rounded up to tokio's next millisecond. The task does not keep the enforcer. One
+/// A deadline comes at its very instant, rounded up to tokio's next millisecond. Where very many come at once, the task lets
+/// others run behind each thousand. The task does not keep the enforcer. One
 /// is enough; several share the work.
 ///
 /// # Panics
@@ -63,7 +64,7 @@ impl Driver {
         loop {
             let now = self.clock.now();
             let next = self.keeper.turn_at(cx.waker(), now);
-            ready!(self.alarm.poll(cx, next, || now));
+            ready!(self.alarm.poll_turn(cx, next, now));
         }
     }
 }

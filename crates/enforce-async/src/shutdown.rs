@@ -202,7 +202,7 @@ impl Future for Shutdown {
             let due = this.keeper.turn_at(cx.waker(), now);
             match ready!(this.step(cx, now)) {
                 Ok(report) => return Poll::Ready(report),
-                Err(until) => ready!(this.alarm.poll(cx, due.into_iter().chain([until]).min(), || now)),
+                Err(until) => ready!(this.alarm.poll_turn(cx, due.into_iter().chain([until]).min(), now)),
             }
         }
     }

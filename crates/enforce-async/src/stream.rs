@@ -137,7 +137,7 @@ impl<S: Stream, M: Meter<S::Item>> Metered<S, M> {
             room: 0,
             input: 0,
             output: 0,
-            told: None,
+            told: Vec::new(),
             settlement: None,
             chunks: PhantomData,
         };
@@ -217,8 +217,8 @@ struct Tab<T, M: Meter<T>> {
     room: u64,
     input: u64,
     output: u64,
-    /// The limit that was last warned of.
-    told: Option<(ViolationType, ScopeKind)>,
+    /// The limits that were warned of: as many as there are kinds, each of a few scopes, at most.
+    told: Vec<(ViolationType, ScopeKind)>,
     settlement: Option<Settlement>,
     chunks: PhantomData<fn(&T)>,
 }
@@ -247,13 +247,15 @@ impl<T, M: Meter<T>> Tab<T, M> {
         Ok(())
     }
 
-    /// A warning of another limit than the last.
+    /// A warning of a limit of which nothing was said yet.
     fn news(&mut self) -> Option<EnforcementWarning> {
         let warning = self.hold.as_ref()?.warning()?;
-        let limit = Some((warning.warning_type, warning.scope));
-        let news = self.told != limit;
-        self.told = limit;
-        news.then_some(warning)
+        let limit = (warning.warning_type, warning.scope);
+        if self.told.contains(&limit) {
+            return None;
+        }
+        self.told.push(limit);
+        Some(warning)
     }
 
     /// Settles what has flowed, once.

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::config::is_plain;
 use crate::gateway::Gateway;
+use crate::names::Names;
 use crate::refusal::Refusal;
 
 /// The name of the execution that a request belongs to.
@@ -52,12 +53,13 @@ impl Entry {
         };
         let id = id(tenant, name_of(name.to_str().unwrap_or_default())?);
         for _ in 0..TRIES {
+            gateway.names.note(&id);
             if let Some(run) = enforcer.get(&id) {
                 return Ok(Self { run, owner: None });
             }
             match enforcer.execution(&*id, &**tenant).register() {
                 Ok(run) => {
-                    drop(tokio::spawn(end_when_idle(run.clone(), idle)));
+                    drop(tokio::spawn(end_when_idle(run.clone(), Arc::clone(&gateway.names), idle)));
                     return Ok(Self { run, owner: None });
                 }
                 // Somebody else has registered it meanwhile.
@@ -105,9 +107,12 @@ pub(crate) fn name_of(name: &str) -> Result<&str, Refusal> {
     if right { Ok(name) } else { Err(Refusal::bad_request(wrong())) }
 }
 
-/// Ends an execution that has asked nothing from one look to the next, and has nothing open. A halted one is forgotten so,
-/// too. Whoever ends it before ends this as well, so that nothing is kept of names that come and go.
-async fn end_when_idle(run: Execution, idle: Duration) {
+/// Ends an execution that nobody has asked anything from one look to the next, and that has nothing open. A halted one is
+/// forgotten so, too, but none that waits for an approval. Whoever ends it before ends this as well, so that nothing is kept
+/// of names that come and go.
+async fn end_when_idle(run: Execution, names: Arc<Names>, idle: Duration) {
+    let id = run.id();
+    let number = names.enter(id);
     let mut watch = run.watch();
     let mut before = None;
     loop {
@@ -116,12 +121,13 @@ async fn end_when_idle(run: Execution, idle: Duration) {
             _ => Poll::Pending,
         });
         if tokio::time::timeout(idle, ended).await.is_ok() {
-            return;
+            return names.leave(id, number);
         }
+        let asked = names.asked(id, number);
         let usage = run.snapshot();
-        let now = Some((usage.steps, usage.total_tokens, usage.status));
-        if before == now && usage.outstanding.is_zero() {
-            run.finish();
+        let now = Some((asked, usage.steps, usage.total_tokens, usage.status));
+        let is_idle = before == now && usage.outstanding.is_zero() && !matches!(usage.status, Status::Paused(_));
+        if is_idle && names.end(id, number, asked, || drop(run.finish())) {
             return;
         }
         before = now;
@@ -131,12 +137,14 @@ async fn end_when_idle(run: Execution, idle: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use enforce_core::{Cause, Enforcer, ViolationType};
+    use crate::settings::Settings;
+    use enforce_async::TokioClock;
+    use enforce_core::{Approval, Cause, Clock, Enforcer, ViolationType};
 
     #[tokio::test(start_paused = true)]
     async fn a_named_execution_ends_when_it_has_done_nothing_from_one_look_to_the_next() {
         let run = Enforcer::default().execution("a/run", "a").register().unwrap();
-        let watched = tokio::spawn(end_when_idle(run.clone(), Duration::from_secs(10)));
+        let watched = tokio::spawn(end_when_idle(run.clone(), Arc::default(), Duration::from_secs(10)));
         tokio::time::sleep(Duration::from_secs(15)).await;
         let hold = run.reserve(Demand::step().tokens(1, 0)).unwrap();
         // It has done something before the second look, and has something open at the third.
@@ -150,8 +158,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nothing_is_kept_of_a_named_execution_that_was_ended() {
         for halts in [false, true] {
+            let names = Arc::<Names>::default();
             let run = Enforcer::default().execution("a/run", "a").register().unwrap();
-            let watched = tokio::spawn(end_when_idle(run.clone(), Duration::from_secs(86_400)));
+            let watched = tokio::spawn(end_when_idle(run.clone(), Arc::clone(&names), Duration::from_secs(86_400)));
             let begun = tokio::time::Instant::now();
             tokio::time::sleep(Duration::from_secs(1)).await;
             if halts {
@@ -162,6 +171,50 @@ mod tests {
             run.finish();
             watched.await.unwrap();
             assert!(begun.elapsed() < Duration::from_secs(3));
+            assert!(names.is_empty());
         }
+    }
+
+    const REQUESTS: &str = "execution_idle_seconds = 10";
+
+    async fn gateway(policy: &str) -> Arc<Gateway> {
+        let config = format!(
+            "listen = \"127.0.0.1:0\"\nupstream = \"http://u/v1\"\npolicy = \"p\"\nprices = \"p\"\n[requests]\n{REQUESTS}"
+        );
+        let prices = "[[price]]\nmodel = \"quill\"\ninput = \"0.40\"\noutput = \"1.60\"";
+        Gateway::new(Settings::of(&config, policy, prices).unwrap(), Clock::custom(TokioClock::new())).unwrap()
+    }
+
+    /// Asks for a step of a named execution as a request does; whether that was admitted.
+    async fn ask(gateway: &Gateway) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(EXECUTION, HeaderValue::from_static("run"));
+        let entry = Entry::of(gateway, &"a".into(), &headers, Duration::from_secs(10)).unwrap();
+        entry.acquire(Demand::step(), Duration::ZERO).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_named_execution_that_is_asked_and_refused_is_not_idle() {
+        let gateway = gateway("[limits]\nmax_steps = 1\n[actions]\nsteps = \"refuse\"").await;
+        assert!(ask(&gateway).await);
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_secs(8)).await;
+            assert!(!ask(&gateway).await, "it begins anew with whole limits");
+        }
+        tokio::time::sleep(Duration::from_secs(21)).await;
+        assert_eq!((gateway.enforcer.execution_count(), gateway.names.is_empty()), (0, true));
+        assert!(ask(&gateway).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_execution_waits_for_its_approval_however_long() {
+        let gateway = gateway("").await;
+        assert!(ask(&gateway).await);
+        let run = gateway.enforcer.get("a/run").unwrap();
+        run.pause("look at it");
+        tokio::time::sleep(Duration::from_secs(1_000)).await;
+        assert!(run.approve(&run.pause_ticket().unwrap(), Approval::new("ada", "fine")).is_ok());
+        tokio::time::sleep(Duration::from_secs(21)).await;
+        assert_eq!(run.status(), Status::Finished(None));
     }
 }

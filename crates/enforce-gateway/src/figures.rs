@@ -1,5 +1,6 @@
 //! `GET /usage`: what tenants have used.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ pub(crate) async fn usage(State(gateway): State<Arc<Gateway>>, headers: HeaderMa
     let settings = gateway.settings();
     Ok(answer(&match settings.caller(&headers)? {
         Caller::Tenant(tenant) => of(&gateway.enforcer, tenant),
-        Caller::Admin => all(&gateway.enforcer, &settings.keys.tenants()),
+        Caller::Admin => all(&gateway.enforcer, &gateway.tenants()),
     }))
 }
 
@@ -41,12 +42,12 @@ fn of(enforcer: &Enforcer, tenant: &str) -> Value {
     }
 }
 
-pub(crate) fn all(enforcer: &Enforcer, tenants: &[Arc<str>]) -> Value {
+pub(crate) fn all(enforcer: &Enforcer, tenants: &BTreeSet<Arc<str>>) -> Value {
     let tenants: Vec<Value> = tenants.iter().map(|tenant| of(enforcer, tenant)).collect();
     json!({"tenants": tenants, "process": enforcer.process_usage()})
 }
 
-pub(crate) fn table(enforcer: &Enforcer, tenants: &[Arc<str>]) -> String {
+pub(crate) fn table(enforcer: &Enforcer, tenants: &BTreeSet<Arc<str>>) -> String {
     let mut table = format!("{:<16} {:>9} {:>12} {:>12} {:>14}\n", "tenant", "requests", "input", "output", "cost");
     for tenant in tenants {
         let usage = enforcer.tenant_usage(tenant);

@@ -14,6 +14,7 @@ mod executions;
 mod figures;
 mod gateway;
 mod keys;
+mod names;
 mod refusal;
 mod server;
 mod settings;

@@ -1,5 +1,6 @@
 //! `enforce-gateway`: the gateway, a stand-in for its upstream, and both together.
 
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use clap::{Parser, Subcommand};
 use enforce_core::Clock;
 use enforce_gateway::{Gateway, Settings, StandIn};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 mod signals;
 
@@ -30,7 +32,7 @@ enum Command {
     /// Serve by a configuration file
     ///
     /// SIGHUP reads all files anew; what cannot be taken over is said, and the old settings stay. SIGTERM and ctrl-c end it:
-    /// streams go on for the grace of the settings, and then it prints what each tenant has used.
+    /// streams go on for the grace of the settings, or until a second signal, and then it prints what each tenant has used.
     Serve {
         /// The gateway's file, which names the policy and the prices
         #[arg(long, value_name = "FILE")]
@@ -106,12 +108,12 @@ async fn demo(listen: Option<SocketAddr>, json: bool) -> Result<(), Failed> {
 }
 
 async fn stand_in(listen: SocketAddr) -> Result<(), Failed> {
-    let stop = signals::stop()?;
+    let mut stop = signals::Stop::new()?;
     let listener = bind(listen).await?;
     say(&format_args!("a stand-in answers at {}", listener.local_addr()?));
     tokio::select! {
         never = StandIn::new().serve(listener) => match never {},
-        stopped = stop => Ok(stopped?),
+        stopped = stop.next() => Ok(stopped?),
     }
 }
 
@@ -119,21 +121,33 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Failed> {
     TcpListener::bind(address).await.map_err(|error| format!("listen: {address}: {error}").into())
 }
 
-/// Serves until a signal, and prints what was used.
+/// Serves until a signal, ends at once at a second one, and prints what was used.
 async fn run(gateway: &Arc<Gateway>, listener: TcpListener, json: bool) -> Result<(), Failed> {
-    let signals = signals::stop();
-    let stop = async {
-        // Without signals it is ended by force alone.
-        let stopped = match signals {
-            Ok(signals) => signals.await,
-            Err(error) => Err(error),
-        };
-        if stopped.is_err() {
-            std::future::pending::<()>().await;
+    let (told, signals) = watch::channel(0_u64);
+    // Without signals it is ended by force alone.
+    let listening = signals::Stop::new().map(|mut stop| async move {
+        while stop.next().await.is_ok() {
+            told.send_modify(|times| *times += 1);
+        }
+        std::future::pending::<Infallible>().await
+    });
+    let told = |least| {
+        let mut signals = signals.clone();
+        async move {
+            if signals.wait_for(|times| *times >= least).await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
     };
     say(&format_args!("listening at http://{}", listener.local_addr()?));
-    Arc::clone(gateway).serve(listener, stop).await;
+    let serve = Arc::clone(gateway).serve(listener, told(1), told(2));
+    match listening {
+        Ok(listening) => tokio::select! {
+            never = listening => match never {},
+            () = serve => {}
+        },
+        Err(_) => serve.await,
+    }
     let mut out = io::stdout().lock();
     let usage = gateway.usage(json);
     writeln!(out, "{}", usage.trim_end()).and_then(|()| out.flush())?;

@@ -5,22 +5,36 @@ use std::convert::Infallible;
 use std::io;
 
 #[cfg(unix)]
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Ctrl-c, or that it is to end.
-pub(crate) fn stop() -> io::Result<impl Future<Output = io::Result<()>>> {
+#[derive(Debug)]
+pub(crate) struct Stop {
     #[cfg(unix)]
-    {
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        Ok(async move {
+    signals: (Signal, Signal),
+}
+
+impl Stop {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            signals: (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?),
+        })
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            let (interrupt, terminate) = &mut self.signals;
             tokio::select! {
                 _ = interrupt.recv() => Ok(()),
                 _ = terminate.recv() => Ok(()),
             }
-        })
+        }
+        #[cfg(not(unix))]
+        tokio::signal::ctrl_c().await
     }
-    #[cfg(not(unix))]
-    Ok(tokio::signal::ctrl_c())
 }
 
 /// Does something at each hangup; never, where there is no such signal.

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use enforce_prices::TokenUsage;
 use futures_core::Stream;
 use http_body::Body;
@@ -11,6 +11,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::usage::Reported;
+
+/// A byte order mark, which may stand at the beginning of a stream.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What comes out of the upstream's stream.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,8 +81,7 @@ fn text_bytes(member: &str, value: &Value) -> u64 {
     }
 }
 
-/// An event, as it is written. A line of it may end by a carriage return alone, which JSON takes for a space: whoever reads
-/// it must not find another line there.
+/// An event, as it is written. A carriage return ends a line, too: whoever reads it must not find another line there.
 pub(crate) fn event(data: &str) -> Bytes {
     let mut text = String::with_capacity(data.len() + 8);
     for line in data.split(['\n', '\r']) {
@@ -100,6 +102,10 @@ pub(crate) struct Events<B> {
     rest: BytesMut,
     /// How much of that has no end of a line.
     seen: usize,
+    /// It is known whether a byte order mark stands at the beginning.
+    has_begun: bool,
+    /// The last line was ended by a carriage return, and what comes next may belong to that.
+    is_behind_return: bool,
     /// The data of the event that is arriving.
     data: Option<String>,
     is_done: bool,
@@ -109,12 +115,21 @@ pub(crate) struct Events<B> {
 
 impl<B> Events<B> {
     pub(crate) fn new(body: B, bytes_per_token: u64, max_event_bytes: usize) -> Self {
-        let rest = BytesMut::new();
-        Self { body: Some(body), rest, seen: 0, data: None, is_done: false, bytes_per_token, max_event_bytes }
+        Self {
+            body: Some(body),
+            rest: BytesMut::new(),
+            seen: 0,
+            has_begun: false,
+            is_behind_return: false,
+            data: None,
+            is_done: false,
+            bytes_per_token,
+            max_event_bytes,
+        }
     }
 
     fn is_between_events(&self) -> bool {
-        self.data.is_none() && self.rest.trim_ascii().is_empty()
+        self.data.as_ref().is_none_or(|data| data.trim_ascii().is_empty()) && self.rest.trim_ascii().is_empty()
     }
 
     /// Notes what ends the stream.
@@ -127,20 +142,46 @@ impl<B> Events<B> {
         piece
     }
 
+    /// Skips what belongs to no line: a byte order mark at the beginning, and the other half of the end of a line.
+    fn skip(&mut self) {
+        if !self.has_begun {
+            if self.rest.len() < MARK.len() && MARK.starts_with(&self.rest) {
+                return;
+            }
+            if self.rest.starts_with(MARK) {
+                self.rest.advance(MARK.len());
+            }
+            self.has_begun = true;
+        }
+        if let (true, Some(next)) = (self.is_behind_return, self.rest.first()) {
+            self.rest.advance(usize::from(*next == b'\n'));
+            self.is_behind_return = false;
+        }
+    }
+
+    /// The length of the next whole line of what has arrived, without its end: CR, LF, or both.
+    fn next_line(&mut self) -> Option<usize> {
+        self.skip();
+        let ends = |byte: &u8| matches!(byte, b'\n' | b'\r');
+        self.rest.iter().skip(self.seen).position(ends).map(|end| self.seen + end)
+    }
+
     /// The next whole event of what has arrived.
     fn next_event(&mut self) -> Option<Piece> {
-        while let Some(end) = self.rest.iter().skip(self.seen).position(|byte| *byte == b'\n') {
-            let length = self.seen + end;
+        while let Some(length) = self.next_line() {
             // Also of what arrives at once: an event is the same however its bytes arrive.
             if let Some(broken) = self.too_large(length) {
                 return Some(broken);
             }
-            let line = self.rest.split_to(length + 1);
+            let line = self.rest.split_to(length);
+            self.is_behind_return = self.rest.first() == Some(&b'\r');
+            self.rest.advance(1);
             self.seen = 0;
-            let line = line.trim_ascii_end();
             if line.is_empty() {
-                let Some(data) = self.data.take() else { continue };
-                return Some(if data == "[DONE]" { Piece::Done } else { Chunk::read(data, self.bytes_per_token) });
+                // Of no event, or of one that says nothing.
+                let Some(data) = self.data.take().filter(|data| !data.trim_ascii().is_empty()) else { continue };
+                let is_end = data.trim_ascii() == "[DONE]";
+                return Some(if is_end { Piece::Done } else { Chunk::read(data, self.bytes_per_token) });
             }
             // Comments, and members that no completion has.
             let Some(value) = line.strip_prefix(b"data:") else { continue };
@@ -190,8 +231,12 @@ impl<B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin> Stream for Events<
                 }
                 None if this.is_done || this.is_between_events() => this.body = None,
                 None => {
-                    let why = "the upstream's stream ended within an event".to_owned();
-                    return Poll::Ready(Some(this.pass(Piece::Broken(why))));
+                    // Who has said that it ends need not end what says so.
+                    this.rest.extend_from_slice(b"\n\n");
+                    let last = this.next_event().filter(|piece| *piece == Piece::Done);
+                    this.body = None;
+                    let why = || Piece::Broken("the upstream's stream ended within an event".to_owned());
+                    return Poll::Ready(Some(last.unwrap_or_else(why)));
                 }
             }
         }
@@ -247,6 +292,45 @@ mod tests {
             let mut parts: Vec<Bytes> = STREAM.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect();
             parts.reverse();
             assert_eq!(all(StreamBody::new(Parts(parts))), whole, "{size}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_the_same_whatever_ends_its_lines_and_behind_a_byte_order_mark() {
+        let whole = pieces(STREAM);
+        let plain = STREAM.replace("\r\n", "\n");
+        for end in ["\n", "\r\n", "\r"] {
+            for mark in ["", "\u{feff}"] {
+                let text = format!("{mark}{}", plain.replace('\n', end));
+                for size in [1, 2, 3, 7, text.len()] {
+                    let mut parts: Vec<Bytes> = text.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect();
+                    parts.reverse();
+                    assert_eq!(all(StreamBody::new(Parts(parts))), whole, "{text:?} in parts of {size}");
+                }
+            }
+        }
+        let twice = pieces("\u{feff}\u{feff}data: [DONE]\n\n");
+        assert_eq!(twice, [], "a second one is part of a name that no completion has");
+    }
+
+    #[test]
+    fn an_event_that_says_nothing_is_none() {
+        for nothing in ["data:\n\n", "data: \n\n", "data:\ndata:\n\n", "data: \r\r"] {
+            assert_eq!(pieces(&format!("{nothing}{STREAM}")), pieces(STREAM), "{nothing:?}");
+            assert_eq!(pieces(nothing), [], "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_has_said_done_is_whole_wherever_it_ends_behind_that() {
+        let said = "data: {\"choices\": []}\n\ndata: [DONE]";
+        for end in ["", "\n", "\r", "\r\n", "\n\n", "\r\n\r\n"] {
+            let pieces = pieces(&format!("{said}{end}"));
+            assert!(matches!(pieces.as_slice(), [Piece::Chunk(_), Piece::Done]), "{end:?}: {pieces:?}");
+        }
+        for cut in ["data: [DONE", "data: {\"choices\": []}", "data: {\"choices\": []}\n", "dat"] {
+            let pieces = pieces(cut);
+            assert!(matches!(pieces.as_slice(), [Piece::Broken(_)]), "{cut:?}: {pieces:?}");
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) fn target(data: &[u8]) {
     let shown = |key: &str| HeaderValue::try_from(format!("Bearer {key}")).expect("a key fits a header");
     let is_clear = |key: &&String| !key.starts_with("sha256:");
     for TenantKeys { name, keys } in &settings.config.tenants {
-        assert!(settings.keys.tenants().iter().any(|known| **known == **name));
+        assert!(settings.keys.tenants().any(|known| *known == **name));
         for key in keys.iter().filter(is_clear) {
             assert_eq!(settings.keys.caller(&shown(key)), Some(&Caller::Tenant(name.as_str().into())));
         }

@@ -54,6 +54,45 @@ async fn a_deadline_in_the_past_comes_at_once() {
     assert!(past.has_expired());
 }
 
+/// How many holds a task that does nothing but yield sees open, one after the other, until none is.
+async fn seen(enforcer: Enforcer) -> Vec<u64> {
+    let mut seen = vec![enforcer.timed_hold_count()];
+    while let Some(1..) = seen.last() {
+        yield_now().await;
+        let open = enforcer.timed_hold_count();
+        if seen.last() != Some(&open) {
+            seen.push(open);
+        }
+    }
+    seen
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_run_while_thousands_of_deadlines_come_at_once() {
+    let (enforcer, run) = world();
+    let hold = || run.reserve_owned(of(0)).unwrap().with_deadline(run.started_at()).unwrap();
+    let _many: Vec<_> = (0..5_000).map(|_| hold()).collect();
+    let other = tokio::spawn(seen(enforcer.clone()));
+    let _driven = drive(&enforcer);
+    let seen = other.await.unwrap();
+    assert!(seen.len() > 3, "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_run_while_thousands_of_deadlines_come_in_a_shutdown() {
+    let (enforcer, run) = world();
+    let hold = || run.reserve_owned(of(0)).unwrap().with_deadline(run.started_at()).unwrap();
+    let _many: Vec<_> = (0..5_000).map(|_| hold()).collect();
+    let other = tokio::spawn(seen(enforcer.clone()));
+    let begun = tokio::time::Instant::now();
+    let stopping = tokio::spawn(enforce_async::shutdown(&enforcer, SECOND));
+    let seen = other.await.unwrap();
+    assert!(seen.len() > 3, "{seen:?}");
+    assert_eq!(begun.elapsed(), Duration::ZERO, "nothing sleeps between two turns");
+    run.finish();
+    assert_eq!(stopping.await.unwrap().ended, 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_settled_in_time_is_left_alone() {
     let (enforcer, run) = world();

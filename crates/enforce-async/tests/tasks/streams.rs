@@ -181,6 +181,26 @@ fn a_warning_comes_once_before_the_chunk_that_brought_the_limit_near() {
 }
 
 #[test]
+fn of_two_limits_that_are_near_in_turn_each_is_warned_of_once() {
+    let limits = ResourceLimits { max_cost_usd: Some(NanoUsd::new(100).unwrap()), ..tokens(100) };
+    let run = run_of(limits);
+    let hold = run.reserve_owned(Demand::step().cost(NanoUsd::new(80).unwrap())).unwrap();
+    let mut stream = Box::pin(Metered::new(hold, Chunks::of([1; 6]), 1, Priced));
+    let mut warned = Vec::new();
+    for turn in 0..6 {
+        // In every other turn somebody else holds so many tokens that those are near, too, and come first.
+        let _other = (turn % 2 == 1).then(|| run.reserve(Demand::none().tokens(80, 0)).unwrap());
+        loop {
+            match next(&mut stream) {
+                Poll::Ready(Some(Flow::Warning(warning))) => warned.push(warning.warning_type),
+                item => break assert!(matches!(item, Poll::Ready(Some(Flow::Chunk(1)))), "{item:?}"),
+            }
+        }
+    }
+    assert_eq!(warned, [ViolationType::CostLimit, ViolationType::TokenLimit]);
+}
+
+#[test]
 fn e1_a_halt_cuts_a_stream_off_though_the_budget_covers_more() {
     let run = run_of(tokens(1_000));
     let mut stream = metered(&run, Chunks::of([5; 20]), 100);

@@ -248,6 +248,65 @@ fn w1_an_earlier_deadline_calls_the_timekeeper_and_a_later_one_does_not() {
 }
 
 #[test]
+fn w1_a_turn_ends_a_bounded_number_and_says_at_once_while_more_is_due() {
+    let time = noon();
+    let enforcer = builder(&time).limits(wall(4_000)).build().unwrap();
+    let runs: Vec<_> = (0..3_000).map(|number| register(&enforcer, &format!("exec_{number}"), "tenant")).collect();
+    let due = time.now().saturating_add(Duration::from_secs(5));
+    let hold = |deadline| runs[0].reserve_owned(Demand::none()).unwrap().with_deadline(deadline).unwrap();
+    let holds: Vec<_> = (0..3_000).map(|_| hold(due)).collect();
+    let bell: Arc<Bell> = Arc::default();
+    let waker = Waker::from(Arc::clone(&bell));
+    let mut keeper = enforcer.timekeeper();
+    assert!(keeper.turn_at(&waker, time.now()).is_some_and(|next| time.now() < next && next <= due));
+    pass(&time, 5 * SECOND);
+    let over = || {
+        let halted = runs.iter().filter(|run| run.status() != Status::Live).count();
+        (halted, holds.iter().filter(|hold| hold.has_expired()).count())
+    };
+    let mut before = over();
+    let mut turns = 0;
+    while keeper.turn_at(&waker, due) == Some(due) {
+        let now = over();
+        assert!(now.0 - before.0 <= 1_024 && now.1 - before.1 <= 1_024, "{before:?} {now:?}");
+        (before, turns) = (now, turns + 1);
+    }
+    assert!((2..100).contains(&turns), "{turns}");
+    assert_eq!(over(), (3_000, 3_000));
+}
+
+#[test]
+fn w1_an_earlier_deadline_calls_a_timekeeper_that_is_to_turn_at_once() {
+    let time = noon();
+    let enforcer = builder(&time).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let hold = |deadline| run.reserve_owned(Demand::none()).unwrap().with_deadline(deadline).unwrap();
+    let now = time.now();
+    let _many: Vec<_> = (0..2_000).map(|_| hold(now)).collect();
+    let bell: Arc<Bell> = Arc::default();
+    let waker = Waker::from(Arc::clone(&bell));
+    let mut keeper = enforcer.timekeeper();
+    assert_eq!(keeper.turn_at(&waker, now), Some(now));
+    let early = hold(Timestamp::ZERO);
+    assert_eq!(bell.rung(), 1);
+    assert_eq!(keeper.turn_at(&waker, now), None);
+    assert!(early.has_expired());
+}
+
+#[test]
+fn a_timekeeper_at_the_end_of_the_clock_turns_once() {
+    let time = noon();
+    let enforcer = builder(&time).limits(wall(u64::MAX - 1)).long_running(idle(u64::MAX)).build().unwrap();
+    let run = register(&enforcer, "exec", "tenant");
+    let end = Timestamp::from_nanos(u64::MAX);
+    let last = run.reserve_owned(Demand::none()).unwrap().with_deadline(end).unwrap();
+    let mut keeper = enforcer.timekeeper();
+    assert_eq!(keeper.turn_at(Waker::noop(), time.now()), None);
+    assert_eq!(keeper.turn_at(Waker::noop(), end), None);
+    assert!(last.has_expired());
+}
+
+#[test]
 fn a_timekeeper_outlives_its_enforcer() {
     let time = noon();
     let enforcer = builder(&time).build().unwrap();

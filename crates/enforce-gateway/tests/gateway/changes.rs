@@ -3,7 +3,7 @@
 use enforce_gateway::{Settings, SettingsError};
 use http::StatusCode;
 
-use crate::common::{PRICES, World, budget, config, request};
+use crate::common::{ADMIN, PRICES, World, budget, config, request};
 
 fn reload(world: &World, policy: &str, change: impl Fn(String) -> String) -> Result<(), SettingsError> {
     let settings = Settings::of(&change(config(world.upstream, "")), policy, PRICES)?;
@@ -35,6 +35,24 @@ async fn keys_and_prices_are_read_anew_too() {
     let settings = Settings::of(&config(world.upstream, ""), "", &PRICES.replace("quill", "other")).unwrap();
     world.gateway.reload(settings).unwrap();
     assert_eq!(status(&world, "key-a").await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_tenant_that_has_no_key_any_more_is_shown_while_it_is_known() {
+    let world = World::new(&budget(1_000)).await;
+    assert_eq!(status(&world, "key-b").await, StatusCode::OK);
+    let without = |name: &'static str| {
+        move |config: String| config.replace(&format!("[[tenant]]\nname = \"{name}\"\nkeys = [\"key-{name}\"]\n"), "")
+    };
+    reload(&world, &budget(1_000), without("b")).unwrap();
+    reload(&world, &budget(1_000), |config| without("c")(without("b")(config))).unwrap();
+    assert_eq!(status(&world, "key-b").await, StatusCode::UNAUTHORIZED);
+    let told = world.client.get("/usage", ADMIN).await.json();
+    let told: Vec<_> = told["tenants"].as_array().unwrap().iter().map(|tenant| tenant["tenant_id"].clone()).collect();
+    assert_eq!(told, ["a", "b", "d"], "of c nothing is known");
+    let table = world.gateway.usage(false);
+    let row: Vec<_> = table.lines().nth(2).unwrap().split_whitespace().collect();
+    assert_eq!(row[..4], ["b", "1", "3", "7"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What the tests share: a gateway with a stand-in behind it, and a client.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ pub(crate) struct World {
     pub(crate) upstream: SocketAddr,
     pub(crate) client: Client,
     stop: oneshot::Sender<()>,
+    stop_now: oneshot::Sender<()>,
     served: JoinHandle<()>,
     behind: JoinHandle<()>,
 }
@@ -62,8 +64,15 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = Client::new(listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(Arc::clone(&gateway).serve(listener, async move { drop(stopped.await) }));
-        Self { gateway, stand_in, upstream, client, stop, served, behind }
+        let (stop_now, at_once) = oneshot::channel();
+        let stopped = async move { drop(stopped.await) };
+        let at_once = async move {
+            if at_once.await.is_err() {
+                pending::<()>().await;
+            }
+        };
+        let served = tokio::spawn(Arc::clone(&gateway).serve(listener, stopped, at_once));
+        Self { gateway, stand_in, upstream, client, stop, stop_now, served, behind }
     }
 
     /// What a tenant has used.
@@ -74,6 +83,15 @@ impl World {
     /// Brings it to its end, as a signal would.
     pub(crate) async fn stop(self) -> Arc<Gateway> {
         self.stop.send(()).unwrap();
+        self.served.await.unwrap();
+        self.behind.abort();
+        self.gateway
+    }
+
+    /// Brings it to its end at once, as a second signal would.
+    pub(crate) async fn stop_now(self) -> Arc<Gateway> {
+        self.stop.send(()).unwrap();
+        self.stop_now.send(()).unwrap();
         self.served.await.unwrap();
         self.behind.abort();
         self.gateway

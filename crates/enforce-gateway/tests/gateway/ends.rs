@@ -65,6 +65,28 @@ async fn a_stream_beyond_the_grace_is_halted_told_so_and_settled() {
 }
 
 #[tokio::test]
+async fn what_is_to_end_at_once_waits_for_no_grace_and_is_settled() {
+    let world = World::with(&budget(2_000), "grace_ms = 3_600_000", Clock::system()).await;
+    let mut stream = world.client.stream("key-a", &telling(request_with(500, &json!({"stall_after": "5"})))).await;
+    let mut seen = 0;
+    while seen < 5 {
+        seen += tokens(&stream.next().await.unwrap());
+    }
+    // A call whose answer never comes is charged in full.
+    let (client, asks) = (world.client.clone(), request_with(500, &json!({"stall_after": "0"})));
+    let call = tokio::spawn(async move {
+        client.try_send(Method::POST, "/v1/chat/completions", "key-b", &[], asks.to_string()).await.is_err()
+    });
+    let stand_in = world.stand_in.clone();
+    until(|| stand_in.sent().requests == 2).await;
+    let gateway = world.stop_now().await;
+    let used = |tenant| gateway.enforcer().tenant_usage(tenant).unwrap().output_tokens;
+    assert_eq!((used("a"), used("b")), (5, 500));
+    assert!(call.await.unwrap());
+    assert_nothing_is_left(&gateway);
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_holds_up_nobody() {
     let world = World::with(&budget(10_000_000), "grace_ms = 0", Clock::system()).await;
     // More than all buffers on the way take.

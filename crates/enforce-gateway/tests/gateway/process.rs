@@ -7,9 +7,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::common::{Client, PRICES, budget, config, request};
+use crate::common::{Client, PRICES, World, budget, config, request, request_with, telling, tokens, until};
 
 /// A gateway in a process of its own; ended with the test.
 struct Process {
@@ -101,6 +101,29 @@ async fn a_hangup_reads_all_files_anew_and_a_bad_one_keeps_the_old() {
     assert_eq!((&*refused.code(), &refused.json()["violation"]["limit"]), ("token_limit", &4.into()));
     process.signal("-TERM");
     assert!(process.ended().starts_with("tenant"));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once_and_it_prints_what_was_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let world = World::new("").await;
+    fs::write(file("gateway.toml"), config(world.upstream, "grace_ms = 3_600_000")).unwrap();
+    fs::write(file("policy.toml"), budget(5_000)).unwrap();
+    fs::write(file("prices.toml"), PRICES).unwrap();
+    let process = Process::start(&["serve", "--config", file("gateway.toml").to_str().unwrap(), "--json"]);
+    let mut stream = process.client.stream("key-a", &telling(request_with(9, &json!({"stall_after": "5"})))).await;
+    let mut seen = 0;
+    while seen < 5 {
+        seen += tokens(&stream.next().await.unwrap());
+    }
+    process.signal("-TERM");
+    // Nobody new is let in: the first signal has been heard.
+    let address = process.client.address();
+    until(|| std::net::TcpStream::connect(address).is_err()).await;
+    process.signal("-INT");
+    let printed: Value = serde_json::from_str(&process.ended()).unwrap();
+    assert_eq!(printed["tenants"][0]["output_tokens"], 5);
 }
 
 /// It asks for signals before it says that it listens.
