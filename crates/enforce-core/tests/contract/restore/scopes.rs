@@ -2,11 +2,11 @@
 
 use enforce_core::{
     Actual, Budget, BudgetAmount, BudgetPeriod, Demand, EnforcerBuilder, ManualClock, ProcessPolicy, RateLimit,
-    RatePeriod, RateUnit, ResourceLimits, RestoreError, RestoreOptions, TenantPolicy,
+    RatePeriod, RateUnit, ResourceLimits, RestoreError, RestoreOptions, TenantPolicy, Timestamp,
 };
 
 use super::{into, saved};
-use crate::common::{DAY, SECOND, builder, noon, pass, register, unlimited};
+use crate::common::{DAY, NOON, SECOND, builder, noon, pass, register, unlimited};
 
 fn paying(time: &ManualClock) -> EnforcerBuilder {
     let budgets = || {
@@ -191,4 +191,35 @@ fn q1_a_state_has_the_rates_that_have_not_passed() {
     assert_eq!(saved(&before).rates.len(), 1);
     pass(&time, SECOND);
     assert_eq!(saved(&before).rates.len(), 0);
+}
+
+/// An execution of an enforcer that had met a rate of one a second two seconds before it took over a state of `saved_at`, and
+/// what it may ask of that rate.
+fn drained(time: &ManualClock, saved_at: u64) -> (enforce_core::Execution, Demand) {
+    let state = saved(&builder(&ManualClock::starting_at(Timestamp::from_nanos(saved_at))).build().unwrap());
+    let mut after = builder(time).rate(RateLimit::provider(RateUnit::Requests, 1, RatePeriod::Second)).build().unwrap();
+    let demand = Demand::none().provider(after.provider("lab").unwrap());
+    let run = register(&after, "before", "tenant");
+    drop(run.reserve(demand).unwrap());
+    run.finish();
+    drop(run);
+    pass(time, 2 * SECOND);
+    after.restore(&state, RestoreOptions::new()).unwrap();
+    (register(&after, "exec", "tenant"), demand)
+}
+
+#[test]
+fn q1_a_rate_that_has_drained_begins_now_though_the_state_is_of_a_later_moment() {
+    let (run, demand) = drained(&noon(), NOON + DAY);
+    assert!(run.reserve(demand).is_ok());
+}
+
+#[test]
+fn q1_a_rate_that_has_drained_grants_nothing_to_a_clock_that_steps_back_behind_a_restart() {
+    let time = noon();
+    let (run, demand) = drained(&time, NOON - DAY);
+    time.set(Timestamp::from_nanos(NOON + SECOND));
+    assert!(run.reserve(demand).is_err());
+    pass(&time, SECOND);
+    assert!(run.reserve(demand).is_ok());
 }
