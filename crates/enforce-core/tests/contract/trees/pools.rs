@@ -51,6 +51,16 @@ fn t1_children_use_up_one_budget_together_and_are_told_that_it_is_their_parents(
 }
 
 #[test]
+fn t1_what_comes_near_a_parents_limit_is_taken_of_it_as_what_stays_far_is() {
+    let root = run(ResourceLimits { max_tokens: 100, ..unlimited() });
+    let (one, two) = (child(&root, "one"), child(&root, "two"));
+    let near = one.reserve(Demand::step().tokens(85, 0)).unwrap();
+    assert!(near.warning().is_some(), "it is near");
+    let refused = two.reserve(Demand::step().tokens(16, 0)).unwrap_err();
+    assert_eq!((refused.scope, refused.used, refused.remaining), (ScopeKind::Parent, 85, 15));
+}
+
+#[test]
 fn r2_debt_on_a_parent_blocks_its_children_whatever_they_ask() {
     let root = run(ResourceLimits { max_memory_mb: Some(1), max_tokens: 10, ..unlimited() });
     let leaf = child(&child(&root, "middle"), "leaf");
