@@ -33,8 +33,9 @@ pub struct Expired {
 impl Enforcer {
     /// Carries out every limit of time that has come: wall time, active time and idleness of executions that have not asked
     /// since, where the limit's action is to halt or to pause, and the deadlines of holds ([`Enforcer::expire_holds`], which
-    /// comes first). Whom a budget has paused until its next period, if that approves, goes on. What it does is what the execution's own next demand would have brought about, with the same cause;
-    /// limits that refuse or observe are left alone, for they do nothing until somebody asks.
+    /// comes first). Whom a budget has paused until its next period, if that approves, goes on. What it does is what the
+    /// execution's own next demand would have brought about, with the same cause; limits that refuse or observe are left
+    /// alone, for they do nothing until somebody asks.
     ///
     /// The library has no thread of its own: call this as often as a limit of time may be late. Exactly those are found whose
     /// deadline is no later than the time of the call, to the nanosecond, and nobody before. One exception: where a hold is
@@ -131,8 +132,8 @@ impl Enforcer {
         self.core().expire(now, most)
     }
 
-    /// How many executions have a limit of time that acts or a pause that ends by itself, or had one, and have not ended; counted from the first call of
-    /// [`Enforcer::expire`] on.
+    /// How many executions have a limit of time that acts or a pause that ends by itself, or had one, and have not ended;
+    /// counted from the first call of [`Enforcer::expire`] on.
     #[must_use]
     pub fn timed_execution_count(&self) -> u64 {
         self.core().timers.len() as u64

@@ -269,7 +269,8 @@ impl Core {
 
     fn made(self: &Arc<Self>, id: &str, plans: &TenantPlans, now: Timestamp) -> Arc<Tenant> {
         let stand = plans.shut.get(id).copied().unwrap_or_default();
-        // Under the lock under which a tenant goes that is forgotten: whom `let_go` has made room for begins no earlier (G2).
+        // Acquire (in `load`), under the lock under which a tenant goes that is forgotten: whom `let_go` has made room for
+        // begins no earlier; partner: the exchange there (G2).
         let now = now.max(Timestamp::from_nanos(self.forgotten.load()));
         let tenant = Arc::new(Tenant::new(id, plans.of(id), stand, Arc::clone(self), now));
         tenant.attachments().attach();

@@ -45,8 +45,9 @@ impl Core {
     fn let_go(&self, tenant: &Arc<Tenant>, seen: Unattached, now: Timestamp) -> bool {
         self.rates.let_go(now.nanos_since(self.epoch));
         let Some(ended) = tenant.budgets.ended_by(now) else { return self.retire(tenant, seen) };
-        // Whoever comes with an earlier time must not find that period whole again. The lock orders this and the entry of
-        // the next tenant of that id, which finds the time, or finds this one still there (G2).
+        // Whoever comes with an earlier time must not find that period whole again. AcqRel (in `apply`), though the lock alone
+        // orders this and the entry of the next tenant of that id, which finds the time, or this one still there; partner:
+        // the load in `made` (G2).
         let _entries = self.tenant_plans.lock();
         self.forgotten.apply(|latest| (latest.max(ended.as_nanos()), ()));
         self.retire(tenant, seen)
